@@ -1,0 +1,4 @@
+//! spectrank composes recommendation slates from scored candidates.
+
+pub mod catalog;
+pub mod slate;

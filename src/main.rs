@@ -1,0 +1,2 @@
+//! The `spectrank` program.
+fn main() {}

@@ -1,0 +1,64 @@
+//! Slates as they come in and ranked slates as they go out.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::Value;
+
+/// One request: candidates with scores, and what it asks for. Items are catalog rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Slate {
+    /// Name of the request, as output and messages show it.
+    pub id: String,
+    /// Catalog rows of the candidates, in input order.
+    pub candidates: Vec<u32>,
+    /// Relevance scores, one per candidate, higher is better.
+    pub scores: Vec<f64>,
+    /// Catalog rows shown before this slate, oldest first.
+    pub recent: Vec<u32>,
+    /// Items that must stand at a position.
+    pub pinned: Vec<Pin>,
+    /// Catalog rows this person has already seen.
+    pub seen: Vec<u32>,
+    /// Every other column of the slate, by name.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+/// An item that must stand at a position whatever its utility.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pin {
+    /// 0-based place in the output.
+    pub position: u32,
+    /// Catalog row.
+    pub item: u32,
+}
+
+/// One position of a ranked slate. All terms are as they enter the utility:
+/// `utility = base + diversity − spacing − semantic − balance` for the spectral strategy.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Placement {
+    /// Index into the slate's candidates.
+    pub candidate: u32,
+    /// Catalog row.
+    pub item: u32,
+    /// Base score after transform and adjustments.
+    pub base: f64,
+    /// What the selection maximised at this position.
+    pub utility: f64,
+    /// The strategy's diversity term (never positive for the spectral strategy).
+    pub diversity: f64,
+    /// Soft-spacing penalty, all rules, strength included.
+    pub spacing: f64,
+    /// Semantic-ID penalty, strength included.
+    pub semantic: f64,
+    /// Balance penalty, strength included.
+    pub balance: f64,
+}
+
+/// A slate after re-ranking: positions 0, 1, … in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RankedSlate {
+    /// One entry per position filled.
+    pub placements: Vec<Placement>,
+    /// True where the slate had fewer candidates than positions.
+    pub is_short: bool,
+}
