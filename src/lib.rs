@@ -1,4 +1,12 @@
 //! spectrank composes recommendation slates from scored candidates.
 
 pub mod catalog;
+pub mod config;
+pub mod cpu;
+pub mod prepare;
+pub mod problem;
+pub mod real;
+pub mod run;
 pub mod slate;
+pub mod stage;
+pub mod strategy;

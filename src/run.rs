@@ -1,0 +1,274 @@
+//! One slate on the CPU, position by position.
+//!
+//! ```text
+//! for t in 0..T:
+//!     window ← last `behind` placed, first `ahead` unplaced       stage::window
+//!     strategy.begin_position: similarities, spectra, exposure     stage::{window_similarity, eigensolve, exposure}
+//!     for candidates by rank, until none can win:                  stage::select
+//!         utility ← base + diversity − penalties                   stage::penalty
+//!     place the winner
+//! ```
+
+use crate::config::{Scope, Strategy as Kind};
+use crate::prepare::PreparedSlate;
+use crate::problem::{NO_VALUE, Problem};
+use crate::real::Real;
+use crate::slate::{Placement, RankedSlate};
+use crate::stage::penalty::{self, Penalty};
+use crate::stage::select::{Scored, is_settled};
+use crate::stage::window::{EMPTY, Window};
+use crate::stage::window_similarity::WindowSimilarity;
+use crate::strategy::{Spectral, Strategy};
+
+/// What strategies see of a slate: who is placed, who is in the window, and similarities on demand.
+pub struct Slots<'a, R> {
+    /// Configuration and catalog.
+    pub problem: &'a Problem<'a>,
+    /// The slate.
+    pub slate: &'a PreparedSlate,
+    /// Placed items as local indices, recent items first, newest last.
+    pub history: Vec<u32>,
+    /// The window.
+    pub window: Window,
+    /// Similarities to the window.
+    pub similarity: WindowSimilarity<R>,
+    /// Position + 1.
+    pub step: u32,
+}
+
+impl<R: Real> Slots<'_, R> {
+    /// Similarities of an item to the window's slots, brought up to date.
+    pub fn similarities(&mut self, local: usize) -> &[R] {
+        self.similarity.refresh(self.problem, &self.slate.rows, &self.window, self.step, local)
+    }
+}
+
+/// Buffers for one slate at a time; create once per thread.
+pub struct Run<'a, R> {
+    slots: Slots<'a, R>,
+    strategy: Option<Spectral<R>>,
+    penalty: Penalty<R>,
+    /// Placed, or kept back by a pin.
+    is_out: Vec<bool>,
+    is_placed: Vec<bool>,
+    /// Lowest rank that can still be placed.
+    first_in: usize,
+    /// Sum of the placed rows, for the balance penalty.
+    placed_sum: Vec<R>,
+    prunes: bool,
+    n_scored: u64,
+}
+
+static NO_SLATE: PreparedSlate =
+    PreparedSlate { rows: Vec::new(), base: Vec::new(), candidate: Vec::new(), active_rules: 0, pins: Vec::new() };
+
+impl<'a, R: Real> Run<'a, R> {
+    /// Buffers for slates of `problem`. Without `prunes` every candidate is scored at every position.
+    pub fn new(problem: &'a Problem<'a>, prunes: bool) -> Self {
+        let strategy = match problem.config.strategy {
+            Kind::Spectral => Some(Spectral::default()),
+            _ => None,
+        };
+        Self {
+            slots: Slots {
+                problem,
+                slate: &NO_SLATE,
+                history: Vec::new(),
+                window: Window::default(),
+                similarity: WindowSimilarity::new(problem),
+                step: 0,
+            },
+            strategy,
+            penalty: Penalty::default(),
+            is_out: Vec::new(),
+            is_placed: Vec::new(),
+            first_in: 0,
+            placed_sum: Vec::new(),
+            prunes,
+            n_scored: 0,
+        }
+    }
+
+    /// Candidates scored since this run was created.
+    pub fn n_scored(&self) -> u64 {
+        self.n_scored
+    }
+
+    /// Composes one slate.
+    pub fn rerank(&mut self, slate: &'a PreparedSlate) -> RankedSlate {
+        self.begin(slate);
+        let slate_size = self.slots.problem.config.slate_size;
+        let n_positions = slate.n_positions(slate_size);
+        let mut placements = Vec::with_capacity(n_positions);
+        for position in 0..n_positions {
+            self.begin_position();
+            let Some(winner) = self.pinned(position).or_else(|| self.best()) else { break };
+            placements.push(self.placement(&winner));
+            self.place(winner.rank);
+        }
+        RankedSlate { placements, is_short: n_positions < slate_size }
+    }
+
+    /// Starts a slate.
+    pub fn begin(&mut self, slate: &'a PreparedSlate) {
+        let window = &self.slots.problem.config.window;
+        let n = slate.n_candidates();
+        self.slots.slate = slate;
+        self.slots.step = 1;
+        self.slots.history.clear();
+        // Only the spectral strategy has a window; the others must not pay for one.
+        let (behind, ahead) = if self.strategy.is_some() { (window.behind, window.ahead) } else { (0, 0) };
+        self.slots.window.reset(behind, ahead);
+        self.slots.similarity.reset(slate.rows.len(), behind + ahead);
+        for flags in [&mut self.is_out, &mut self.is_placed] {
+            flags.clear();
+            flags.resize(n, false);
+        }
+        for &(_, rank) in &slate.pins {
+            self.is_out[rank as usize] = true;
+        }
+        self.first_in = 0;
+        self.placed_sum.clear();
+        self.placed_sum.resize(self.slots.problem.dim(), R::zero());
+        if let Some(strategy) = &mut self.strategy {
+            strategy.reset(&self.slots);
+        }
+        for local in n..slate.rows.len() {
+            self.remember(local as u32);
+        }
+        let is_out = &self.is_out;
+        self.slots.window.look_ahead(n, 1, |rank| is_out[rank]);
+    }
+
+    /// Computes what all candidates of the position share.
+    pub fn begin_position(&mut self) {
+        if let Some(strategy) = &mut self.strategy {
+            strategy.begin_position(&mut self.slots);
+        }
+        let slots = &self.slots;
+        let rows = slots.history.iter().map(|&local| slots.slate.rows[local as usize]);
+        self.penalty.begin(slots.problem, slots.slate.active_rules, rows);
+        while self.is_out.get(self.first_in) == Some(&true) {
+            self.first_in += 1;
+        }
+    }
+
+    /// The item pinned at `position`, or any left-over pinned item where nobody else is left.
+    pub fn pinned(&mut self, position: usize) -> Option<Scored<R>> {
+        let is_pool_empty = self.first_in >= self.is_out.len();
+        let pins = &self.slots.slate.pins;
+        let due = pins
+            .iter()
+            .find(|&&(at, rank)| !self.is_placed[rank as usize] && (at as usize == position || is_pool_empty));
+        due.map(|&(_, rank)| rank as usize).map(|rank| self.score(rank))
+    }
+
+    /// The candidate that wins the position; none where none is left.
+    pub fn best(&mut self) -> Option<Scored<R>> {
+        let mut best: Option<Scored<R>> = None;
+        for rank in self.first_in..self.is_out.len() {
+            if self.is_out[rank] {
+                continue;
+            }
+            if self.prunes && is_settled(best.as_ref(), R::of(self.slots.slate.base[rank])) {
+                break;
+            }
+            if !self.competes(rank) {
+                continue;
+            }
+            let scored = self.score(rank);
+            if best.as_ref().is_none_or(|best| scored.beats(best)) {
+                best = Some(scored);
+            }
+        }
+        best
+    }
+
+    fn competes(&self, rank: usize) -> bool {
+        let window = &self.slots.window;
+        let is_pool = self.strategy.is_none() || self.slots.problem.config.window.scope == Scope::Pool;
+        is_pool || (0..window.size()).any(|slot| window.items[slot] == rank as u32 && window.is_ahead(slot))
+    }
+
+    /// A candidate's terms at this position.
+    pub fn score(&mut self, rank: usize) -> Scored<R> {
+        self.n_scored += 1;
+        let (problem, slate) = (self.slots.problem, self.slots.slate);
+        let row = slate.rows[rank];
+        let diversity = match &mut self.strategy {
+            Some(strategy) => strategy.diversity(&mut self.slots, rank),
+            None => R::zero(),
+        };
+        let spacing = self.penalty.spacing(problem, row);
+        let semantic = problem.semantic_id.as_ref().map_or(R::zero(), |rule| {
+            let placed = self.slots.history.iter().map(|&local| slate.rows[local as usize]);
+            penalty::semantic(rule, row, placed)
+        });
+        let balance = self.balance(rank);
+        let utility = R::of(slate.base[rank]) + diversity - spacing - semantic - balance;
+        Scored { rank, excess: self.excess(row), utility, diversity, spacing, semantic, balance }
+    }
+
+    fn balance(&mut self, rank: usize) -> R {
+        let strength = self.slots.problem.config.balance.strength;
+        if strength == 0.0 || self.slots.history.is_empty() {
+            return R::zero();
+        }
+        let Slots { problem, slate, similarity, history, .. } = &mut self.slots;
+        let sum = similarity.against_sum(problem, &slate.rows, rank, &self.placed_sum);
+        penalty::balance(strength, sum, history.len())
+    }
+
+    /// How far an item would lift the counts of its values above the caps.
+    fn excess(&self, row: u32) -> u32 {
+        let Slots { problem, slate, history, .. } = &self.slots;
+        let caps = problem.caps.iter().map(|cap| {
+            let value = cap.values[row as usize];
+            if value == NO_VALUE {
+                return 0;
+            }
+            let newest = history.iter().rev().take(cap.window);
+            let same = newest.filter(|&&local| cap.values[slate.rows[local as usize] as usize] == value).count();
+            (same + 1).saturating_sub(cap.max) as u32
+        });
+        caps.sum()
+    }
+
+    /// Places a candidate and moves on to the next position.
+    pub fn place(&mut self, rank: usize) {
+        self.slots.step += 1;
+        self.is_out[rank] = true;
+        self.is_placed[rank] = true;
+        self.remember(rank as u32);
+        let (n, step, is_out) = (self.is_out.len(), self.slots.step, &self.is_out);
+        self.slots.window.look_ahead(n, step, |rank| is_out[rank]);
+    }
+
+    fn remember(&mut self, local: u32) {
+        let Slots { problem, slate, similarity, history, window, step } = &mut self.slots;
+        if window.size() > 0 {
+            window.place(local, history.len(), *step);
+        }
+        history.push(local);
+        if problem.config.balance.strength > 0.0 {
+            similarity.add_row(problem, &slate.rows, local as usize, &mut self.placed_sum);
+        }
+    }
+
+    fn placement(&self, winner: &Scored<R>) -> Placement {
+        let slate = self.slots.slate;
+        Placement {
+            candidate: slate.candidate[winner.rank],
+            item: slate.rows[winner.rank],
+            base: slate.base[winner.rank],
+            utility: winner.utility.to_f64(),
+            diversity: winner.diversity.to_f64(),
+            spacing: winner.spacing.to_f64(),
+            semantic: winner.semantic.to_f64(),
+            balance: winner.balance.to_f64(),
+        }
+    }
+}
+
+// The window's slots use this value for "nobody"; ranks and recents never reach it.
+const _: () = assert!(crate::config::MAX_CANDIDATES + crate::prepare::MAX_RECENT < EMPTY as usize);

@@ -1,0 +1,303 @@
+//! The leading eigenpairs of the window's similarity matrix, by block power iteration.
+//!
+//! ```text
+//! for each sweep:   Y ← S V;  V ← orth(Y)
+//! then:             Y ← S V;  B ← Vᵀ Y;  B = Q Λ Qᵀ;  U ← V Q;  S U ← Y Q
+//! ```
+//! Every engine runs these steps in this order with these constants, so engines differ by rounding alone.
+
+use crate::real::Real;
+
+/// Sweeps added at a slate's first solve, when the basis starts from noise.
+pub const FIRST_SWEEPS: usize = 8;
+/// Size of the pseudo-random entries an entering item gets in the basis.
+pub const ENTRY_SCALE: f64 = 0.01;
+/// A column has collapsed when orthogonalisation leaves less than this share of its length. Far above the rounding
+/// of f32 (1e-7), so that f32 and f64 agree on which columns collapse.
+pub const COLLAPSE: f64 = 1e-5;
+/// Spectra with λ_k ≤ this · λ_1 are dropped (SPEC 4).
+pub const DROP: f64 = 1e-6;
+/// Rounds of Jacobi rotations over all pairs; each squares the off-diagonal, so 10 suffice from any start.
+pub const JACOBI_SWEEPS: usize = 10;
+
+/// Basis and products of one window, all `[slot][spectrum]`, row-major.
+#[derive(Debug, Default)]
+pub struct Eigensolve<R> {
+    /// Number of slots m.
+    pub n_slots: usize,
+    /// Number of spectra K.
+    pub n_spectra: usize,
+    /// V while iterating, then U: eigenvectors, largest eigenvalue first.
+    pub basis: Vec<R>,
+    /// Y while iterating, then S U.
+    pub product: Vec<R>,
+    /// Eigenvalues, largest first; 0 where dropped.
+    pub eigenvalues: Vec<R>,
+    projected: Vec<R>,
+    rotation: Vec<R>,
+    scratch: Vec<R>,
+}
+
+impl<R: Real> Eigensolve<R> {
+    /// Makes room for `n_slots × n_spectra` and clears the basis.
+    pub fn reset(&mut self, n_slots: usize, n_spectra: usize) {
+        (self.n_slots, self.n_spectra) = (n_slots, n_spectra);
+        for (buffer, len) in [
+            (&mut self.basis, n_slots * n_spectra),
+            (&mut self.product, n_slots * n_spectra),
+            (&mut self.eigenvalues, n_spectra),
+            (&mut self.projected, n_spectra * n_spectra),
+            (&mut self.rotation, n_spectra * n_spectra),
+            (&mut self.scratch, n_spectra),
+        ] {
+            buffer.clear();
+            buffer.resize(len, R::zero());
+        }
+    }
+
+    /// Gives an item that entered a slot its entries in the basis, or clears the row of an empty slot.
+    pub fn enter(&mut self, slot: usize, is_occupied: bool) {
+        for k in 0..self.n_spectra {
+            let entry = if is_occupied { R::of(ENTRY_SCALE) * pseudo_random(slot, k) } else { R::zero() };
+            self.basis[slot * self.n_spectra + k] = entry;
+        }
+    }
+
+    /// One sweep, `V ← orth(S V)`.
+    pub fn sweep(&mut self, gram: &[R], is_occupied: impl Fn(usize) -> bool) {
+        multiply(gram, &self.basis, &mut self.product, self.n_slots, self.n_spectra);
+        std::mem::swap(&mut self.basis, &mut self.product);
+        orthonormalise(&mut self.basis, self.n_slots, self.n_spectra, is_occupied);
+    }
+
+    /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns `basis` into U and `product` into S U.
+    pub fn rotate(&mut self, gram: &[R]) {
+        let (m, k) = (self.n_slots, self.n_spectra);
+        multiply(gram, &self.basis, &mut self.product, m, k);
+        for a in 0..k {
+            for b in 0..=a {
+                let sum = (0..m).map(|i| self.basis[i * k + a] * self.product[i * k + b]).sum();
+                self.projected[a * k + b] = sum;
+                self.projected[b * k + a] = sum;
+            }
+        }
+        jacobi(&mut self.projected, &mut self.rotation, k);
+        let order = descending(&self.projected, k);
+        for rows in [&mut self.basis, &mut self.product] {
+            for row in rows.chunks_exact_mut(k) {
+                for (new, &old) in order[..k].iter().enumerate() {
+                    self.scratch[new] = (0..k).map(|j| row[j] * self.rotation[j * k + old]).sum();
+                }
+                row.copy_from_slice(&self.scratch[..k]);
+            }
+        }
+        let largest = self.projected[order[0] * k + order[0]];
+        for (new, &old) in order[..k].iter().enumerate() {
+            let value = self.projected[old * k + old];
+            let is_kept = value > R::of(DROP) * largest && value > R::zero();
+            self.eigenvalues[new] = if is_kept { value } else { R::zero() };
+        }
+    }
+}
+
+/// A fixed number in −1..1 for a slot and spectrum (Wang's integer hash), the same on every engine.
+pub fn pseudo_random<R: Real>(slot: usize, spectrum: usize) -> R {
+    let mut x = (slot * crate::config::MAX_SPECTRA + spectrum + 1) as u32;
+    x = (x ^ 61) ^ (x >> 16);
+    x = x.wrapping_mul(9);
+    x ^= x >> 4;
+    x = x.wrapping_mul(0x27d4_eb2d);
+    x ^= x >> 15;
+    // 24 bits fit the fraction of f32, so every engine holds the same number.
+    R::of(f64::from(x >> 8) / f64::from(1_u32 << 23) - 1.0)
+}
+
+fn multiply<R: Real>(gram: &[R], basis: &[R], product: &mut [R], m: usize, k: usize) {
+    for (row, out) in gram.chunks_exact(m).zip(product.chunks_exact_mut(k)) {
+        out.fill(R::zero());
+        for (&s, v) in row.iter().zip(basis.chunks_exact(k)) {
+            for (o, &x) in out.iter_mut().zip(v) {
+                *o += s * x;
+            }
+        }
+    }
+}
+
+/// Modified Gram–Schmidt, twice. A column that collapses in the first pass is refilled with fixed pseudo-random
+/// entries; one that collapses in the second (more columns than items) becomes zero.
+fn orthonormalise<R: Real>(columns: &mut [R], m: usize, k: usize, is_occupied: impl Fn(usize) -> bool) {
+    let mut largest = R::zero();
+    for pass in 0..2 {
+        for c in 0..k {
+            let before = norm(columns, m, k, c);
+            for other in 0..c {
+                let share: R = (0..m).map(|i| columns[i * k + other] * columns[i * k + c]).sum();
+                for i in 0..m {
+                    let correction = share * columns[i * k + other];
+                    columns[i * k + c] -= correction;
+                }
+            }
+            let after = norm(columns, m, k, c);
+            if c == 0 {
+                largest = before;
+            }
+            // Against its own length, and against λ_1: a column below λ_1 · DROP holds nothing but rounding.
+            let is_collapsed = after <= R::of(COLLAPSE) * before || after <= R::of(DROP) * largest;
+            if !is_collapsed {
+                scale(columns, m, k, c, R::one() / after);
+            } else if pass == 0 {
+                for i in 0..m {
+                    columns[i * k + c] = if is_occupied(i) { pseudo_random(i, c) } else { R::zero() };
+                }
+                let length = norm(columns, m, k, c);
+                scale(columns, m, k, c, if length > R::zero() { R::one() / length } else { R::zero() });
+            } else {
+                scale(columns, m, k, c, R::zero());
+            }
+        }
+    }
+}
+
+fn norm<R: Real>(columns: &[R], m: usize, k: usize, c: usize) -> R {
+    (0..m).map(|i| columns[i * k + c] * columns[i * k + c]).sum::<R>().sqrt()
+}
+
+fn scale<R: Real>(columns: &mut [R], m: usize, k: usize, c: usize, factor: R) {
+    for i in 0..m {
+        columns[i * k + c] *= factor;
+    }
+}
+
+/// The rotation that takes a symmetric pair (p, q) to the diagonal: (cosine, sine).
+fn rotation_of<R: Real>(pp: R, qq: R, pq: R) -> (R, R) {
+    let two = R::one() + R::one();
+    if pq.abs() <= R::epsilon() * R::of(0.01) * (pp.abs() + qq.abs()) {
+        return (R::one(), R::zero());
+    }
+    let theta = (qq - pp) / (two * pq);
+    let sign = if theta < R::zero() { -R::one() } else { R::one() };
+    let tangent = sign / (theta.abs() + (theta * theta + R::one()).sqrt());
+    let cosine = R::one() / (tangent * tangent + R::one()).sqrt();
+    (cosine, tangent * cosine)
+}
+
+/// Jacobi's method: `matrix` becomes diagonal, `vectors` its eigenvectors in columns.
+///
+/// Pairs are taken in rounds of a tournament, so that the rotations of a round touch disjoint rows and a GPU can do
+/// them at once. This twin does them one after the other, which is the same thing.
+fn jacobi<R: Real>(matrix: &mut [R], vectors: &mut [R], k: usize) {
+    for (i, v) in vectors.iter_mut().enumerate() {
+        *v = if i / k == i % k { R::one() } else { R::zero() };
+    }
+    for _ in 0..JACOBI_SWEEPS {
+        if is_diagonal(matrix, k) {
+            break;
+        }
+        for round in 0..tournament_rounds(k) {
+            for i in 0..k {
+                let j = partner(i, round, k);
+                if i < j && j < k {
+                    rotate_pair(matrix, vectors, k, i, j);
+                }
+            }
+        }
+    }
+}
+
+fn is_diagonal<R: Real>(matrix: &[R], k: usize) -> bool {
+    let tolerance = R::epsilon() * R::of(0.01);
+    (0..k).all(|a| {
+        (0..a).all(|b| matrix[a * k + b].abs() <= tolerance * (matrix[a * k + a].abs() + matrix[b * k + b].abs()))
+    })
+}
+
+fn rotate_pair<R: Real>(matrix: &mut [R], vectors: &mut [R], k: usize, p: usize, q: usize) {
+    let (c, s) = rotation_of(matrix[p * k + p], matrix[q * k + q], matrix[p * k + q]);
+    for i in 0..k {
+        let (x, y) = (matrix[i * k + p], matrix[i * k + q]);
+        matrix[i * k + p] = c * x - s * y;
+        matrix[i * k + q] = s * x + c * y;
+        let (x, y) = (vectors[i * k + p], vectors[i * k + q]);
+        vectors[i * k + p] = c * x - s * y;
+        vectors[i * k + q] = s * x + c * y;
+    }
+    for i in 0..k {
+        let (x, y) = (matrix[p * k + i], matrix[q * k + i]);
+        matrix[p * k + i] = c * x - s * y;
+        matrix[q * k + i] = s * x + c * y;
+    }
+    matrix[p * k + q] = R::zero();
+    matrix[q * k + p] = R::zero();
+}
+
+/// Rounds in which every pair of `k` meets once.
+pub fn tournament_rounds(k: usize) -> usize {
+    k + k % 2 - usize::from(k > 0)
+}
+
+/// Whom `i` meets in a round (the circle method); `k` or more means nobody.
+pub fn partner(i: usize, round: usize, k: usize) -> usize {
+    let n = k + k % 2;
+    let last = n - 1;
+    if i == last {
+        return round;
+    }
+    if i == round {
+        return last;
+    }
+    (2 * round + last - i) % last
+}
+
+/// Indices of the diagonal from largest to smallest, ties by index.
+fn descending<R: Real>(matrix: &[R], k: usize) -> [usize; crate::config::MAX_SPECTRA] {
+    let mut order = [0; crate::config::MAX_SPECTRA];
+    for a in 0..k {
+        let value = matrix[a * k + a];
+        let rank = (0..k).filter(|&b| {
+            let other = matrix[b * k + b];
+            other > value || (other == value && b < a)
+        });
+        order[rank.count()] = a;
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_meets_once_in_a_tournament() {
+        for k in 1..=16 {
+            let mut met = vec![0; k * k];
+            for round in 0..tournament_rounds(k) {
+                for i in 0..k {
+                    let j = partner(i, round, k);
+                    if j < k {
+                        assert_eq!(partner(j, round, k), i, "k = {k}, round {round}, {i} and {j}");
+                        met[i * k + j] += 1;
+                    }
+                }
+            }
+            for i in 0..k {
+                for j in 0..k {
+                    assert_eq!(met[i * k + j], usize::from(i != j), "k = {k}, {i} and {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pseudo_random_entries_are_spread_and_equal_in_both_precisions() {
+        let mut sum = 0.0;
+        for slot in 0..128 {
+            for k in 0..16 {
+                let x: f64 = pseudo_random(slot, k);
+                assert!((-1.0..1.0).contains(&x));
+                assert_eq!(f64::from(pseudo_random::<f32>(slot, k)), x);
+                sum += x;
+            }
+        }
+        assert!((sum / 2048.0).abs() < 0.05, "mean {}", sum / 2048.0);
+    }
+}

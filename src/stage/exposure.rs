@@ -1,0 +1,113 @@
+//! How much of the placed items lies in each spectrum, and what that costs a candidate.
+//!
+//! ```text
+//! ℓ_ik  = λ_k^(-1/2) Σ_j S_ij u_jk        (energy; divided by √λ_k once more for unit loadings)
+//! H_kl  = Σ_j decay^age(j) ℓ_jk ℓ_jl      over placed items j
+//! w_kl  = C_kl H_kl / √((ε+λ_k)(ε+λ_l))
+//! diversity_i = −strength Σ_kl w_kl ℓ_ik ℓ_il
+//! ```
+//! One formula serves every item, in the window or not: with S U at hand it costs nothing, and it keeps
+//! Σ_k ℓ_ik² ≤ S_ii also where the basis has not converged.
+
+use crate::config::{Coupling, Loading, MAX_SPECTRA, Spectral};
+use crate::real::Real;
+use crate::stage::eigensolve::Eigensolve;
+
+/// Width in ln λ over which `coupling = "diagonal"` lets two spectra interact (SPEC 4.5).
+pub const COUPLING_WIDTH: f64 = 0.05;
+
+/// Exposure and weights of one position.
+#[derive(Debug, Default)]
+pub struct Exposure<R> {
+    n_spectra: usize,
+    /// `[slot][spectrum]`: what turns an item's similarities into its loadings.
+    projector: Vec<R>,
+    /// λ^(-1/2) or λ^(-1); 0 for dropped spectra.
+    inverse: Vec<R>,
+    /// H while items are added, then w.
+    weights: Vec<R>,
+}
+
+impl<R: Real> Exposure<R> {
+    /// Starts a position from a solved window: no exposure yet.
+    pub fn begin(&mut self, solved: &Eigensolve<R>, loading: Loading) {
+        let k = solved.n_spectra;
+        self.n_spectra = k;
+        self.inverse.clear();
+        self.inverse.extend(solved.eigenvalues.iter().map(|&value| match loading {
+            _ if value == R::zero() => R::zero(),
+            Loading::Energy => R::one() / value.sqrt(),
+            Loading::Unit => R::one() / value,
+        }));
+        self.projector.clear();
+        self.projector.extend(solved.basis.iter().enumerate().map(|(i, &u)| u * self.inverse[i % k]));
+        self.weights.clear();
+        self.weights.resize(k * k, R::zero());
+    }
+
+    /// Loadings of an item from its similarities to the slots.
+    pub fn loadings(&self, similarity: &[R]) -> [R; MAX_SPECTRA] {
+        let mut loadings = [R::zero(); MAX_SPECTRA];
+        for (&s, row) in similarity.iter().zip(self.projector.chunks_exact(self.n_spectra)) {
+            for (l, &p) in loadings.iter_mut().zip(row) {
+                *l += s * p;
+            }
+        }
+        loadings
+    }
+
+    /// Loadings of the window item in `slot`, from S U.
+    pub fn member_loadings(&self, solved: &Eigensolve<R>, slot: usize) -> [R; MAX_SPECTRA] {
+        let mut loadings = [R::zero(); MAX_SPECTRA];
+        let row = &solved.product[slot * self.n_spectra..(slot + 1) * self.n_spectra];
+        for ((loading, &inverse), &s_u) in loadings.iter_mut().zip(&self.inverse).zip(row) {
+            *loading = inverse * s_u;
+        }
+        loadings
+    }
+
+    /// Adds a placed item's loadings to H, weighted by its age.
+    pub fn add(&mut self, loadings: &[R; MAX_SPECTRA], age_weight: R) {
+        let n = self.n_spectra;
+        for k in 0..n {
+            for l in 0..n {
+                self.weights[k * n + l] += age_weight * loadings[k] * loadings[l];
+            }
+        }
+    }
+
+    /// Turns H into the weights w.
+    pub fn finish(&mut self, eigenvalues: &[R], spectral: &Spectral) {
+        let (n, epsilon) = (self.n_spectra, R::of(spectral.epsilon));
+        for k in 0..n {
+            for l in 0..n {
+                let scale = ((epsilon + eigenvalues[k]) * (epsilon + eigenvalues[l])).sqrt();
+                let coupling = match spectral.coupling {
+                    Coupling::Full => R::one(),
+                    Coupling::Diagonal => coupling(eigenvalues[k], eigenvalues[l]),
+                };
+                self.weights[k * n + l] *= coupling / scale;
+            }
+        }
+    }
+
+    /// Σ_kl w_kl ℓ_k ℓ_l, never negative: what the diversity term multiplies by −strength.
+    pub fn penalty(&self, loadings: &[R; MAX_SPECTRA]) -> R {
+        let n = self.n_spectra;
+        let mut sum = R::zero();
+        for (row, &l_k) in self.weights.chunks_exact(n).zip(loadings) {
+            let inner = row.iter().zip(loadings).fold(R::zero(), |sum, (&w, &l)| sum + w * l);
+            sum += l_k * inner;
+        }
+        // w is positive semi-definite; rounding must not turn the penalty into a reward.
+        sum.max(R::zero())
+    }
+}
+
+fn coupling<R: Real>(a: R, b: R) -> R {
+    if a == R::zero() || b == R::zero() {
+        return R::zero();
+    }
+    let distance = (a / b).ln() / R::of(COUPLING_WIDTH);
+    (R::of(-0.5) * distance * distance).exp()
+}

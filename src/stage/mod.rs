@@ -1,0 +1,9 @@
+//! The stages of the pipeline, in order. Each is a plain function over plain slices, generic over f32 and f64,
+//! and has a WGSL twin of the same name in `shaders/`.
+
+pub mod eigensolve;
+pub mod exposure;
+pub mod penalty;
+pub mod select;
+pub mod window;
+pub mod window_similarity;

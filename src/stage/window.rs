@@ -1,0 +1,129 @@
+//! Which items the window holds, and in which slot.
+//!
+//! A slot is a row of the window's similarity matrix. An item keeps its slot while it stays in the window, so that
+//! similarities and the eigensolver's basis carry over from one position to the next. The order of slots means nothing.
+
+/// No item in this slot.
+pub const EMPTY: u32 = u32::MAX;
+
+/// The window of one slate: the last `behind` placed items (P) and the first `ahead` unplaced candidates (A).
+#[derive(Debug, Default)]
+pub struct Window {
+    behind: usize,
+    ahead: usize,
+    /// Local index of the item in each slot, or [`EMPTY`].
+    pub items: Vec<u32>,
+    /// Step at which the item entered its slot; steps count positions from 1.
+    pub entered: Vec<u32>,
+    /// Index into the history of placed items where the slot holds one of P, [`EMPTY`] for A.
+    pub placed_at: Vec<u32>,
+    next_ahead: usize,
+}
+
+impl Window {
+    /// Empties the window.
+    pub fn reset(&mut self, behind: usize, ahead: usize) {
+        (self.behind, self.ahead) = (behind, ahead);
+        let size = behind + ahead;
+        for slots in [&mut self.items, &mut self.entered, &mut self.placed_at] {
+            slots.clear();
+            slots.resize(size, EMPTY);
+        }
+        self.entered.fill(0);
+        self.next_ahead = 0;
+    }
+
+    /// Takes in item `local`, the `n_placed`-th placed (0-based), at `step`; the oldest beyond `behind` leaves.
+    pub fn place(&mut self, local: u32, n_placed: usize, step: u32) {
+        if let Some(oldest) = n_placed.checked_sub(self.behind)
+            && let Some(slot) = self.placed_at.iter().position(|&at| at == oldest as u32)
+        {
+            self.items[slot] = EMPTY;
+            self.placed_at[slot] = EMPTY;
+        }
+        match self.items.iter().position(|&item| item == local) {
+            Some(slot) => self.placed_at[slot] = n_placed as u32,
+            None => {
+                if let Some(slot) = self.enter(local, step) {
+                    self.placed_at[slot] = n_placed as u32;
+                }
+            }
+        }
+    }
+
+    /// Fills A with the best unplaced candidates; `is_out` tells who is placed or pinned.
+    pub fn look_ahead(&mut self, n_candidates: usize, step: u32, is_out: impl Fn(usize) -> bool) {
+        let mut n_ahead = self.n_ahead();
+        while n_ahead < self.ahead && self.next_ahead < n_candidates {
+            let rank = self.next_ahead;
+            self.next_ahead += 1;
+            if !is_out(rank) {
+                self.enter(rank as u32, step);
+                n_ahead += 1;
+            }
+        }
+    }
+
+    fn n_ahead(&self) -> usize {
+        self.items.iter().zip(&self.placed_at).filter(|&(&item, &at)| item != EMPTY && at == EMPTY).count()
+    }
+
+    fn enter(&mut self, local: u32, step: u32) -> Option<usize> {
+        let slot = self.items.iter().position(|&item| item == EMPTY)?;
+        self.items[slot] = local;
+        self.entered[slot] = step;
+        Some(slot)
+    }
+
+    /// Number of slots.
+    pub fn size(&self) -> usize {
+        self.items.len()
+    }
+
+    /// True where the slot holds a placed item.
+    pub fn is_behind(&self, slot: usize) -> bool {
+        self.placed_at[slot] != EMPTY
+    }
+
+    /// True where no placed item is in the window.
+    pub fn has_no_history(&self) -> bool {
+        self.placed_at.iter().all(|&at| at == EMPTY)
+    }
+
+    /// True where the slot holds a candidate that is still to be placed.
+    pub fn is_ahead(&self, slot: usize) -> bool {
+        self.items[slot] != EMPTY && self.placed_at[slot] == EMPTY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_leaves_and_its_slot_is_used_again() {
+        let mut window = Window::default();
+        window.reset(2, 0);
+        for (n, local) in [7, 3, 9].into_iter().enumerate() {
+            window.place(local, n, n as u32 + 1);
+        }
+        assert_eq!(window.items, [9, 3]);
+        assert_eq!(window.entered, [3, 2]);
+        assert_eq!(window.placed_at, [2, 1]);
+    }
+
+    #[test]
+    fn a_placed_item_keeps_the_slot_it_had_ahead() {
+        let mut window = Window::default();
+        window.reset(1, 2);
+        window.look_ahead(4, 1, |_| false);
+        assert_eq!(window.items, [0, 1, EMPTY]);
+        window.place(1, 0, 2);
+        window.look_ahead(4, 2, |rank| rank == 1);
+        assert_eq!(window.items, [0, 1, 2]);
+        assert!(window.is_behind(1) && window.is_ahead(0) && window.is_ahead(2));
+        window.place(3, 1, 3);
+        window.look_ahead(4, 3, |rank| rank == 1 || rank == 3);
+        assert_eq!(window.items, [0, 3, 2], "rank 3 was placed from outside the window");
+    }
+}

@@ -1,0 +1,82 @@
+//! The spectral strategy: windowed decomposition with exposure-weighted penalties (SPEC 4).
+
+use crate::config::Horizon;
+use crate::real::Real;
+use crate::run::Slots;
+use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS};
+use crate::stage::exposure::Exposure;
+use crate::stage::window::EMPTY;
+use crate::strategy::Strategy;
+
+/// State of the spectral strategy for one slate.
+#[derive(Debug, Default)]
+pub struct Spectral<R> {
+    gram: Vec<R>,
+    solver: Eigensolve<R>,
+    exposure: Exposure<R>,
+    is_first_solve: bool,
+    is_active: bool,
+}
+
+impl<R: Real> Strategy<R> for Spectral<R> {
+    fn reset(&mut self, slots: &Slots<R>) {
+        let size = slots.window.size();
+        self.gram.resize(size * size, R::zero());
+        self.solver.reset(size, slots.problem.config.spectral.spectra);
+        self.is_first_solve = true;
+        self.is_active = false;
+    }
+
+    fn begin_position(&mut self, slots: &mut Slots<R>) {
+        let spectral = &slots.problem.config.spectral;
+        for slot in 0..slots.window.size() {
+            if slots.window.entered[slot] == slots.step || slots.window.items[slot] == EMPTY {
+                self.solver.enter(slot, slots.window.items[slot] != EMPTY);
+            }
+        }
+        self.is_active = spectral.strength > 0.0 && !slots.window.has_no_history();
+        if !self.is_active {
+            return;
+        }
+        slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, slots.step, &mut self.gram);
+        let extra = if std::mem::take(&mut self.is_first_solve) { FIRST_SWEEPS } else { 0 };
+        for _ in 0..spectral.iterations + extra {
+            self.solver.sweep(&self.gram, |slot| slots.window.items[slot] != EMPTY);
+        }
+        self.solver.rotate(&self.gram);
+        self.expose(slots);
+    }
+
+    fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
+        if !self.is_active {
+            return R::zero();
+        }
+        let loadings = self.exposure.loadings(slots.similarities(local));
+        R::of(-slots.problem.config.spectral.strength) * self.exposure.penalty(&loadings)
+    }
+}
+
+impl<R: Real> Spectral<R> {
+    fn expose(&mut self, slots: &mut Slots<R>) {
+        let spectral = &slots.problem.config.spectral;
+        self.exposure.begin(&self.solver, spectral.loading);
+        let n_placed = slots.history.len();
+        let mut age_weight = R::one();
+        let reach = match spectral.horizon {
+            Horizon::Window => n_placed.min(slots.problem.config.window.behind),
+            Horizon::Slate => n_placed,
+        };
+        for age in 0..reach {
+            let index = n_placed - 1 - age;
+            let local = slots.history[index] as usize;
+            let slot = slots.window.placed_at.iter().position(|&at| at == index as u32);
+            let loadings = match slot {
+                Some(slot) => self.exposure.member_loadings(&self.solver, slot),
+                None => self.exposure.loadings(slots.similarities(local)),
+            };
+            self.exposure.add(&loadings, age_weight);
+            age_weight *= R::of(spectral.decay);
+        }
+        self.exposure.finish(&self.solver.eigenvalues, spectral);
+    }
+}
