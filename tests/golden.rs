@@ -1,5 +1,7 @@
 //! The golden cases on the f64 CPU engine: the same picks, every number within 1e-6.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
 mod common;
 
 use common::golden::{self, Golden};
