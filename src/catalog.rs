@@ -6,7 +6,7 @@ use half::f16;
 
 /// Row-major embedding values in the precision they were stored in.
 ///
-/// Engines read rows through [`Embedding::row_into`], so that every engine sees the same numbers.
+/// Rows are never converted in place, so that every engine starts from the same numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EmbeddingData {
     /// IEEE half precision, the usual storage of embedding tables.

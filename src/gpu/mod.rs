@@ -4,10 +4,18 @@ pub mod adapter;
 pub mod choice;
 pub mod device;
 pub mod diagnosis;
+pub mod engine;
+pub mod layout;
+mod pipeline;
+pub mod plan;
+pub mod shader;
 mod table;
+mod tables;
 
 pub use adapter::{AdapterDescription, AdapterError, AdapterKind, Backend, list};
 pub use choice::{AdapterChoice, choose};
 pub use device::{DeviceFault, OpenDevice, open};
 pub use diagnosis::{Environment, diagnose};
+pub use engine::{GpuEngine, GpuError, GpuOptions};
+pub use pipeline::overrides;
 pub use table::devices_table;

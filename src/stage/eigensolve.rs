@@ -19,6 +19,8 @@ pub const COLLAPSE: f64 = 1e-5;
 pub const DROP: f64 = 1e-6;
 /// Rounds of Jacobi rotations over all pairs; each squares the off-diagonal, so 10 suffice from any start.
 pub const JACOBI_SWEEPS: usize = 10;
+/// Off-diagonal entries below this many units of rounding of their diagonal are left alone.
+pub const JACOBI_TOLERANCE: f64 = 0.01;
 
 /// Basis and products of one window, all `[slot][spectrum]`, row-major.
 #[derive(Debug, Default)]
@@ -171,7 +173,7 @@ fn scale<R: Real>(columns: &mut [R], m: usize, k: usize, c: usize, factor: R) {
 /// The rotation that takes a symmetric pair (p, q) to the diagonal: (cosine, sine).
 fn rotation_of<R: Real>(pp: R, qq: R, pq: R) -> (R, R) {
     let two = R::one() + R::one();
-    if pq.abs() <= R::epsilon() * R::of(0.01) * (pp.abs() + qq.abs()) {
+    if pq.abs() <= R::epsilon() * R::of(JACOBI_TOLERANCE) * (pp.abs() + qq.abs()) {
         return (R::one(), R::zero());
     }
     let theta = (qq - pp) / (two * pq);
@@ -205,7 +207,7 @@ fn jacobi<R: Real>(matrix: &mut [R], vectors: &mut [R], k: usize) {
 }
 
 fn is_diagonal<R: Real>(matrix: &[R], k: usize) -> bool {
-    let tolerance = R::epsilon() * R::of(0.01);
+    let tolerance = R::epsilon() * R::of(JACOBI_TOLERANCE);
     (0..k).all(|a| {
         (0..a).all(|b| matrix[a * k + b].abs() <= tolerance * (matrix[a * k + a].abs() + matrix[b * k + b].abs()))
     })

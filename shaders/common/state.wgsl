@@ -1,0 +1,164 @@
+// What a slate keeps from step to step in workgroup memory, and from dispatch to dispatch in `state`.
+
+// A slate is a machine of small steps. Each step has a bounded cost, so that a dispatch can stop between any two.
+const PHASE_RECENTS: u32 = 0u;   // add recent rows to the balance sum
+const PHASE_BEGIN: u32 = 1u;     // a position starts
+const PHASE_MEMBERS: u32 = 2u;   // similarities of the window's own items
+const PHASE_SWEEP: u32 = 3u;     // one sweep of the eigensolver
+const PHASE_ROTATE: u32 = 4u;    // Rayleigh-Ritz rotation
+const PHASE_EXPOSE: u32 = 5u;    // exposure of the window's placed items
+const PHASE_EXPOSE_PAST: u32 = 6u; // exposure of items placed before the window
+const PHASE_WEIGHTS: u32 = 7u;   // exposure to weights
+const PHASE_SCAN: u32 = 8u;      // score a chunk of candidates
+const PHASE_PLACE: u32 = 9u;     // place the winner
+const PHASE_DONE: u32 = 10u;
+
+// Items handled by one step of the phases that walk over window members or placed items.
+const MEMBER_CHUNK: u32 = 16u;
+
+struct Control {
+    phase: u32,
+    cursor: u32,
+    // Position + 1.
+    step: u32,
+    n_placed: u32,
+    n_filled: u32,
+    first_in: u32,
+    next_ahead: u32,
+    is_first_solve: u32,
+    is_active: u32,
+    sweeps_left: u32,
+    scan_end: u32,
+    is_forced: u32,
+    best_rank: u32,
+    best_excess: u32,
+    best_utility: f32,
+    best_diversity: f32,
+    best_spacing: f32,
+    best_semantic: f32,
+    best_balance: f32,
+    pad: u32,
+}
+
+const CONTROL_WORDS: u32 = 20u;
+
+var<workgroup> control: Control;
+// Local index of the item in each slot, the step at which it entered, and its place in the history (EMPTY: ahead).
+var<workgroup> slot_items: array<u32, N_SLOTS>;
+var<workgroup> slot_entered: array<u32, N_SLOTS>;
+var<workgroup> slot_placed_at: array<u32, N_SLOTS>;
+// Eigensolver, [slot][spectrum].
+var<workgroup> basis: array<f32, BASIS_WORDS>;
+var<workgroup> product: array<f32, BASIS_WORDS>;
+// S_W where it fits, else one word and S_W is read from `state`.
+var<workgroup> gram: array<f32, GRAM_WORDS>;
+var<workgroup> eigenvalues: array<f32, N_SPECTRA>;
+var<workgroup> inverse: array<f32, N_SPECTRA>;
+// H, then w, [spectrum][spectrum].
+var<workgroup> weights: array<f32, SQUARE_WORDS>;
+var<workgroup> spacing_load: array<f32, 32>;
+
+// State words of a slate, after the control block, in this order:
+// slots (3 parts), basis, product, eigenvalues, inverse, weights, history, marks, refreshed, placed sum, similarity.
+fn slots_at() -> u32 { return slate.state_at + CONTROL_WORDS; }
+fn basis_at() -> u32 { return slots_at() + 3u * N_SLOTS; }
+fn product_at() -> u32 { return basis_at() + N_SLOTS * N_SPECTRA; }
+fn eigenvalues_at() -> u32 { return product_at() + N_SLOTS * N_SPECTRA; }
+fn inverse_at() -> u32 { return eigenvalues_at() + N_SPECTRA; }
+fn weights_at() -> u32 { return inverse_at() + N_SPECTRA; }
+fn history_at() -> u32 { return weights_at() + N_SPECTRA * N_SPECTRA; }
+fn marks_at() -> u32 { return history_at() + slate.n_local - slate.n_candidates + slate.n_positions; }
+fn refreshed_at() -> u32 { return marks_at() + slate.n_candidates; }
+fn placed_sum_at() -> u32 { return refreshed_at() + slate.n_local; }
+fn similarity_at() -> u32 {
+    return placed_sum_at() + select(0u, params.row_octets * 8u, params.balance_strength > 0.0);
+}
+
+// Marks of a candidate.
+const MARK_OUT: u32 = 1u;    // placed, or kept back by a pin
+const MARK_PLACED: u32 = 2u;
+
+fn history(index: u32) -> u32 {
+    return state[history_at() + index];
+}
+
+fn marks(rank: u32) -> u32 {
+    return state[marks_at() + rank];
+}
+
+fn similarity_index(slot: u32, local: u32) -> u32 {
+    return similarity_at() + slot * slate.n_local + local;
+}
+
+fn is_ahead(slot: u32) -> bool {
+    return slot_items[slot] != EMPTY && slot_placed_at[slot] == EMPTY;
+}
+
+fn load_state() {
+    if lane == 0u {
+        let at = slate.state_at;
+        control = Control(
+            state[at], state[at + 1u], state[at + 2u], state[at + 3u], state[at + 4u], state[at + 5u], state[at + 6u],
+            state[at + 7u], state[at + 8u], state[at + 9u], state[at + 10u], state[at + 11u], state[at + 12u],
+            state[at + 13u], bitcast<f32>(state[at + 14u]), bitcast<f32>(state[at + 15u]),
+            bitcast<f32>(state[at + 16u]), bitcast<f32>(state[at + 17u]), bitcast<f32>(state[at + 18u]), 0u,
+        );
+    }
+    for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
+        slot_items[i] = state[slots_at() + i];
+        slot_entered[i] = state[slots_at() + N_SLOTS + i];
+        slot_placed_at[i] = state[slots_at() + 2u * N_SLOTS + i];
+    }
+    for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
+        basis[i] = bitcast<f32>(state[basis_at() + i]);
+        product[i] = bitcast<f32>(state[product_at() + i]);
+    }
+    for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
+        eigenvalues[i] = bitcast<f32>(state[eigenvalues_at() + i]);
+        inverse[i] = bitcast<f32>(state[inverse_at() + i]);
+    }
+    for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
+        weights[i] = bitcast<f32>(state[weights_at() + i]);
+    }
+}
+
+fn save_state() {
+    if lane == 0u {
+        let at = slate.state_at;
+        state[at] = control.phase;
+        state[at + 1u] = control.cursor;
+        state[at + 2u] = control.step;
+        state[at + 3u] = control.n_placed;
+        state[at + 4u] = control.n_filled;
+        state[at + 5u] = control.first_in;
+        state[at + 6u] = control.next_ahead;
+        state[at + 7u] = control.is_first_solve;
+        state[at + 8u] = control.is_active;
+        state[at + 9u] = control.sweeps_left;
+        state[at + 10u] = control.scan_end;
+        state[at + 11u] = control.is_forced;
+        state[at + 12u] = control.best_rank;
+        state[at + 13u] = control.best_excess;
+        state[at + 14u] = bitcast<u32>(control.best_utility);
+        state[at + 15u] = bitcast<u32>(control.best_diversity);
+        state[at + 16u] = bitcast<u32>(control.best_spacing);
+        state[at + 17u] = bitcast<u32>(control.best_semantic);
+        state[at + 18u] = bitcast<u32>(control.best_balance);
+    }
+    for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
+        state[slots_at() + i] = slot_items[i];
+        state[slots_at() + N_SLOTS + i] = slot_entered[i];
+        state[slots_at() + 2u * N_SLOTS + i] = slot_placed_at[i];
+    }
+    for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
+        state[basis_at() + i] = bitcast<u32>(basis[i]);
+        state[product_at() + i] = bitcast<u32>(product[i]);
+    }
+    for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
+        state[eigenvalues_at() + i] = bitcast<u32>(eigenvalues[i]);
+        state[inverse_at() + i] = bitcast<u32>(inverse[i]);
+    }
+    for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
+        state[weights_at() + i] = bitcast<u32>(weights[i]);
+    }
+}

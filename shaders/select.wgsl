@@ -1,0 +1,106 @@
+// Who wins a position. Twin: src/stage/select.rs.
+
+var<workgroup> reduce_excess: array<u32, WORKGROUP>;
+var<workgroup> reduce_utility: array<f32, WORKGROUP>;
+var<workgroup> reduce_rank: array<u32, WORKGROUP>;
+
+// True where lane i's candidate wins against lane j's: smaller excess, then higher utility, then lower rank.
+fn beats(i: u32, j: u32) -> bool {
+    if reduce_excess[i] != reduce_excess[j] {
+        return reduce_excess[i] < reduce_excess[j];
+    }
+    if reduce_utility[i] != reduce_utility[j] {
+        return reduce_utility[i] > reduce_utility[j];
+    }
+    return reduce_rank[i] < reduce_rank[j];
+}
+
+// Candidate `index` of the scan: a rank, or in window scope the candidate in that slot. EMPTY where it cannot compete.
+fn scanned(index: u32, c: Control) -> u32 {
+    if index >= c.scan_end {
+        return EMPTY;
+    }
+    if c.is_forced == 1u {
+        return index;
+    }
+    if params.is_spectral == 1u && params.is_window_scope == 1u {
+        return select(EMPTY, slot_items[index], is_ahead(index));
+    }
+    return listed(LIST_CANDIDATES, index);
+}
+
+// Scores one chunk of candidates, a lane each, and keeps the best so far in `control`.
+fn scan_chunk(c: Control) {
+    let n = min(WORKGROUP, c.scan_end - c.cursor);
+    if c.is_active == 1u {
+        if c.is_forced == 1u {
+            refresh(LIST_FORCED, c.cursor, n, c.step);
+        } else if params.is_window_scope == 0u {
+            refresh(LIST_CANDIDATES, c.cursor, n, c.step);
+        }
+    }
+    let rank = scanned(c.cursor + lane, c);
+    var diversity = 0.0;
+    var spacing = 0.0;
+    var semantic = 0.0;
+    var balance = 0.0;
+    reduce_excess[lane] = EMPTY;
+    reduce_utility[lane] = LOWEST;
+    reduce_rank[lane] = EMPTY;
+    if rank != EMPTY {
+        let row = catalog_row(rank);
+        if c.is_active == 1u {
+            diversity = diversity_of(rank);
+        }
+        spacing = spacing_of(row);
+        semantic = semantic_of(row, c.n_placed);
+        balance = balance_of(row, c.n_placed);
+        reduce_excess[lane] = excess_of(row, c.n_placed);
+        reduce_utility[lane] = base_score(rank) + diversity - spacing - semantic - balance;
+        reduce_rank[lane] = rank;
+    }
+    workgroupBarrier();
+    for (var half = WORKGROUP / 2u; half > 0u; half = half / 2u) {
+        if lane < half && beats(lane + half, lane) {
+            reduce_excess[lane] = reduce_excess[lane + half];
+            reduce_utility[lane] = reduce_utility[lane + half];
+            reduce_rank[lane] = reduce_rank[lane + half];
+        }
+        workgroupBarrier();
+    }
+    let excess = reduce_excess[0];
+    let utility = reduce_utility[0];
+    let winner = reduce_rank[0];
+    let is_better = excess < c.best_excess
+        || (excess == c.best_excess && (utility > c.best_utility || (utility == c.best_utility && winner < c.best_rank)));
+    // The lane that holds the winner still has its terms.
+    if winner != EMPTY && rank == winner && is_better {
+        control.best_rank = winner;
+        control.best_excess = excess;
+        control.best_utility = utility;
+        control.best_diversity = diversity;
+        control.best_spacing = spacing;
+        control.best_semantic = semantic;
+        control.best_balance = balance;
+    }
+    workgroupBarrier();
+    if lane == 0u {
+        control.cursor = c.cursor + n;
+        if is_scan_settled() {
+            control.phase = PHASE_PLACE;
+        }
+    }
+    workgroupBarrier();
+}
+
+// True where the scan is over, or no later candidate can win: a utility never exceeds its base score, base scores fall
+// with rank, and ties go to the lower rank (SPEC 8); one lane.
+fn is_scan_settled() -> bool {
+    if control.cursor >= control.scan_end {
+        return true;
+    }
+    if params.is_spectral == 1u && params.is_window_scope == 1u {
+        return false;
+    }
+    return control.best_excess == 0u && base_score(control.cursor) <= control.best_utility;
+}

@@ -1,0 +1,89 @@
+//! Structs shared with the shaders. `tests/shaders.rs` compares names, offsets and sizes with `common/bindings.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Phases of a slate's machine that carry a cost; the last entries are unused.
+pub const N_PHASES: usize = 16;
+/// Most signals a GPU problem can blend.
+pub const MAX_SIGNALS: usize = 8;
+/// Words of one placement in the output: rank, utility, diversity, spacing, semantic, balance.
+pub const PLACEMENT_WORDS: usize = 6;
+/// Words of one slate's status: phase, positions filled, nonce.
+pub const STATUS_WORDS: usize = 3;
+/// Words of the control block in front of a slate's state.
+pub const CONTROL_WORDS: usize = 20;
+
+/// Fixed for a problem and a device.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, Pod, Zeroable)]
+#[allow(missing_docs, reason = "the fields are described at their twins in common/bindings.wgsl")]
+pub struct Params {
+    pub behind: u32,
+    pub ahead: u32,
+    pub slate_size: u32,
+    pub iterations: u32,
+    pub first_sweeps: u32,
+    pub is_spectral: u32,
+    pub is_window_scope: u32,
+    pub is_unit_loading: u32,
+    pub is_diagonal_coupling: u32,
+    pub is_slate_horizon: u32,
+    pub strength: f32,
+    pub epsilon: f32,
+    pub balance_strength: f32,
+    pub row_octets: u32,
+    pub rows_per_shard: u32,
+    pub n_signals: u32,
+    pub item_words: u32,
+    pub items_at: u32,
+    pub membership_at: u32,
+    pub codes_at: u32,
+    pub caps_at: u32,
+    pub n_rules: u32,
+    pub n_levels: u32,
+    pub n_caps: u32,
+    pub rules_at: u32,
+    pub semantic_weights_at: u32,
+    pub semantic_window: u32,
+    pub semantic_strength: f32,
+    pub prefix_penalty_at: u32,
+    pub cap_rules_at: u32,
+    pub decay_at: u32,
+    pub placement_words: u32,
+    pub cost: [[u32; 4]; N_PHASES / 4],
+    pub segments: [[u32; 4]; MAX_SIGNALS / 2],
+}
+
+/// Changes with every dispatch.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, Pod, Zeroable)]
+#[allow(missing_docs, reason = "the fields are described at their twins in common/bindings.wgsl")]
+pub struct Dispatch {
+    pub n_slates: u32,
+    pub budget: u32,
+    pub nonce: u32,
+    pub is_first: u32,
+    pub row_length: u32,
+    pub pad_a: u32,
+    pub pad_b: u32,
+    pub pad_c: u32,
+}
+
+/// One slate of a batch; offsets are in words.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, Pod, Zeroable)]
+#[allow(missing_docs, reason = "the fields are described at their twins in common/bindings.wgsl")]
+pub struct SlateHeader {
+    pub n_candidates: u32,
+    pub n_local: u32,
+    pub n_positions: u32,
+    pub active_rules: u32,
+    pub n_pins: u32,
+    pub rows_at: u32,
+    pub base_at: u32,
+    pub pins_at: u32,
+    pub state_at: u32,
+    pub output_at: u32,
+    pub status_at: u32,
+    pub pad: u32,
+}

@@ -1,0 +1,168 @@
+//! The compiled kernel with everything bound that does not change between batches.
+
+use wgpu::util::DeviceExt;
+
+use crate::gpu::device::OpenDevice;
+use crate::gpu::engine::GpuError;
+use crate::gpu::layout::{Dispatch, Params};
+use crate::gpu::plan::{MAX_SHARDS, Plan};
+use crate::gpu::{shader, tables};
+use crate::problem::Problem;
+
+/// Kernel, catalog and tables on one device.
+pub struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    params: wgpu::Buffer,
+    dispatch: wgpu::Buffer,
+    shards: Vec<wgpu::Buffer>,
+    items: wgpu::Buffer,
+}
+
+/// Buffers of one batch.
+pub struct BatchBuffers {
+    bind_group: wgpu::BindGroup,
+    /// Statuses, then placements.
+    pub output: wgpu::Buffer,
+    /// Host-visible copy of `output`.
+    pub readback: wgpu::Buffer,
+}
+
+impl Pipeline {
+    /// Uploads the catalog and compiles the kernel for the plan.
+    ///
+    /// # Errors
+    /// The driver refuses the shader or an allocation.
+    pub fn new(open: &OpenDevice, problem: &Problem, plan: &Plan) -> Result<Self, GpuError> {
+        let device = &open.device;
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let upload = |label, contents: &[u8], usage| {
+            device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some(label), contents, usage })
+        };
+        let n_items = problem.catalog.n_items();
+        let rows_per_shard = plan.params.rows_per_shard as usize;
+        let shards = (0..MAX_SHARDS)
+            .map(|shard| {
+                let first = (shard * rows_per_shard).min(n_items);
+                let last = ((shard + 1) * rows_per_shard).min(n_items);
+                let mut bytes =
+                    if shard < plan.n_shards { tables::row_bytes(problem, plan, first, last) } else { Vec::new() };
+                // A binding cannot be empty.
+                bytes.resize(bytes.len().max(16), 0);
+                upload("catalog", &bytes, wgpu::BufferUsages::STORAGE)
+            })
+            .collect();
+        let mut item_words = tables::item_table(problem, plan);
+        item_words.resize(item_words.len().max(1), 0);
+        let items = upload("items", bytemuck::cast_slice(&item_words), wgpu::BufferUsages::STORAGE);
+        let params = upload("params", bytemuck::bytes_of(&plan.params), wgpu::BufferUsages::UNIFORM);
+        let dispatch = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("dispatch"),
+            size: size_of::<Dispatch>() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let pipeline = compile(device, plan);
+        for error in [pollster::block_on(memory.pop()), pollster::block_on(validation.pop())] {
+            if let Some(error) = error {
+                return Err(GpuError::Driver(one_line(&error.to_string())));
+            }
+        }
+        Ok(Self { pipeline, params, dispatch, shards, items })
+    }
+
+    /// Buffers for a batch, the slates uploaded.
+    pub fn batch_buffers(
+        &self,
+        open: &OpenDevice,
+        batch_words: &[u32],
+        state_words: usize,
+        output_words: usize,
+    ) -> BatchBuffers {
+        let device = &open.device;
+        let buffer = |label, words: usize, usage| {
+            let size = (4 * words.max(1)) as u64;
+            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+        };
+        let batch = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("batch"),
+            contents: bytemuck::cast_slice(batch_words),
+            usage: wgpu::BufferUsages::STORAGE,
+        });
+        let state = buffer("state", state_words, wgpu::BufferUsages::STORAGE);
+        let output_usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let output = buffer("output", output_words, output_usage);
+        let readback = buffer("readback", output_words, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        let bound = [&self.params, &self.dispatch].into_iter().chain(&self.shards).chain([
+            &self.items,
+            &batch,
+            &state,
+            &output,
+        ]);
+        let entries: Vec<_> = bound
+            .enumerate()
+            .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.as_entire_binding() })
+            .collect();
+        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("batch"),
+            layout: &self.pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        BatchBuffers { bind_group, output, readback }
+    }
+
+    /// One dispatch over the whole batch, and the copy of its output.
+    pub fn submit(&self, open: &OpenDevice, buffers: &BatchBuffers, dispatch: &Dispatch) {
+        open.queue.write_buffer(&self.dispatch, 0, bytemuck::bytes_of(dispatch));
+        let mut encoder = open.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("rerank") });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(0, &buffers.bind_group, &[]);
+            pass.dispatch_workgroups(dispatch.row_length, dispatch.n_slates.div_ceil(dispatch.row_length), 1);
+        }
+        encoder.copy_buffer_to_buffer(&buffers.output, 0, &buffers.readback, 0, buffers.output.size());
+        open.queue.submit([encoder.finish()]);
+    }
+}
+
+fn compile(device: &wgpu::Device, plan: &Plan) -> wgpu::ComputePipeline {
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some("fused"),
+        source: wgpu::ShaderSource::Wgsl(shader::source().into()),
+    });
+    let constants: Vec<(&str, f64)> = overrides(plan).to_vec();
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some("rerank"),
+        layout: None,
+        module: &module,
+        entry_point: Some(shader::ENTRY_POINT),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &constants,
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: None,
+    })
+}
+
+/// Values of the shader's override constants.
+pub fn overrides(plan: &Plan) -> [(&'static str, f64); 8] {
+    let (m, k) = (plan.n_slots, plan.n_spectra);
+    [
+        ("WORKGROUP", plan.workgroup as f64),
+        ("N_SLOTS", m as f64),
+        ("N_SPECTRA", k as f64),
+        ("BASIS_WORDS", (m * k) as f64),
+        ("GRAM_WORDS", if plan.has_gram { (m * m) as f64 } else { 1.0 }),
+        ("SQUARE_WORDS", (k * k) as f64),
+        ("N_SHARDS", plan.n_shards as f64),
+        ("IS_F16", f64::from(u8::from(plan.is_f16))),
+    ]
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+// The uniform block is bound whole; a size that is not a multiple of 16 would be refused by some backends.
+const _: () = assert!(size_of::<Params>().is_multiple_of(16) && size_of::<Dispatch>().is_multiple_of(16));

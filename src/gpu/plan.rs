@@ -1,0 +1,343 @@
+//! What a problem needs of a device, worked out before any device is touched: sizes, offsets and step costs.
+
+use crate::config::{Coupling, Horizon, Loading, Scope, Strategy};
+use crate::gpu::layout::{CONTROL_WORDS, MAX_SIGNALS, N_PHASES, PLACEMENT_WORDS, Params, STATUS_WORDS, SlateHeader};
+use crate::prepare::{MAX_RECENT, PreparedSlate};
+use crate::problem::Problem;
+use crate::stage::eigensolve::{FIRST_SWEEPS, JACOBI_SWEEPS};
+
+/// Values in an octet, the unit rows are read in.
+pub const OCTET: usize = 8;
+/// Shards a catalog can be split over, one binding each.
+pub const MAX_SHARDS: usize = 4;
+/// Items handled by one step of the phases that walk over members (MEMBER_CHUNK in the shader).
+const MEMBER_CHUNK: usize = 16;
+/// Words of workgroup memory used for other things than arrays that depend on the plan.
+const FIXED_WORKGROUP_WORDS: usize = 32 + 256 + 32 + 8;
+
+/// Why a problem cannot run on a device, and what to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// Too many signals.
+    #[error("{n_signals} signals, the GPU engine blends at most {MAX_SIGNALS}: use fewer, or --backend cpu")]
+    Signals {
+        /// Signals with positive weight.
+        n_signals: usize,
+    },
+    /// The window does not fit workgroup memory.
+    #[error(
+        "the window needs {needed} bytes of workgroup memory, the adapter has {available}: use a smaller window or fewer spectra, or --backend cpu"
+    )]
+    WorkgroupMemory {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes the adapter has.
+        available: usize,
+    },
+    /// The catalog does not fit.
+    #[error(
+        "the catalog needs {needed} bytes in {MAX_SHARDS} bindings of at most {available} bytes: use --backend cpu"
+    )]
+    Catalog {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes of a binding.
+        available: u64,
+    },
+    /// The item table does not fit.
+    #[error("the item table needs {needed} bytes, a binding holds {available}: use --backend cpu")]
+    Items {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes of a binding.
+        available: u64,
+    },
+    /// One slate alone is too large.
+    #[error(
+        "slate number {index} needs {needed} bytes of device memory, a binding holds {available}: use --backend cpu"
+    )]
+    Slate {
+        /// Index in the batch.
+        index: usize,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes of a binding.
+        available: u64,
+    },
+    /// One step alone takes more loop iterations than a dispatch may.
+    #[error(
+        "one step needs {needed} loop iterations, a dispatch may take {available}: use a smaller window, or --backend cpu"
+    )]
+    Step {
+        /// Iterations needed.
+        needed: usize,
+        /// Iterations allowed.
+        available: usize,
+    },
+}
+
+/// The limits of a device that matter here.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceLimits {
+    /// Largest storage binding, in bytes.
+    pub binding_bytes: u64,
+    /// Workgroup memory, in bytes.
+    pub workgroup_bytes: usize,
+    /// Invocations per workgroup.
+    pub workgroup_invocations: usize,
+    /// Workgroups per dimension.
+    pub groups_per_dimension: u32,
+}
+
+/// How a problem runs on a device.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Uniform block, complete.
+    pub params: Params,
+    /// Lanes per slate.
+    pub workgroup: usize,
+    /// Slots of the window; at least 1.
+    pub n_slots: usize,
+    /// Spectra; at least 1.
+    pub n_spectra: usize,
+    /// True where S_W is held in workgroup memory.
+    pub has_gram: bool,
+    /// True where the catalog stays f16.
+    pub is_f16: bool,
+    /// Shards of the catalog.
+    pub n_shards: usize,
+    /// Loop iterations outside any step: start, save, resume.
+    pub overhead: usize,
+    /// Values per padded row.
+    pub row_values: usize,
+}
+
+impl Plan {
+    /// Plans a problem for a device, with `lanes` lanes per slate where the device allows.
+    ///
+    /// # Errors
+    /// Says what does not fit, with figures.
+    pub fn new(
+        problem: &Problem,
+        limits: &DeviceLimits,
+        lanes: usize,
+        max_iterations: usize,
+    ) -> Result<Self, PlanError> {
+        let config = problem.config;
+        if problem.signals.len() > MAX_SIGNALS {
+            return Err(PlanError::Signals { n_signals: problem.signals.len() });
+        }
+        let is_spectral = config.strategy == Strategy::Spectral;
+        let mut workgroup = lanes.min(limits.workgroup_invocations).next_power_of_two();
+        if workgroup > limits.workgroup_invocations {
+            workgroup /= 2;
+        }
+        let (n_slots, n_spectra) = if is_spectral { (config.window.size(), config.spectral.spectra) } else { (1, 1) };
+        let fixed = FIXED_WORKGROUP_WORDS + 3 * n_slots + 2 * n_slots * n_spectra + 5 * n_spectra * n_spectra;
+        let needed = 4 * (fixed + 3 * n_spectra + 3 * workgroup);
+        let available = limits.workgroup_bytes;
+        if needed + 4 > available {
+            return Err(PlanError::WorkgroupMemory { needed: needed + 4, available });
+        }
+        let has_gram = needed + 4 * n_slots * n_slots <= available;
+        let is_f16 = problem.signals.iter().all(|s| matches!(s.embedding.data, crate::catalog::EmbeddingData::F16(_)));
+        let mut plan = Self {
+            params: Params::default(),
+            workgroup,
+            n_slots,
+            n_spectra,
+            has_gram,
+            is_f16,
+            n_shards: 1,
+            overhead: 0,
+            row_values: 0,
+        };
+        plan.set_config(problem);
+        plan.set_rows(problem, limits)?;
+        plan.set_items(problem, limits)?;
+        plan.set_costs(problem, max_iterations)?;
+        Ok(plan)
+    }
+
+    fn set_config(&mut self, problem: &Problem) {
+        let config = problem.config;
+        let p = &mut self.params;
+        p.behind = config.window.behind as u32;
+        p.ahead = config.window.ahead as u32;
+        p.slate_size = config.slate_size as u32;
+        p.iterations = config.spectral.iterations as u32;
+        p.first_sweeps = FIRST_SWEEPS as u32;
+        p.is_spectral = u32::from(config.strategy == Strategy::Spectral);
+        p.is_window_scope = u32::from(config.window.scope == Scope::Window);
+        p.is_unit_loading = u32::from(config.spectral.loading == Loading::Unit);
+        p.is_diagonal_coupling = u32::from(config.spectral.coupling == Coupling::Diagonal);
+        p.is_slate_horizon = u32::from(config.spectral.horizon == Horizon::Slate);
+        p.strength = config.spectral.strength as f32;
+        p.epsilon = config.spectral.epsilon as f32;
+        p.balance_strength = config.balance.strength as f32;
+        p.placement_words = PLACEMENT_WORDS as u32;
+        p.n_signals = problem.signals.len() as u32;
+    }
+
+    fn set_rows(&mut self, problem: &Problem, limits: &DeviceLimits) -> Result<(), PlanError> {
+        let mut octets = 0;
+        for (s, signal) in problem.signals.iter().enumerate() {
+            // Two octets are read at a time.
+            let n = signal.embedding.dim.div_ceil(2 * OCTET) * 2;
+            let pair = &mut self.params.segments[s / 2];
+            (pair[s % 2 * 2], pair[s % 2 * 2 + 1]) = (octets as u32, n as u32);
+            octets += n;
+        }
+        self.row_values = octets * OCTET;
+        self.params.row_octets = octets as u32;
+        let row_bytes = (self.row_values * if self.is_f16 { 2 } else { 4 }).max(1) as u64;
+        let rows_per_shard = (limits.binding_bytes / row_bytes).max(1);
+        let n_items = problem.catalog.n_items() as u64;
+        self.n_shards = n_items.div_ceil(rows_per_shard).max(1) as usize;
+        if self.n_shards > MAX_SHARDS {
+            return Err(PlanError::Catalog { needed: n_items * row_bytes, available: limits.binding_bytes });
+        }
+        self.params.rows_per_shard = rows_per_shard.min(n_items.max(1)) as u32;
+        Ok(())
+    }
+
+    fn set_items(&mut self, problem: &Problem, limits: &DeviceLimits) -> Result<(), PlanError> {
+        let p = &mut self.params;
+        let n_levels = problem.semantic_id.as_ref().map_or(0, |s| s.n_levels);
+        p.n_rules = problem.spacing.len() as u32;
+        p.n_levels = n_levels as u32;
+        p.n_caps = problem.caps.len() as u32;
+        p.membership_at = p.n_signals;
+        p.codes_at = p.membership_at + p.n_rules;
+        p.caps_at = p.codes_at + p.n_levels;
+        p.item_words = p.caps_at + p.n_caps;
+        if let Some(rule) = &problem.semantic_id {
+            p.semantic_window = rule.weights.len() as u32;
+            p.semantic_strength = rule.strength as f32;
+        }
+        let tables = crate::gpu::tables::tables(problem);
+        p.rules_at = tables.rules_at;
+        p.semantic_weights_at = tables.semantic_weights_at;
+        p.prefix_penalty_at = tables.prefix_penalty_at;
+        p.cap_rules_at = tables.cap_rules_at;
+        p.decay_at = tables.decay_at;
+        p.items_at = tables.words.len() as u32;
+        let needed = 4 * (u64::from(p.items_at) + u64::from(p.item_words) * problem.catalog.n_items() as u64);
+        if needed > limits.binding_bytes {
+            return Err(PlanError::Items { needed, available: limits.binding_bytes });
+        }
+        Ok(())
+    }
+
+    /// Loop iterations of one invocation per step, at most, by phase (the order of the PHASE constants). Counted from
+    /// the loops of the shaders; a driver that cuts loops off after 65,535 iterations is kept safe by them.
+    fn set_costs(&mut self, problem: &Problem, max_iterations: usize) -> Result<(), PlanError> {
+        let (m, k, w) = (self.n_slots, self.n_spectra, self.workgroup);
+        let (signals, octets) = (problem.signals.len(), self.row_values / OCTET);
+        let slate_size = problem.config.slate_size;
+        let pair = 2 + signals + octets / 2;
+        let refresh = |n: usize| (n * m).div_ceil(w) * pair + n.div_ceil(w);
+        let multiply = (m * k).div_ceil(w) * (1 + m);
+        let square = (k * k).div_ceil(w);
+        let add_row = 1 + signals * (1 + octets.div_ceil(w) * 5);
+        let longest_rule = problem.spacing.iter().map(|r| r.weights.len()).max().unwrap_or(0);
+        let semantic = problem.semantic_id.as_ref().map_or(0, |s| s.weights.len() * (1 + s.n_levels));
+        let caps: usize = problem.caps.iter().map(|c| 1 + c.window).sum();
+        let score = k.div_ceil(4) * (1 + m) + k * (1 + k) + problem.spacing.len() + semantic + signals + octets + caps;
+        let costs = [
+            MEMBER_CHUNK * add_row,
+            (m * k).div_ceil(w) + (1 + longest_rule) + 3 * slate_size + m,
+            refresh(MEMBER_CHUNK.min(m)) + (m * m).div_ceil(w),
+            multiply + (m * k).div_ceil(w) + 2 * (1 + m + k * (1 + 6 * m)),
+            multiply
+                + square * (1 + m)
+                + JACOBI_SWEEPS * (1 + square + k * (1 + 2 * square))
+                + k
+                + m.div_ceil(w) * (1 + k * (2 + k)),
+            square * (1 + m),
+            refresh(MEMBER_CHUNK) + (MEMBER_CHUNK * k).div_ceil(w) * (1 + m) + square * (1 + MEMBER_CHUNK),
+            square,
+            refresh(w) + score + 1 + w.ilog2() as usize,
+            add_row + 5 * m + 2 * slate_size + 4,
+        ];
+        for (phase, &cost) in costs.iter().enumerate() {
+            self.params.cost[phase / 4][phase % 4] = cost as u32;
+        }
+        let per_lane = |words: usize| words.div_ceil(w);
+        let n_local = crate::config::MAX_CANDIDATES + MAX_RECENT;
+        let save = per_lane(3 * m + 2 * m * k + k * k) + 8;
+        let ahead = problem.config.window.ahead;
+        self.overhead = 3 * save
+            + 3 * per_lane(n_local)
+            + octets
+            + per_lane(slate_size)
+            + m
+            + ahead * (2 + m)
+            + longest_rule
+            + (m * m).div_ceil(w);
+        let needed = costs.iter().max().copied().unwrap_or(0) + self.overhead + 1;
+        if needed > max_iterations {
+            return Err(PlanError::Step { needed, available: max_iterations });
+        }
+        Ok(())
+    }
+
+    /// Words of state a slate needs; the offsets are in common/state.wgsl.
+    pub fn state_words(&self, slate: &PreparedSlate) -> usize {
+        let (m, k) = (self.n_slots, self.n_spectra);
+        let (n, n_local) = (slate.n_candidates(), slate.rows.len());
+        let history = slate.n_recent() + slate.n_positions(self.params.slate_size as usize);
+        let placed_sum = if self.params.balance_strength > 0.0 { self.row_values } else { 0 };
+        let similarity = if self.params.is_spectral == 1 { m * n_local } else { 0 };
+        CONTROL_WORDS + 3 * m + 2 * m * k + 2 * k + k * k + history + n + n_local + placed_sum + similarity
+    }
+
+    /// Words a slate needs in the batch buffer.
+    pub fn batch_words(slate: &PreparedSlate) -> usize {
+        HEADER_WORDS + slate.rows.len() + slate.n_candidates() + 2 * slate.pins.len()
+    }
+
+    /// Words a slate needs in the output buffer.
+    pub fn output_words(&self, slate: &PreparedSlate) -> usize {
+        STATUS_WORDS + slate.n_positions(self.params.slate_size as usize) * PLACEMENT_WORDS
+    }
+
+    /// How many of the first slates fit one batch: at least 1.
+    ///
+    /// # Errors
+    /// The first slate alone does not fit.
+    pub fn batch_len(&self, slates: &[PreparedSlate], max_bytes: u64, max_slates: usize) -> Result<usize, PlanError> {
+        let (mut state, mut batch, mut output) = (0, 0, 0);
+        for (index, slate) in slates.iter().take(max_slates).enumerate() {
+            state += 4 * self.state_words(slate) as u64;
+            batch += 4 * Self::batch_words(slate) as u64;
+            output += 4 * self.output_words(slate) as u64;
+            let needed = state.max(batch).max(output);
+            if needed > max_bytes {
+                return if index == 0 {
+                    Err(PlanError::Slate { index, needed, available: max_bytes })
+                } else {
+                    Ok(index)
+                };
+            }
+        }
+        Ok(slates.len().min(max_slates))
+    }
+
+    /// Steps after which any slate of the batch is done: a guard against a device that makes no progress.
+    pub fn max_steps(&self, slates: &[PreparedSlate]) -> usize {
+        let most_candidates = slates.iter().map(PreparedSlate::n_candidates).max().unwrap_or(0);
+        let chunks = |n: usize, chunk: usize| n.div_ceil(chunk) + 1;
+        let p = &self.params;
+        let history = p.slate_size as usize + MAX_RECENT;
+        let per_position = 6
+            + chunks(self.n_slots, MEMBER_CHUNK)
+            + (p.iterations + p.first_sweeps) as usize
+            + chunks(history, MEMBER_CHUNK)
+            + chunks(most_candidates.max(self.n_slots), self.workgroup);
+        chunks(MAX_RECENT, MEMBER_CHUNK) + (p.slate_size as usize + 1) * per_position
+    }
+}
+
+/// Words of a slate's header.
+pub const HEADER_WORDS: usize = size_of::<SlateHeader>() / 4;

@@ -1,0 +1,51 @@
+//! The fused shader: the files of `shaders/` in pipeline order, after the constants their CPU twins own.
+
+use std::fmt::Write;
+
+use crate::config::MAX_SPECTRA;
+use crate::stage::{eigensolve, exposure};
+
+/// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
+pub const FILES: [(&str, &str); 9] = [
+    ("common/bindings", include_str!("../../shaders/common/bindings.wgsl")),
+    ("common/state", include_str!("../../shaders/common/state.wgsl")),
+    ("window", include_str!("../../shaders/window.wgsl")),
+    ("window_similarity", include_str!("../../shaders/window_similarity.wgsl")),
+    ("eigensolve", include_str!("../../shaders/eigensolve.wgsl")),
+    ("exposure", include_str!("../../shaders/exposure.wgsl")),
+    ("penalty", include_str!("../../shaders/penalty.wgsl")),
+    ("select", include_str!("../../shaders/select.wgsl")),
+    ("fused", include_str!("../../shaders/fused.wgsl")),
+];
+
+/// Entry point of the fused shader.
+pub const ENTRY_POINT: &str = "rerank";
+
+/// The whole source.
+pub fn source() -> String {
+    let mut text = constants();
+    for (name, file) in FILES {
+        let _ = write!(text, "// ---- shaders/{name}.wgsl\n{file}\n");
+    }
+    text
+}
+
+/// Numbers that must be the same in a shader and its CPU twin are written once, in the twin.
+fn constants() -> String {
+    let mut text = String::from("// ---- from the CPU twins\n");
+    let floats = [
+        ("ENTRY_SCALE", eigensolve::ENTRY_SCALE),
+        ("COLLAPSE", eigensolve::COLLAPSE),
+        ("DROP", eigensolve::DROP),
+        ("JACOBI_TOLERANCE", f64::from(f32::EPSILON) * eigensolve::JACOBI_TOLERANCE),
+        ("COUPLING_WIDTH", exposure::COUPLING_WIDTH),
+        ("COUPLING_REACH", exposure::COUPLING_REACH),
+    ];
+    for (name, value) in floats {
+        let _ = writeln!(text, "const {name}: f32 = {:e};", value as f32);
+    }
+    for (name, value) in [("MAX_SPECTRA", MAX_SPECTRA), ("JACOBI_SWEEPS", eigensolve::JACOBI_SWEEPS)] {
+        let _ = writeln!(text, "const {name}: u32 = {value}u;");
+    }
+    text
+}

@@ -1,0 +1,67 @@
+//! Shaders without a GPU: they parse, validate, and lay their structs out as Rust does.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{Module, TypeInner};
+use spectrank::gpu::layout::{Dispatch, Params, SlateHeader};
+use spectrank::gpu::shader;
+
+fn module() -> Module {
+    let source = shader::source();
+    naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)))
+}
+
+#[test]
+fn the_fused_shader_validates() {
+    let module = module();
+    // Half floats are read by `unpack2x16float`, which every Vulkan, Metal and Direct3D 12 adapter has.
+    let result =
+        Validator::new(ValidationFlags::all(), Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32)
+            .validate(&module);
+    result.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&shader::source())));
+    assert!(module.entry_points.iter().any(|e| e.name == shader::ENTRY_POINT));
+}
+
+#[test]
+fn eight_storage_buffers_are_all_a_slate_needs() {
+    let module = module();
+    let storage = module
+        .global_variables
+        .iter()
+        .filter(|(_, v)| matches!(v.space, naga::AddressSpace::Storage { .. }) && v.binding.is_some());
+    assert_eq!(storage.count(), 8, "every WebGPU adapter offers eight and no more");
+}
+
+/// (name, offset) of every member, and the size.
+fn members(module: &Module, name: &str) -> (Vec<(String, usize)>, usize) {
+    let (_, found) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some(name)).unwrap();
+    let TypeInner::Struct { members, span } = &found.inner else { panic!("{name} is no struct") };
+    let members = members.iter().map(|m| (m.name.clone().unwrap(), m.offset as usize)).collect();
+    (members, *span as usize)
+}
+
+macro_rules! check_layout {
+    ($type:ident: $($field:ident),+ $(,)?) => {{
+        // Naming every field makes the compiler complain when one is added and not listed here.
+        let $type { $($field: _),+ } = $type::default();
+        let rust = vec![$((stringify!($field).to_owned(), std::mem::offset_of!($type, $field))),+];
+        assert_eq!(members(&module(), stringify!($type)), (rust, size_of::<$type>()));
+    }};
+}
+
+#[test]
+fn structs_match_their_rust_twins() {
+    check_layout!(
+        Params: behind, ahead, slate_size, iterations, first_sweeps, is_spectral, is_window_scope, is_unit_loading,
+        is_diagonal_coupling, is_slate_horizon, strength, epsilon, balance_strength, row_octets, rows_per_shard,
+        n_signals, item_words, items_at, membership_at, codes_at, caps_at, n_rules, n_levels, n_caps, rules_at,
+        semantic_weights_at, semantic_window, semantic_strength, prefix_penalty_at, cap_rules_at, decay_at,
+        placement_words, cost, segments,
+    );
+    check_layout!(Dispatch: n_slates, budget, nonce, is_first, row_length, pad_a, pad_b, pad_c);
+    check_layout!(
+        SlateHeader: n_candidates, n_local, n_positions, active_rules, n_pins, rows_at, base_at, pins_at, state_at,
+        output_at, status_at, pad,
+    );
+}
