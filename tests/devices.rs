@@ -1,5 +1,7 @@
 //! Adapters on the machine that runs the tests.
 
+use std::time::Duration;
+
 use spectrank::gpu::{self, AdapterChoice, AdapterDescription, AdapterError, AdapterKind, DeviceFault, OpenDevice};
 
 /// The adapters of this machine. Without any, the test is skipped aloud, or fails where one is required.
@@ -92,12 +94,22 @@ fn a_shader_with_an_error_is_recorded() {
 }
 
 #[test]
+fn a_submission_is_waited_for() {
+    let Some(list) = adapters() else { return };
+    let open = open_any(&list);
+    let submission_index = Some(open.queue.submit([]));
+    let timeout = Some(Duration::from_secs(10));
+    let status = open.poll(wgpu::PollType::Wait { submission_index, timeout });
+    assert!(status.as_ref().is_ok_and(|status| status.wait_finished()), "{status:?}");
+}
+
+#[test]
 fn a_destroyed_device_is_lost() {
     let Some(list) = adapters() else { return };
     let open = open_any(&list);
     open.device.destroy();
     // The callback runs from a poll.
-    let _ = open.device.poll(wgpu::PollType::Poll);
+    assert_eq!(open.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::QueueEmpty));
     assert!(open.is_lost());
-    assert_eq!(open.lost_reason(), Some("Device destroyed."));
+    assert_eq!(open.lost_reason(), Some("Destroyed"));
 }

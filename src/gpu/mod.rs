@@ -8,6 +8,6 @@ mod table;
 
 pub use adapter::{AdapterDescription, AdapterError, AdapterKind, Backend, list};
 pub use choice::{AdapterChoice, choose};
-pub use device::{DeviceFault, OpenDevice, open};
+pub use device::{DeviceFault, OpenDevice, PollFailure, open};
 pub use diagnosis::{Environment, diagnose};
 pub use table::devices_table;
