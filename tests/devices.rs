@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use spectrank::gpu::{self, AdapterChoice, AdapterDescription, AdapterError, AdapterKind, DeviceFault, OpenDevice};
+use spectrank::gpu::{
+    self, AdapterChoice, AdapterDescription, AdapterError, AdapterKind, DeviceFault, OpenDevice, PollFailure,
+};
 
 /// The adapters of this machine. Without any, the test is skipped aloud, or fails where one is required.
 fn adapters() -> Option<Vec<AdapterDescription>> {
@@ -112,4 +114,15 @@ fn a_destroyed_device_is_lost() {
     assert_eq!(open.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::QueueEmpty));
     assert!(open.is_lost());
     assert_eq!(open.lost_reason(), Some("Destroyed"));
+}
+
+#[test]
+fn work_for_a_lost_device_is_refused_and_the_loss_is_known() {
+    let Some(list) = adapters() else { return };
+    let open = open_any(&list);
+    open.device.destroy();
+    let submission_index = Some(open.queue.submit([]));
+    let status = open.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+    assert!(matches!(status, Err(PollFailure::NotSubmitted(_))), "{status:?}");
+    assert!(open.is_lost());
 }

@@ -97,6 +97,15 @@ impl OpenDevice {
     /// That one panics where the device is lost in the meantime; here it is an error as any other. The panic leaves
     /// wgpu's own state whole: it is raised after the core has returned and let go of its locks.
     pub fn poll(&self, poll_type: wgpu::PollType) -> Result<wgpu::PollStatus, PollFailure> {
+        let result = self.poll_caught(poll_type);
+        if matches!(result, Err(PollFailure::NotSubmitted(_))) {
+            // A lost device drops submissions in silence; only a poll that waits for nothing tells of the loss then.
+            self.poll_caught(wgpu::PollType::Poll)?;
+        }
+        result
+    }
+
+    fn poll_caught(&self, poll_type: wgpu::PollType) -> Result<wgpu::PollStatus, PollFailure> {
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll_type))) {
             Ok(Ok(status)) => Ok(status),
             Ok(Err(wgpu::PollError::Timeout)) => Err(PollFailure::Timeout),
