@@ -1,6 +1,10 @@
 //! Adapters on the machine that runs the tests.
 
-use spectrank::gpu::{self, AdapterChoice, AdapterDescription, AdapterError, AdapterKind, DeviceFault, OpenDevice};
+use std::time::Duration;
+
+use spectrank::gpu::{
+    self, AdapterChoice, AdapterDescription, AdapterError, AdapterKind, DeviceFault, OpenDevice, PollFailure,
+};
 
 /// The adapters of this machine. Without any, the test is skipped aloud, or fails where one is required.
 fn adapters() -> Option<Vec<AdapterDescription>> {
@@ -92,12 +96,33 @@ fn a_shader_with_an_error_is_recorded() {
 }
 
 #[test]
+fn a_submission_is_waited_for() {
+    let Some(list) = adapters() else { return };
+    let open = open_any(&list);
+    let submission_index = Some(open.queue.submit([]));
+    let timeout = Some(Duration::from_secs(10));
+    let status = open.poll(wgpu::PollType::Wait { submission_index, timeout });
+    assert!(status.as_ref().is_ok_and(|status| status.wait_finished()), "{status:?}");
+}
+
+#[test]
 fn a_destroyed_device_is_lost() {
     let Some(list) = adapters() else { return };
     let open = open_any(&list);
     open.device.destroy();
     // The callback runs from a poll.
-    let _ = open.device.poll(wgpu::PollType::Poll);
+    assert_eq!(open.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::QueueEmpty));
     assert!(open.is_lost());
-    assert_eq!(open.lost_reason(), Some("Device destroyed."));
+    assert_eq!(open.lost_reason(), Some("Destroyed"));
+}
+
+#[test]
+fn work_for_a_lost_device_is_refused_and_the_loss_is_known() {
+    let Some(list) = adapters() else { return };
+    let open = open_any(&list);
+    open.device.destroy();
+    let submission_index = Some(open.queue.submit([]));
+    let status = open.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+    assert!(matches!(status, Err(PollFailure::NotSubmitted(_))), "{status:?}");
+    assert!(open.is_lost());
 }

@@ -209,7 +209,7 @@ pub enum AdapterError {
         cure: String,
     },
     /// Loader and driver are there, a GPU is not.
-    #[error("the drivers offer no GPU, {present}; {cure}")]
+    #[error("the drivers offer {present}; {cure}")]
     NoAdapter {
         /// What they do offer.
         present: String,

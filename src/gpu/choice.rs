@@ -134,7 +134,7 @@ fn backend_rank(adapter: &AdapterDescription) -> u8 {
 }
 
 /// Adapters in words, for a message.
-pub(super) fn names(list: &[AdapterDescription]) -> String {
+fn names(list: &[AdapterDescription]) -> String {
     if list.is_empty() {
         return "none".to_owned();
     }

@@ -1,6 +1,8 @@
 //! An open device that records its errors.
 
+use std::any::Any;
 use std::error::Error as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::adapter::{AdapterDescription, AdapterError, enumerate};
@@ -34,6 +36,20 @@ impl From<wgpu::Error> for DeviceFault {
             wgpu::Error::Internal { description, .. } => Self::Internal(description),
         }
     }
+}
+
+/// Why a poll did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PollFailure {
+    /// The device did not finish in time.
+    #[error("the GPU did not finish in time")]
+    Timeout,
+    /// The submission to wait for was never accepted; [`OpenDevice::take_error`] may know why.
+    #[error("the GPU never took the work: {0}")]
+    NotSubmitted(String),
+    /// The device is lost, or out of memory beyond repair.
+    #[error("the GPU is lost: {0}")]
+    Lost(String),
 }
 
 /// Written by callbacks of wgpu on any thread.
@@ -76,6 +92,33 @@ impl OpenDevice {
         self.health.lost.get().is_some()
     }
 
+    /// Polls the device, as [`wgpu::Device::poll`] does, which runs the callbacks of maps and of loss.
+    ///
+    /// That one panics where the device is lost in the meantime; here it is an error as any other. The panic leaves
+    /// wgpu's own state whole: it is raised after the core has returned and let go of its locks.
+    pub fn poll(&self, poll_type: wgpu::PollType) -> Result<wgpu::PollStatus, PollFailure> {
+        let result = self.poll_caught(poll_type);
+        if matches!(result, Err(PollFailure::NotSubmitted(_))) {
+            // A lost device drops submissions in silence; only a poll that waits for nothing tells of the loss then.
+            self.poll_caught(wgpu::PollType::Poll)?;
+        }
+        result
+    }
+
+    fn poll_caught(&self, poll_type: wgpu::PollType) -> Result<wgpu::PollStatus, PollFailure> {
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll_type))) {
+            Ok(Ok(status)) => Ok(status),
+            Ok(Err(wgpu::PollError::Timeout)) => Err(PollFailure::Timeout),
+            Ok(Err(error)) => Err(PollFailure::NotSubmitted(error.to_string())),
+            Err(panic) => {
+                let reason = panic_message(panic.as_ref());
+                // The callback has set the reason already where the driver reported a loss.
+                let _ = self.health.lost.set(reason.clone());
+                Err(PollFailure::Lost(reason))
+            }
+        }
+    }
+
     /// Why the device was lost.
     pub fn lost_reason(&self) -> Option<&str> {
         self.health.lost.get().map(String::as_str)
@@ -90,6 +133,12 @@ impl OpenDevice {
     pub fn has_timestamps(&self) -> bool {
         self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
+}
+
+/// The text of a panic, in one line.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("wgpu failed").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Opens the adapter chosen, with all its limits. Where there is no GPU, the error says why and what to do.
@@ -132,7 +181,14 @@ fn open_adapter(description: AdapterDescription, adapter: wgpu::Adapter) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::{DeviceFault, Health};
+    use super::{DeviceFault, Health, panic_message};
+
+    #[test]
+    fn a_panic_becomes_one_line() {
+        assert_eq!(panic_message(&"Error in Device::poll:\n  lost\n".to_owned()), "Error in Device::poll: lost");
+        assert_eq!(panic_message(&"text"), "text");
+        assert_eq!(panic_message(&7), "wgpu failed");
+    }
 
     #[test]
     fn the_first_fault_is_kept() {

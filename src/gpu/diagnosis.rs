@@ -4,7 +4,6 @@
 //! in the file system: [`Environment::probe`] looks, [`diagnose`] concludes.
 
 use super::adapter::{AdapterDescription, AdapterError, AdapterKind};
-use super::choice::names;
 
 mod probe;
 
@@ -75,7 +74,9 @@ const CONTAINER_CURE: &str = "give the container the GPU (AMD, Intel: `--device 
 pub fn diagnose(list: &[AdapterDescription], environment: &Environment) -> AdapterError {
     let no_adapter = |cure: String| AdapterError::NoAdapter { present: present(list), cure };
     match environment.platform {
-        Platform::MacOs => no_adapter("Metal needs a Mac of 2012 or later and macOS 10.13".to_owned()),
+        Platform::MacOs => no_adapter(
+            "Metal shows no GPU to this process, as in some virtual machines: use `--backend cpu`".to_owned(),
+        ),
         Platform::Windows => no_adapter("install the GPU vendor's driver (Direct3D 12 or Vulkan)".to_owned()),
         Platform::Unix if !list.is_empty() => no_adapter(adapter_cure(environment)),
         Platform::Unix if !environment.has_loader => AdapterError::NoLoader { cure: loader_cure(environment) },
@@ -88,12 +89,11 @@ pub fn diagnose(list: &[AdapterDescription], environment: &Environment) -> Adapt
 
 fn present(list: &[AdapterDescription]) -> String {
     if list.is_empty() {
-        "and no other adapter".to_owned()
-    } else if list.iter().all(|a| a.kind == AdapterKind::Cpu) {
-        format!("only software: {}", names(list))
-    } else {
-        format!("only {}", names(list))
+        return "no adapter".to_owned();
     }
+    let is_software = list.iter().all(|a| a.kind == AdapterKind::Cpu);
+    let names = list.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
+    if is_software { format!("only software ({names})") } else { format!("no GPU, only {names}") }
 }
 
 fn loader_cure(environment: &Environment) -> String {

@@ -14,7 +14,7 @@ mod tables;
 
 pub use adapter::{AdapterDescription, AdapterError, AdapterKind, Backend, list};
 pub use choice::{AdapterChoice, choose};
-pub use device::{DeviceFault, OpenDevice, open};
+pub use device::{DeviceFault, OpenDevice, PollFailure, open};
 pub use diagnosis::{Environment, diagnose};
 pub use engine::{GpuEngine, GpuError, GpuOptions};
 pub use pipeline::overrides;

@@ -6,7 +6,7 @@ use super::adapter::AdapterDescription;
 use super::diagnosis::{Environment, diagnose};
 
 const HEAD: [&str; 11] =
-    ["", "adapter", "kind", "via", "driver", "buffer", "binding", "workgroup", "f16", "subgroup", "pci"];
+    ["  #", "adapter", "kind", "via", "driver", "buffer", "binding", "workgroup", "f16", "subgroup", "pci"];
 
 /// Draws the table of `devices`. `chosen` is the adapter that `auto` takes; without one, the last line says why.
 pub fn devices_table(list: &[AdapterDescription], chosen: Option<usize>) -> String {
@@ -104,7 +104,7 @@ mod tests {
             adapter(1, "Arc A770", AdapterKind::Discrete, Backend::Vulkan, "0000:03:00.0"),
         ];
         let expected = "
-     adapter   kind      via     driver      buffer  binding  workgroup      f16  subgroup  pci
+  #  adapter   kind      via     driver      buffer  binding  workgroup      f16  subgroup  pci
   0  llvmpipe  cpu       vulkan  driver 1.0  4 GiB   2 GiB    48 KiB × 1024  yes  32        –
 * 1  Arc A770  discrete  vulkan  driver 1.0  4 GiB   2 GiB    48 KiB × 1024  yes  32        0000:03:00.0
 
