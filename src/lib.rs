@@ -1,4 +1,5 @@
 //! spectrank composes recommendation slates from scored candidates.
 
 pub mod catalog;
+pub mod io;
 pub mod slate;

@@ -1,0 +1,18 @@
+//! Reading catalogs and slates, writing ranked slates: one file per format.
+//!
+//! Everything here is untrusted until it has been checked, and it is checked once, at the door: sizes are multiplied
+//! with overflow checks and held against the length of the file before anything is allocated, and every failure is one
+//! line that names the file, the slate and the item and says what to do.
+
+mod arrow_values;
+mod catalog_columns;
+mod catalog_files;
+mod catalog_parquet;
+mod error;
+mod format;
+mod npy;
+mod npy_header;
+mod safetensors;
+
+pub use catalog_files::{CatalogColumns, read_catalog};
+pub use error::{AtPath, InputError, InputProblem, OutputError, OutputProblem};
