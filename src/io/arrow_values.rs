@@ -69,10 +69,15 @@ pub(crate) fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowErr
     cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() })
 }
 
+/// Casts with a null where a value does not fit.
+pub(crate) fn cast_or_null(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    cast_with_options(array, to, &CastOptions { safe: true, ..CastOptions::default() })
+}
+
 /// Any list array as one with 64-bit offsets and elements of the given type; an element that does not fit becomes null.
 pub(crate) fn lists_of(array: &ArrayRef, element: DataType) -> Result<LargeListArray, ArrowError> {
     let to = DataType::LargeList(Arc::new(Field::new("item", element, true)));
-    let lists = cast_with_options(array, &to, &CastOptions { safe: true, ..CastOptions::default() })?;
+    let lists = cast_or_null(array, &to)?;
     Ok(lists.as_list::<i64>().clone())
 }
 
