@@ -5,13 +5,12 @@ use std::path::Path;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field, SchemaRef};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::arrow_values::{Scalar, list_element, scalar, scalars};
 use super::catalog_columns::{CodesBuilder, EmbeddingBuilder, append};
 use super::catalog_files::{Part, Wanted};
 use super::error::{AtPath, InputError, InputProblem};
+use super::parquet_file::ParquetFile;
 use crate::catalog::{Column, ColumnData};
 
 /// Rows decoded at once.
@@ -27,11 +26,10 @@ pub(crate) fn read(path: &Path, file: File, wanted: &mut Wanted<'_>) -> Result<P
 
 fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> {
     let n_file_bytes = file.metadata()?.len();
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    let (roots, mut columns) = plan(builder.schema(), n_file_bytes as usize, wanted)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+    let file = ParquetFile::open(file)?;
+    let (roots, mut columns) = plan(file.schema(), n_file_bytes as usize, wanted)?;
     let mut n_rows = 0;
-    for batch in builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()? {
+    for batch in file.batches(roots, BATCH_ROWS)? {
         let batch = batch?;
         let decoded = columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Unsupported(_)));
         for (column, array) in decoded.zip(batch.columns()) {

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::{Array, Float64Array};
 use arrow_schema::Schema;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use super::arrow_values::{Scalar, scalar};
 use super::error::{AtPath, InputError, InputProblem};
+use super::parquet_file::Batches;
 use super::resolve::{CANDIDATE, Item};
 use super::slates::SlateSource;
 use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
@@ -48,7 +48,7 @@ pub(crate) fn check(schema: &Schema, catalog: &Catalog) -> Result<LongForm, Inpu
 /// The stream of slates; the one at the border of two batches is kept until it is whole.
 pub(crate) struct LongSlates<'a> {
     path: PathBuf,
-    reader: ParquetRecordBatchReader,
+    reader: Batches,
     catalog: &'a Catalog,
     form: LongForm,
     batch: Option<Batch>,
@@ -66,7 +66,7 @@ struct Batch {
 }
 
 impl<'a> LongSlates<'a> {
-    pub(crate) fn new(path: &Path, reader: ParquetRecordBatchReader, catalog: &'a Catalog, form: LongForm) -> Self {
+    pub(crate) fn new(path: &Path, reader: Batches, catalog: &'a Catalog, form: LongForm) -> Self {
         let (path, finished) = (path.to_owned(), HashSet::new());
         Self { path, reader, catalog, form, batch: None, current: None, finished, n_rows: 0 }
     }

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow_schema::Schema;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::arrow_values::scalar;
 use super::error::{AtPath, InputError, InputProblem};
+use super::parquet_file::{Batches, ParquetFile};
 use super::resolve::{CANDIDATE, check_lengths};
 use super::slates::SlateSource;
 use super::slates_columns::{ItemLists, Of, ScoreLists, SlateColumns, check_column, check_optional};
@@ -27,21 +26,19 @@ pub(crate) fn open<'a>(
     file: File,
     catalog: &'a Catalog,
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).at(path)?;
-    let schema = builder.schema().clone();
+    let file = ParquetFile::open(file).at(path)?;
+    let schema = file.schema().clone();
     let is_long = schema.field_with_name("candidates").is_err() && schema.field_with_name("score").is_ok();
     check_optional(&schema).at(path)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), roots(&schema));
-    let n_rows = builder.metadata().file_metadata().num_rows();
+    let n_slates = file.n_rows();
     let batch_rows = if is_long { BATCH_ROWS } else { BATCH_SLATES };
-    let open = || builder.with_projection(mask).with_batch_size(batch_rows).build().at(path);
+    let open = || file.batches(roots(&schema), batch_rows).at(path);
     if is_long {
         let form = super::slates_long::check(&schema, catalog).at(path)?;
         return Ok(Box::new(LongSlates::new(path, open()?, catalog, form)));
     }
     check_column(&schema, "candidates", true).at(path)?;
     check_column(&schema, "scores", true).at(path)?;
-    let n_slates = u64::try_from(n_rows).unwrap_or(0);
     Ok(Box::new(ListSlates { path: path.to_owned(), reader: open()?, catalog, batch: None, n_read: 0, n_slates }))
 }
 
@@ -55,7 +52,7 @@ fn roots(schema: &Schema) -> Vec<usize> {
 /// The stream of rows.
 struct ListSlates<'a> {
     path: PathBuf,
-    reader: ParquetRecordBatchReader,
+    reader: Batches,
     catalog: &'a Catalog,
     batch: Option<Batch>,
     n_read: u64,
