@@ -145,7 +145,7 @@ fn read_embedding(matrix: &mut Matrix) -> Result<EmbeddingData, InputProblem> {
     for start in (0..matrix.n_rows).step_by(block) {
         let bytes = matrix.read_rows(start, block.min(matrix.n_rows - start))?;
         match &mut data {
-            EmbeddingData::F16(v) => v.extend(number.words::<2>(&bytes).map(|b| f16::from_le_bytes(b))),
+            EmbeddingData::F16(v) => v.extend(number.words::<2>(&bytes).map(f16::from_le_bytes)),
             EmbeddingData::F32(v) => v.extend(number.words::<4>(&bytes).map(f32::from_le_bytes)),
             EmbeddingData::F64(v) => v.extend(number.words::<8>(&bytes).map(f64::from_le_bytes)),
         }
