@@ -14,6 +14,7 @@ mod npy;
 mod npy_header;
 mod output;
 mod output_csv;
+mod output_error;
 mod output_json;
 mod output_parquet;
 mod parquet_file;
@@ -27,7 +28,8 @@ mod slates_npy;
 mod slates_parquet;
 
 pub use catalog_files::{CatalogColumns, read_catalog};
-pub use error::{AtPath, InputError, InputProblem, OutputError, OutputProblem};
+pub use error::{AtPath, InputError, InputProblem};
 pub use output::{SlateSink, create_output};
+pub use output_error::{OutputError, OutputProblem};
 pub use parquet_file::silence_caught_panics;
 pub use slates::{SlateSource, open_slates};

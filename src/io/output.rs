@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::error::{OutputError, OutputProblem, output_at};
+use super::output_error::{OutputError, OutputProblem, output_at};
 use super::{output_csv, output_json, output_parquet};
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};

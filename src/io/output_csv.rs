@@ -1,7 +1,7 @@
 //! Ranked slates as CSV with a header. Numbers round-trip.
 
-use super::error::{OutputError, OutputProblem, output_at};
 use super::output::{COLUMNS, SlateSink, Target, rows};
+use super::output_error::{OutputError, OutputProblem, output_at};
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 

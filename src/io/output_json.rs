@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::error::{OutputError, OutputProblem, output_at};
 use super::output::{SlateSink, Target, rows};
+use super::output_error::{OutputError, OutputProblem, output_at};
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 

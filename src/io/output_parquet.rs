@@ -11,8 +11,8 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use tempfile::NamedTempFile;
 
-use super::error::{OutputError, OutputProblem, output_at};
 use super::output::{COLUMNS, Draft, ItemId, Row, SlateSink, rows};
+use super::output_error::{OutputError, OutputProblem, output_at};
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 

@@ -74,9 +74,10 @@ impl ParquetFile {
 
     /// Reads some root columns in batches.
     pub(crate) fn batches(self, roots: Vec<usize>, n_rows: usize) -> Result<Batches, InputProblem> {
+        let n_rows_left = self.n_rows();
         let mask = ProjectionMask::roots(self.builder.parquet_schema(), roots);
         let reader = guarded(|| self.builder.with_projection(mask).with_batch_size(n_rows).build())?;
-        Ok(Batches { reader: Some(reader) })
+        Ok(Batches { reader: Some(reader), n_rows_left })
     }
 }
 
@@ -101,6 +102,8 @@ fn check(metadata: &ParquetMetaData, n_file_bytes: u64) -> Result<(), InputProbl
 /// Batches of rows; over at the first error.
 pub(crate) struct Batches {
     reader: Option<ParquetRecordBatchReader>,
+    /// Rows that the directory promises and that have not come yet.
+    n_rows_left: u64,
 }
 
 impl Iterator for Batches {
@@ -109,10 +112,23 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Self::Item> {
         let reader = self.reader.as_mut()?;
         let batch = guarded(|| reader.next().transpose()).transpose();
-        if !matches!(batch, Some(Ok(_))) {
-            self.reader = None;
+        match &batch {
+            Some(Ok(rows)) => match self.n_rows_left.checked_sub(rows.num_rows() as u64) {
+                Some(n_rows_left) => {
+                    self.n_rows_left = n_rows_left;
+                    return batch;
+                }
+                None => self.reader = None,
+            },
+            Some(Err(_)) => {
+                self.reader = None;
+                return batch;
+            }
+            None => self.reader = None,
         }
-        batch
+        // The end, or more rows than promised.
+        (batch.is_some() || self.n_rows_left > 0)
+            .then(|| Err(damaged("it holds another number of rows than its directory says")))
     }
 }
 

@@ -87,6 +87,9 @@ fn only_the_wanted_columns_are_read() {
     assert!(error.contains("no column \"colour\"") && error.contains("configuration"), "{error}");
     let error = catalog_error(&path, &only(Some(&["title"]), &[]));
     assert!(error.starts_with("column \"title\" holds Utf8View: it must hold lists of float16"), "{error}");
+    let plain = [folder.parquet("plain.parquet", vec![("day", col(Date32Array::from(vec![1, 2])))])];
+    let nothing_decoded = spectrank::io::read_catalog(&plain, &only(None, &["day"])).unwrap();
+    assert_eq!(nothing_decoded.n_items(), 2);
     // An embedding where a term wants a column: kept by name, so that the term can say what is wrong.
     let catalog = read(&only(Some(&["text"]), &["graph"]));
     assert_eq!(catalog.column("graph").unwrap().data.type_name(), "an embedding");
