@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod config;
 pub mod cpu;
 pub mod gpu;
+pub mod io;
 pub mod prepare;
 pub mod problem;
 pub mod real;

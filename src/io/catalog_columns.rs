@@ -1,0 +1,217 @@
+//! Columns of a Parquet catalog as they grow batch by batch.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+
+use super::arrow_values::{list_element, lists_of, range};
+use super::error::InputProblem;
+use crate::catalog::{ColumnData, Embedding, EmbeddingData};
+
+/// Longest integer list that is read as a Semantic ID.
+const MAX_CODES: usize = 64;
+
+/// Collects an embedding column; all rows must have one length.
+pub(crate) struct EmbeddingBuilder {
+    name: String,
+    dim: Option<usize>,
+    data: Option<EmbeddingData>,
+    /// Values to make room for at the start: no more than the file can hold at one byte each.
+    max_reserve: usize,
+}
+
+impl EmbeddingBuilder {
+    pub(crate) fn new(name: &str, n_file_bytes: usize) -> Self {
+        Self { name: name.to_owned(), dim: None, data: None, max_reserve: n_file_bytes / 2 }
+    }
+
+    /// Adds the rows of one batch.
+    pub(crate) fn push(&mut self, array: &ArrayRef, n_rows_before: usize) -> Result<(), InputProblem> {
+        let null = |row: usize| InputProblem::NullEmbedding { column: self.name.clone(), row: n_rows_before + row };
+        if let Some(row) = (0..array.len()).find(|&row| array.is_null(row)) {
+            return Err(null(row));
+        }
+        let element = list_element(array.data_type()).cloned().unwrap_or(DataType::Float32);
+        let lists = lists_of(array, element)?;
+        let offsets = lists.value_offsets();
+        for (row, pair) in offsets.windows(2).enumerate() {
+            let found = (pair[1] - pair[0]) as usize;
+            let expected = *self.dim.get_or_insert(found);
+            if found != expected {
+                let (column, row) = (self.name.clone(), n_rows_before + row);
+                return Err(InputProblem::ListLength { column, row, found, expected });
+            }
+        }
+        let (Some(&start), Some(&end)) = (offsets.first(), offsets.last()) else { return Ok(()) };
+        let values = lists.values().slice(start as usize, (end - start) as usize);
+        if let Some(at) = values.nulls().and_then(|nulls| nulls.iter().position(|is_valid| !is_valid)) {
+            return Err(null(at / self.dim.unwrap_or(1).max(1)));
+        }
+        let reserve = self.max_reserve;
+        match values.data_type() {
+            DataType::Float16 => {
+                let data = self.data.get_or_insert_with(|| EmbeddingData::F16(Vec::with_capacity(reserve)));
+                if let EmbeddingData::F16(v) = data {
+                    v.extend_from_slice(values.as_primitive::<Float16Type>().values());
+                }
+            }
+            DataType::Float32 => {
+                let data = self.data.get_or_insert_with(|| EmbeddingData::F32(Vec::with_capacity(reserve / 2)));
+                if let EmbeddingData::F32(v) = data {
+                    v.extend_from_slice(values.as_primitive::<Float32Type>().values());
+                }
+            }
+            _ => {
+                let data = self.data.get_or_insert_with(|| EmbeddingData::F64(Vec::with_capacity(reserve / 4)));
+                if let EmbeddingData::F64(v) = data {
+                    v.extend_from_slice(values.as_primitive::<Float64Type>().values());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The signal. Without rows, or with rows of length 0, the dimension is one that the catalog refuses.
+    pub(crate) fn finish(self) -> Embedding {
+        let mut data = self.data.unwrap_or(EmbeddingData::F32(Vec::new()));
+        match &mut data {
+            EmbeddingData::F16(v) => v.shrink_to_fit(),
+            EmbeddingData::F32(v) => v.shrink_to_fit(),
+            EmbeddingData::F64(v) => v.shrink_to_fit(),
+        }
+        Embedding::new(self.name, self.dim.unwrap_or(0), data)
+    }
+}
+
+/// Collects a column of integer lists; shorter ones are filled up with 0 at the end.
+pub(crate) struct CodesBuilder {
+    name: String,
+    codes: Vec<u32>,
+    n_codes: Vec<usize>,
+}
+
+impl CodesBuilder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), codes: Vec::new(), n_codes: Vec::new() }
+    }
+
+    /// Adds the rows of one batch.
+    pub(crate) fn push(&mut self, array: &ArrayRef, n_rows_before: usize) -> Result<(), InputProblem> {
+        let is_null = array.logical_nulls();
+        let lists = lists_of(array, DataType::Int64)?;
+        let element = list_element(array.data_type());
+        let originals = element.map(|e| lists_of(array, e.clone())).transpose()?;
+        let values = lists.values().as_primitive::<Int64Type>();
+        for row in 0..lists.len() {
+            let is_valid = is_null.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            let list = if is_valid { range(&lists, row).unwrap_or(0..0) } else { 0..0 };
+            let (column, at_row) = (|| self.name.clone(), n_rows_before + row);
+            if list.len() > MAX_CODES {
+                let (found, limit) = (list.len(), MAX_CODES);
+                return Err(InputProblem::TooManyCodes { column: column(), row: at_row, found, limit });
+            }
+            self.n_codes.push(list.len());
+            for at in list {
+                // A null inside a list is a missing level; a value that did not fit i64 was none before the cast.
+                let was_null = originals.as_ref().is_none_or(|o| o.values().is_null(at));
+                let code = match (values.is_null(at), was_null) {
+                    (true, true) => Ok(0),
+                    (true, false) => Err("an integer beyond 64 bits".to_owned()),
+                    (false, _) => u32::try_from(values.value(at)).map_err(|_| values.value(at).to_string()),
+                };
+                let out_of_range = |value| InputProblem::CodeRange { column: column(), row: at_row, value };
+                let code = code.map_err(out_of_range)?;
+                self.codes.push(code);
+            }
+        }
+        Ok(())
+    }
+
+    /// The column, as wide as its longest list.
+    pub(crate) fn finish(self) -> ColumnData {
+        let width = self.n_codes.iter().copied().max().unwrap_or(0).max(1);
+        let mut codes = Vec::with_capacity(width * self.n_codes.len());
+        let mut rest = self.codes.as_slice();
+        for (row, &n_codes) in self.n_codes.iter().enumerate() {
+            let (list, tail) = rest.split_at(n_codes);
+            codes.extend_from_slice(list);
+            codes.resize((row + 1) * width, 0);
+            rest = tail;
+        }
+        ColumnData::Codes { width, codes }
+    }
+}
+
+/// Adds the values of one batch to those before.
+pub(crate) fn append(data: &mut Option<ColumnData>, more: ColumnData) {
+    match (data, more) {
+        (Some(ColumnData::Bool(v)), ColumnData::Bool(more)) => v.extend(more),
+        (Some(ColumnData::Int(v)), ColumnData::Int(more)) => v.extend(more),
+        (Some(ColumnData::Float(v)), ColumnData::Float(more)) => v.extend(more),
+        (Some(ColumnData::Text(v)), ColumnData::Text(more)) => v.extend(more),
+        (data, more) => *data = Some(more),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::types::Int16Type;
+    use arrow_array::{FixedSizeListArray, LargeListArray, ListArray};
+    use std::sync::Arc;
+
+    fn codes(rows: Vec<Option<Vec<Option<i16>>>>) -> Result<ColumnData, InputProblem> {
+        let array: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int16Type, _, _>(rows));
+        let mut builder = CodesBuilder::new("sid");
+        builder.push(&array, 0)?;
+        Ok(builder.finish())
+    }
+
+    #[test]
+    fn codes_are_padded_and_nulls_are_missing_levels() {
+        let found = codes(vec![Some(vec![Some(3), Some(1)]), None, Some(vec![Some(2), None, Some(5)])]).unwrap();
+        assert_eq!(found, ColumnData::Codes { width: 3, codes: vec![3, 1, 0, 0, 0, 0, 2, 0, 5] });
+        let found = codes(vec![None, None]).unwrap();
+        assert_eq!(found, ColumnData::Codes { width: 1, codes: vec![0, 0] });
+    }
+
+    #[test]
+    fn codes_out_of_range_name_their_row() {
+        let found = codes(vec![None, Some(vec![Some(-1)])]).unwrap_err();
+        assert!(matches!(found, InputProblem::CodeRange { row: 1, ref value, .. } if value == "-1"));
+        let found = codes(vec![Some(vec![Some(1); 65])]).unwrap_err();
+        assert!(matches!(found, InputProblem::TooManyCodes { row: 0, found: 65, .. }));
+    }
+
+    #[test]
+    fn embeddings_of_every_list_type_read_alike() {
+        let rows = || [[1.0, 2.0], [3.0, 4.0]].map(|r| Some(r.map(Some)));
+        let arrays: [ArrayRef; 3] = [
+            Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows())),
+            Arc::new(LargeListArray::from_iter_primitive::<Float32Type, _, _>(rows())),
+            Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows(), 2)),
+        ];
+        for array in arrays {
+            let mut builder = EmbeddingBuilder::new("x", 100);
+            builder.push(&array.slice(1, 1), 0).unwrap();
+            builder.push(&array, 1).unwrap();
+            let expected = EmbeddingData::F32(vec![3.0, 4.0, 1.0, 2.0, 3.0, 4.0]);
+            assert_eq!(builder.finish(), Embedding::new("x", 2, expected));
+        }
+    }
+
+    #[test]
+    fn nulls_and_ragged_rows_name_the_row() {
+        let build = |rows: Vec<Option<Vec<Option<f32>>>>| {
+            let array: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
+            EmbeddingBuilder::new("x", 0).push(&array, 10).unwrap_err()
+        };
+        let null_row = build(vec![Some(vec![Some(1.0)]), None]);
+        assert!(matches!(null_row, InputProblem::NullEmbedding { row: 11, .. }));
+        let null_inside = build(vec![Some(vec![Some(1.0), Some(1.0)]), Some(vec![Some(1.0), None])]);
+        assert!(matches!(null_inside, InputProblem::NullEmbedding { row: 11, .. }));
+        let ragged = build(vec![Some(vec![Some(1.0)]), Some(vec![])]);
+        assert!(matches!(ragged, InputProblem::ListLength { row: 11, found: 0, expected: 1, .. }));
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading a catalog: which columns are wanted, and several files joined by row.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{AtPath, InputError, InputProblem};
+use super::format::{Format, Role, open_as};
+use super::{catalog_parquet, npy, safetensors};
+use crate::catalog::{Catalog, Column, Embedding};
+
+/// The columns to read. `item_id` is always read where it is present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CatalogColumns {
+    /// Everything in the files.
+    All,
+    /// What a configuration uses; nothing else is decoded.
+    Only {
+        /// Embedding columns by name; `None` is the first embedding column of the files.
+        signals: Option<Vec<String>>,
+        /// Other columns by name.
+        columns: Vec<String>,
+    },
+}
+
+/// Reads a catalog from one file, or from several that hold the same rows in the same order.
+///
+/// With `signals: None`, files without any embedding give a catalog without signals: it is for the configuration to say
+/// whether it needs one.
+///
+/// # Errors
+/// Any file that cannot be read, a named column that no file has, files that do not join.
+pub fn read_catalog(paths: &[PathBuf], wanted: &CatalogColumns) -> Result<Catalog, InputError> {
+    let Some(first) = paths.first() else {
+        return Err(InputProblem::NoFiles { role: "catalog" }).at(Path::new("--catalog"));
+    };
+    let mut wanted = Wanted::new(wanted);
+    let mut catalog = Catalog::new();
+    for path in paths {
+        let part = read_part(path, &mut wanted)?;
+        part.join(&mut catalog).at(path)?;
+    }
+    wanted.check_all_found().at(first)?;
+    Ok(catalog)
+}
+
+fn read_part(path: &Path, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
+    let (format, file) = open_as(path, Role::Catalog)?;
+    match format {
+        Format::Parquet => catalog_parquet::read(path, file, wanted),
+        Format::Safetensors => safetensors::read(path, file, wanted),
+        Format::Npy | Format::JsonLines => {
+            let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            wanted.see(&name);
+            let mut part = Part::default();
+            if wanted.take_signal(&name) {
+                part.signals.push(npy::read_signal(path, file, &name)?);
+            }
+            Ok(part)
+        }
+    }
+}
+
+/// What one file gives to the catalog.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) ids: Option<Vec<String>>,
+    pub(crate) signals: Vec<Embedding>,
+    pub(crate) columns: Vec<Column>,
+}
+
+impl Part {
+    fn join(self, catalog: &mut Catalog) -> Result<(), InputProblem> {
+        if let Some(ids) = self.ids {
+            catalog.set_ids(ids)?;
+        }
+        for signal in self.signals {
+            catalog.add_signal(signal)?;
+        }
+        for column in self.columns {
+            catalog.add_column(column)?;
+        }
+        Ok(())
+    }
+}
+
+/// The wanted columns, and which of them have been met.
+pub(crate) struct Wanted<'a> {
+    columns: &'a CatalogColumns,
+    seen: Vec<String>,
+    has_first_signal: bool,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn new(columns: &'a CatalogColumns) -> Self {
+        Self { columns, seen: Vec::new(), has_first_signal: false }
+    }
+
+    /// Notes that a file has this column, for the message about a column that none has.
+    pub(crate) fn see(&mut self, name: &str) {
+        self.seen.push(name.to_owned());
+    }
+
+    /// True where an embedding is asked for by name.
+    pub(crate) fn names_signal(&self, name: &str) -> bool {
+        matches!(self.columns, CatalogColumns::Only { signals: Some(names), .. } if names.iter().any(|n| n == name))
+    }
+
+    /// True where this embedding is to be read. To be asked once per embedding, in file order.
+    pub(crate) fn take_signal(&mut self, name: &str) -> bool {
+        match self.columns {
+            CatalogColumns::All => true,
+            CatalogColumns::Only { signals: Some(names), .. } => names.iter().any(|n| n == name),
+            CatalogColumns::Only { signals: None, .. } => !std::mem::replace(&mut self.has_first_signal, true),
+        }
+    }
+
+    /// True where this column is to be read as something other than an embedding.
+    pub(crate) fn takes_column(&self, name: &str) -> bool {
+        match self.columns {
+            CatalogColumns::All => true,
+            CatalogColumns::Only { columns, .. } => columns.iter().any(|n| n == name),
+        }
+    }
+
+    fn check_all_found(&self) -> Result<(), InputProblem> {
+        let CatalogColumns::Only { signals, columns } = self.columns else { return Ok(()) };
+        match signals.iter().flatten().chain(columns).find(|name| !self.seen.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(InputProblem::MissingColumn {
+                column: name.clone(),
+                available: self.seen.join(", "),
+                cure: "correct the name in the configuration, or add the file that has it",
+            }),
+        }
+    }
+}

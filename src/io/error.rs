@@ -1,0 +1,417 @@
+//! What can be wrong with a file, said in one line that ends with what to do.
+
+use std::path::{Path, PathBuf};
+
+use crate::catalog::CatalogError;
+
+/// A problem with an input file. Its `Display` is one line: `<path>: <problem and cure>`.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", line(path, problem))]
+pub struct InputError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub problem: InputProblem,
+}
+
+/// How to turn a PyTorch file into one that can be read safely.
+const CONVERT_PYTORCH: &str = "convert it: python -c \"import torch,safetensors.torch as s; \
+     s.save_file({'embedding': torch.load('x.pt', weights_only=True)}, 'x.safetensors')\"";
+
+/// One variant per way an input file can fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputProblem {
+    /// No such file.
+    #[error("no such file: check the path")]
+    Missing,
+    /// The file exists but cannot be opened.
+    #[error("cannot be opened ({0}): check that it is a file and that you may read it")]
+    CannotOpen(#[source] std::io::Error),
+    /// Reading failed half way.
+    #[error("cannot be read ({0}): check the disk, then copy or export the file again")]
+    Read(#[source] std::io::Error),
+    /// No file was named.
+    #[error("no {role} file was given: name at least one")]
+    NoFiles {
+        /// `catalog` or `slates`.
+        role: &'static str,
+    },
+    /// More files than the form can take.
+    #[error(
+        "{n_files} slate files were given: pass one .parquet or .jsonl file, or a pair of .npy files (candidates and scores)"
+    )]
+    FileCount {
+        /// How many were given.
+        n_files: usize,
+    },
+    /// The file name does not say which format this is.
+    #[error("unknown {role} format: the extension must be one of {known}")]
+    UnknownExtension {
+        /// `catalog` or `slates`.
+        role: &'static str,
+        /// The extensions that are understood.
+        known: &'static str,
+    },
+    /// The content is not what the extension says.
+    #[error("is not a {expected} file (it starts with {found}): fix the extension or export the file again")]
+    WrongContent {
+        /// Format by extension.
+        expected: &'static str,
+        /// First bytes, printable.
+        found: String,
+    },
+    /// A PyTorch or other pickle file, which can run code when it is loaded.
+    #[error("is a PyTorch (pickle) file, which is not read because it can run code; {CONVERT_PYTORCH}")]
+    PyTorch,
+    /// A NumPy archive of several arrays.
+    #[error("is a NumPy archive (.npz): save the one array you need with numpy.save('x.npy', archive['name'])")]
+    Npz,
+    /// The file ends before its content does.
+    #[error("is truncated ({detail}): copy or export it again")]
+    Truncated {
+        /// What is missing.
+        detail: String,
+    },
+    /// The file goes on after its content ends.
+    #[error("has {n_bytes} bytes after the end of its data: the header does not fit the file, export it again")]
+    TrailingBytes {
+        /// How many.
+        n_bytes: u64,
+    },
+    /// A header that cannot be understood.
+    #[error("has a bad {format} header ({detail}): export it again")]
+    BadHeader {
+        /// Which format.
+        format: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A header that claims more bytes than can be addressed.
+    #[error("has a bad header: the size of shape {shape} overflows; export it again")]
+    ShapeOverflow {
+        /// The shape as the header has it.
+        shape: String,
+    },
+    /// An array or tensor of a type that cannot be used.
+    #[error("{what} has type {found}, which cannot be used here: convert it to {expected}")]
+    WrongDtype {
+        /// The array or tensor.
+        what: String,
+        /// Its type.
+        found: String,
+        /// Types that can be used.
+        expected: &'static str,
+    },
+    /// An array or tensor that is not a table.
+    #[error("{what} has shape {shape}: reshape it to two dimensions, {expected}")]
+    WrongRank {
+        /// The array or tensor.
+        what: String,
+        /// Its shape.
+        shape: String,
+        /// What the two dimensions are.
+        expected: &'static str,
+    },
+    /// No tensor at all.
+    #[error("holds no tensor: export at least one of shape (items, dimension)")]
+    NoTensors,
+    /// A Parquet file its reader refuses.
+    #[error("cannot be read as Parquet ({0}): export it again")]
+    Parquet(String),
+    /// A column is not there.
+    #[error("has no column \"{column}\" (it has: {available}): {cure}")]
+    MissingColumn {
+        /// The name that was looked for.
+        column: String,
+        /// What is there instead.
+        available: String,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// A column has a type that does not fit its purpose.
+    #[error("column \"{column}\" holds {found}: it must hold {expected}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// What it holds.
+        found: String,
+        /// What it must hold.
+        expected: &'static str,
+    },
+    /// A null in an embedding.
+    #[error("column \"{column}\" is null, or has a null inside, at row {row}: fill it in or drop that item")]
+    NullEmbedding {
+        /// The column.
+        column: String,
+        /// The item's row.
+        row: usize,
+    },
+    /// Embedding rows of different lengths.
+    #[error(
+        "column \"{column}\" has {found} values at row {row} but {expected} before: all rows of an embedding need one length"
+    )]
+    ListLength {
+        /// The column.
+        column: String,
+        /// The first row that differs.
+        row: usize,
+        /// Its length.
+        found: usize,
+        /// The length of the rows before.
+        expected: usize,
+    },
+    /// A code that is negative or too large.
+    #[error("column \"{column}\" holds the code {value} at row {row}: codes go from 0 (missing) to 4294967295")]
+    CodeRange {
+        /// The column.
+        column: String,
+        /// The item's row.
+        row: usize,
+        /// The value.
+        value: String,
+    },
+    /// An integer list that is too long to be a Semantic ID.
+    #[error("column \"{column}\" holds {found} codes at row {row}: at most {limit} are supported, shorten the lists")]
+    TooManyCodes {
+        /// The column.
+        column: String,
+        /// The item's row.
+        row: usize,
+        /// Its length.
+        found: usize,
+        /// The longest that is read.
+        limit: usize,
+    },
+    /// The files do not form one catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A row number that the catalog does not have.
+    #[error(
+        "slate \"{slate}\": {role} {row} is not in the catalog, whose rows go from 0 to {}: \
+         remove it, or pass the catalog these slates were made for", n_items.saturating_sub(1)
+    )]
+    RowNotInCatalog {
+        /// The slate.
+        slate: String,
+        /// `candidate`, `recent item`, ...
+        role: &'static str,
+        /// The row number.
+        row: i64,
+        /// Items in the catalog.
+        n_items: usize,
+    },
+    /// An item id that the catalog does not have.
+    #[error(
+        "slate \"{slate}\": {role} \"{id}\" is not in the catalog: remove it, or pass the catalog these slates were made for"
+    )]
+    IdNotInCatalog {
+        /// The slate.
+        slate: String,
+        /// `candidate`, `recent item`, ...
+        role: &'static str,
+        /// The id.
+        id: String,
+    },
+    /// An item id, but the catalog has no ids.
+    #[error(
+        "slate \"{slate}\": {role} \"{id}\" is an item id but the catalog has no item_id column: \
+         add the column, or name items by row number"
+    )]
+    CatalogHasNoIds {
+        /// The slate.
+        slate: String,
+        /// `candidate`, `recent item`, ...
+        role: &'static str,
+        /// The id.
+        id: String,
+    },
+    /// A null, or something that is not an item, in a list of items.
+    #[error("slate \"{slate}\": {role} number {index} is null or not an item: use row numbers or item ids")]
+    NotAnItem {
+        /// The slate.
+        slate: String,
+        /// `candidate`, `recent item`, ...
+        role: &'static str,
+        /// 0-based place in the list.
+        index: usize,
+    },
+    /// A null, or something that is not a number, as a score.
+    #[error(
+        "slate \"{slate}\": the score of candidate number {index}, {item}, is null or not a number: every candidate needs one"
+    )]
+    NotAScore {
+        /// The slate.
+        slate: String,
+        /// 0-based place in the list.
+        index: usize,
+        /// The item, as the slate names it.
+        item: String,
+    },
+    /// A list that has to be there is null or absent.
+    #[error("slate \"{slate}\": {column} is null or missing: use an empty list where a slate has no candidates")]
+    NoList {
+        /// The slate.
+        slate: String,
+        /// The column or key.
+        column: &'static str,
+    },
+    /// Different numbers of candidates and scores.
+    #[error("slate \"{slate}\": {n_candidates} candidates but {n_scores} scores: every candidate needs one score")]
+    LengthsDiffer {
+        /// The slate.
+        slate: String,
+        /// Candidates.
+        n_candidates: usize,
+        /// Scores.
+        n_scores: usize,
+    },
+    /// A pin with no usable position.
+    #[error("slate \"{slate}\": pin number {index} has no position from 0 to 4294967295: write {{position, item}}")]
+    PinPosition {
+        /// The slate.
+        slate: String,
+        /// 0-based place in the list.
+        index: usize,
+    },
+    /// A row of the long form without a slate id.
+    #[error("row {row} has no slate_id: every row of the long form needs one")]
+    NoSlateId {
+        /// The row.
+        row: u64,
+    },
+    /// A slate whose rows are not together.
+    #[error("slate \"{slate}\" comes back at row {row} after other slates: sort the rows by slate_id")]
+    SlateReturns {
+        /// The slate.
+        slate: String,
+        /// Where it comes back.
+        row: u64,
+    },
+    /// The two arrays of a pair do not fit together.
+    #[error(
+        "has shape {shape} but {} has shape {other_shape}: candidates and scores must have the same shape (slates, candidates)",
+        other.display()
+    )]
+    PairShape {
+        /// Shape of this array.
+        shape: String,
+        /// The other file.
+        other: PathBuf,
+        /// Its shape.
+        other_shape: String,
+    },
+    /// Two arrays of the same kind.
+    #[error(
+        "has type {found} and so has {} ({other_found}): a pair is one integer array (candidates) and one float array (scores)",
+        other.display()
+    )]
+    PairKind {
+        /// Type of this array.
+        found: String,
+        /// The other file.
+        other: PathBuf,
+        /// Its type.
+        other_found: String,
+    },
+    /// A line that is not a JSON object.
+    #[error("line {line} is not a JSON object ({detail}): write one slate per line (JSON has no NaN or Infinity)")]
+    Json {
+        /// 1-based line number.
+        line: u64,
+        /// What the parser says.
+        detail: String,
+    },
+    /// A line too long to be a slate.
+    #[error("line {line} is longer than {limit_mib} MiB: write one slate per line")]
+    LineTooLong {
+        /// 1-based line number.
+        line: u64,
+        /// The limit.
+        limit_mib: usize,
+    },
+    /// A JSON value of the wrong kind.
+    #[error("line {line}, slate \"{slate}\": \"{key}\" must be {expected}")]
+    JsonKind {
+        /// 1-based line number.
+        line: u64,
+        /// The slate.
+        slate: String,
+        /// The key.
+        key: &'static str,
+        /// What it must hold.
+        expected: &'static str,
+    },
+}
+
+impl From<std::io::Error> for InputProblem {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Self::Truncated { detail: "the file ends too early".to_owned() },
+            _ => Self::Read(error),
+        }
+    }
+}
+
+impl From<parquet::errors::ParquetError> for InputProblem {
+    fn from(error: parquet::errors::ParquetError) -> Self {
+        Self::Parquet(error.to_string())
+    }
+}
+
+impl From<arrow_schema::ArrowError> for InputProblem {
+    fn from(error: arrow_schema::ArrowError) -> Self {
+        Self::Parquet(error.to_string())
+    }
+}
+
+/// Names the file in which a problem was found.
+pub trait AtPath<T> {
+    /// Adds the path to the error.
+    ///
+    /// # Errors
+    /// The problem as it was, with the path.
+    fn at(self, path: &Path) -> Result<T, InputError>;
+}
+
+impl<T, P: Into<InputProblem>> AtPath<T> for Result<T, P> {
+    fn at(self, path: &Path) -> Result<T, InputError> {
+        self.map_err(|problem| InputError { path: path.to_owned(), problem: problem.into() })
+    }
+}
+
+/// Ids and names come from files, so they may hold line breaks; a message must not.
+pub(super) fn line(path: &Path, problem: &dyn std::fmt::Display) -> String {
+    let text = format!("{}: {problem}", path.display());
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_the_file_holds() {
+        let problem =
+            InputProblem::IdNotInCatalog { slate: "a\nb".to_owned(), role: "candidate", id: "x\r\u{1b}[2J".to_owned() };
+        let error = InputError { path: PathBuf::from("slates.parquet"), problem };
+        let text = error.to_string();
+        assert_eq!(
+            text,
+            "slates.parquet: slate \"a\\nb\": candidate \"x\\r\\u{1b}[2J\" is not in the catalog: \
+             remove it, or pass the catalog these slates were made for"
+        );
+    }
+
+    #[test]
+    fn a_pytorch_file_is_met_with_the_command_that_converts_it() {
+        let text = InputError { path: "x.pt".into(), problem: InputProblem::PyTorch }.to_string();
+        assert!(text.contains("torch.load('x.pt', weights_only=True)}, 'x.safetensors')\""), "{text}");
+        assert!(!text.contains('\n'));
+    }
+}

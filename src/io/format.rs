@@ -1,0 +1,176 @@
+//! Which format a file has: chosen by extension, checked against the first bytes.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::error::{AtPath, InputError, InputProblem};
+
+/// An input format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Parquet,
+    Npy,
+    Safetensors,
+    JsonLines,
+}
+
+/// What a file is read for; decides which formats make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Catalog,
+    Slates,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Catalog => "catalog",
+            Self::Slates => "slates",
+        }
+    }
+
+    fn known(self) -> &'static str {
+        match self {
+            Self::Catalog => ".parquet, .npy, .safetensors",
+            Self::Slates => ".parquet, .jsonl, .ndjson, .npy (a pair)",
+        }
+    }
+
+    fn format_by_extension(self, extension: &str) -> Option<Format> {
+        match (self, extension) {
+            (_, "parquet") => Some(Format::Parquet),
+            (_, "npy") => Some(Format::Npy),
+            (Self::Catalog, "safetensors") => Some(Format::Safetensors),
+            (Self::Slates, "jsonl" | "ndjson") => Some(Format::JsonLines),
+            _ => None,
+        }
+    }
+}
+
+/// Opens a file to read, with messages for the usual reasons why not.
+pub(crate) fn open(path: &Path) -> Result<File, InputError> {
+    let file = File::open(path)
+        .map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => InputProblem::Missing,
+            _ => InputProblem::CannotOpen(e),
+        })
+        .at(path)?;
+    let is_folder = file.metadata().is_ok_and(|m| m.is_dir());
+    if is_folder {
+        return Err(InputProblem::CannotOpen(std::io::ErrorKind::IsADirectory.into())).at(path);
+    }
+    Ok(file)
+}
+
+/// Opens a file and says which format it has.
+///
+/// # Errors
+/// An unknown extension, or first bytes that contradict it.
+pub(crate) fn open_as(path: &Path, role: Role) -> Result<(Format, File), InputError> {
+    let mut file = open(path)?;
+    let format = detect(path, role, &mut file).at(path)?;
+    Ok((format, file))
+}
+
+fn detect(path: &Path, role: Role, file: &mut File) -> Result<Format, InputProblem> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let head = first_bytes(file)?;
+    if extension == "npz" && head.starts_with(b"PK") {
+        return Err(InputProblem::Npz);
+    }
+    let format = role.format_by_extension(&extension);
+    if looks_like_pytorch(&head) && !(format == Some(Format::Safetensors) && head.get(8) == Some(&b'{')) {
+        return Err(InputProblem::PyTorch);
+    }
+    let Some(format) = format else {
+        return Err(InputProblem::UnknownExtension { role: role.name(), known: role.known() });
+    };
+    match format {
+        Format::Parquet => check_parquet(file, &head)?,
+        Format::Npy => check_start(&head, super::npy::MAGIC, "NumPy .npy")?,
+        Format::Safetensors | Format::JsonLines => {}
+    }
+    Ok(format)
+}
+
+fn first_bytes(file: &mut File) -> Result<Vec<u8>, InputProblem> {
+    let mut head = Vec::with_capacity(16);
+    file.take(16).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(head)
+}
+
+/// A zip archive (torch.save since 1.6) or a pickle of protocol 2 to 5 (before, or a plain pickle).
+fn looks_like_pytorch(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || matches!(head, [0x80, 2..=5, ..])
+}
+
+fn check_start(head: &[u8], magic: &[u8], format: &'static str) -> Result<(), InputProblem> {
+    if head.starts_with(magic) {
+        Ok(())
+    } else if magic.starts_with(head) {
+        let detail = format!("only {} bytes", head.len());
+        Err(InputProblem::Truncated { detail })
+    } else {
+        Err(InputProblem::WrongContent { expected: format, found: format!("\"{}\"", head.escape_ascii()) })
+    }
+}
+
+/// Parquet keeps its directory at the end, so a cut file is recognised before it is parsed.
+fn check_parquet(file: &mut File, head: &[u8]) -> Result<(), InputProblem> {
+    check_start(head, b"PAR1", "Parquet")?;
+    let n_bytes = file.seek(SeekFrom::End(0))?;
+    let mut tail = [0; 4];
+    if n_bytes >= 12 {
+        file.seek(SeekFrom::End(-4))?;
+        file.read_exact(&mut tail)?;
+    }
+    file.seek(SeekFrom::Start(0))?;
+    if &tail != b"PAR1" {
+        return Err(InputProblem::Truncated { detail: "the closing PAR1 mark is missing".to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(name: &str, content: &[u8], role: Role) -> InputProblem {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        open_as(&path, role).unwrap_err().problem
+    }
+
+    #[test]
+    fn content_that_contradicts_the_extension_is_named() {
+        assert!(matches!(problem("a.npy", b"PK\x03\x04....", Role::Catalog), InputProblem::PyTorch));
+        assert!(matches!(problem("a.pt", b"\x80\x02\x8a\x0a", Role::Catalog), InputProblem::PyTorch));
+        assert!(matches!(problem("a.safetensors", b"PK\x03\x04....zip", Role::Catalog), InputProblem::PyTorch));
+        assert!(matches!(problem("a.npz", b"PK\x03\x04....", Role::Slates), InputProblem::Npz));
+        assert!(matches!(problem("a.parquet", b"item_id,title", Role::Catalog), InputProblem::WrongContent { .. }));
+        assert!(matches!(problem("a.parquet", b"PAR1 and then nothing", Role::Slates), InputProblem::Truncated { .. }));
+        assert!(matches!(problem("a.npy", b"", Role::Slates), InputProblem::Truncated { .. }));
+        assert!(matches!(problem("a.csv", b"x", Role::Slates), InputProblem::UnknownExtension { .. }));
+    }
+
+    #[test]
+    fn a_safetensors_header_length_that_looks_like_a_pickle_is_no_pickle() {
+        // A header of 0x0280 bytes starts with the two bytes of pickle protocol 2.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        std::fs::write(&path, b"\x80\x02\0\0\0\0\0\0{\"a\":").unwrap();
+        assert_eq!(open_as(&path, Role::Catalog).unwrap().0, Format::Safetensors);
+    }
+
+    #[test]
+    fn a_missing_file_and_a_folder_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = open_as(&folder.path().join("x.npy"), Role::Catalog).unwrap_err();
+        assert!(matches!(missing.problem, InputProblem::Missing));
+        let dir = open_as(folder.path(), Role::Catalog).unwrap_err();
+        assert!(matches!(dir.problem, InputProblem::CannotOpen(_)));
+    }
+}

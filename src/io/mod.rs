@@ -1,0 +1,35 @@
+//! Reading catalogs and slates, writing ranked slates: one file per format.
+//!
+//! Everything here is untrusted until it has been checked, and it is checked once, at the door: sizes are multiplied
+//! with overflow checks and held against the length of the file before anything is allocated, and every failure is one
+//! line that names the file, the slate and the item and says what to do.
+
+mod arrow_values;
+mod catalog_columns;
+mod catalog_files;
+mod catalog_parquet;
+mod error;
+mod format;
+mod npy;
+mod npy_header;
+mod output;
+mod output_csv;
+mod output_error;
+mod output_json;
+mod output_parquet;
+mod parquet_file;
+mod resolve;
+mod safetensors;
+mod slates;
+mod slates_columns;
+mod slates_json;
+mod slates_long;
+mod slates_npy;
+mod slates_parquet;
+
+pub use catalog_files::{CatalogColumns, read_catalog};
+pub use error::{AtPath, InputError, InputProblem};
+pub use output::{SlateSink, create_output};
+pub use output_error::{OutputError, OutputProblem};
+pub use parquet_file::silence_caught_panics;
+pub use slates::{SlateSource, open_slates};

@@ -1,0 +1,147 @@
+//! Opening Parquet files that may be damaged.
+//!
+//! The reader checks much but not all of what a file says, and panics where it believed a wrong number. So the
+//! directory is checked before it is used, and what still goes wrong inside the reader becomes an error.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
+
+use super::error::InputProblem;
+
+thread_local! {
+    /// True while a panic on this thread would be caught.
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps the messages of panics that reading a damaged Parquet file caught off standard error: the error says it all.
+///
+/// For programs, once at their start. It wraps the panic hook, so it is not done behind a library user's back.
+pub fn silence_caught_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !IS_GUARDED.get() {
+            before(info);
+        }
+    }));
+}
+
+/// Runs the reader; a panic inside it becomes an error.
+fn guarded<T, E: Into<InputProblem>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, InputProblem> {
+    IS_GUARDED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    IS_GUARDED.set(false);
+    match result {
+        Ok(result) => result.map_err(Into::into),
+        Err(cause) => {
+            let text = cause.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no details");
+            Err(damaged(text))
+        }
+    }
+}
+
+fn damaged(detail: &str) -> InputProblem {
+    InputProblem::Parquet(format!("its content is damaged: {detail}"))
+}
+
+/// A file whose directory has been read and checked.
+pub(crate) struct ParquetFile {
+    builder: ParquetRecordBatchReaderBuilder<File>,
+}
+
+impl ParquetFile {
+    pub(crate) fn open(file: File) -> Result<Self, InputProblem> {
+        let n_file_bytes = file.metadata()?.len();
+        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))?;
+        check(builder.metadata(), n_file_bytes)?;
+        Ok(Self { builder })
+    }
+
+    pub(crate) fn schema(&self) -> &arrow_schema::SchemaRef {
+        self.builder.schema()
+    }
+
+    /// Rows, as the directory has them.
+    pub(crate) fn n_rows(&self) -> u64 {
+        self.builder.metadata().file_metadata().num_rows().try_into().unwrap_or(0)
+    }
+
+    /// Reads some root columns in batches.
+    pub(crate) fn batches(self, roots: Vec<usize>, n_rows: usize) -> Result<Batches, InputProblem> {
+        let n_rows_left = self.n_rows();
+        let mask = ProjectionMask::roots(self.builder.parquet_schema(), roots);
+        let reader = guarded(|| self.builder.with_projection(mask).with_batch_size(n_rows).build())?;
+        Ok(Batches { reader: Some(reader), n_rows_left })
+    }
+}
+
+/// Every column chunk must lie inside the file.
+fn check(metadata: &ParquetMetaData, n_file_bytes: u64) -> Result<(), InputProblem> {
+    for group in metadata.row_groups() {
+        if group.num_rows() < 0 {
+            return Err(damaged("a row group has a negative number of rows"));
+        }
+        for column in group.columns() {
+            let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+            let end = u64::try_from(start).ok().zip(u64::try_from(column.compressed_size()).ok());
+            let end = end.and_then(|(start, n_bytes)| start.checked_add(n_bytes));
+            if end.is_none_or(|end| end > n_file_bytes) || column.num_values() < 0 {
+                return Err(damaged(&format!("column {} lies outside the file", column.column_path())));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Batches of rows; over at the first error.
+pub(crate) struct Batches {
+    reader: Option<ParquetRecordBatchReader>,
+    /// Rows that the directory promises and that have not come yet.
+    n_rows_left: u64,
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch, InputProblem>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let reader = self.reader.as_mut()?;
+        let batch = guarded(|| reader.next().transpose()).transpose();
+        match &batch {
+            Some(Ok(rows)) => match self.n_rows_left.checked_sub(rows.num_rows() as u64) {
+                Some(n_rows_left) => {
+                    self.n_rows_left = n_rows_left;
+                    return batch;
+                }
+                None => self.reader = None,
+            },
+            Some(Err(_)) => {
+                self.reader = None;
+                return batch;
+            }
+            None => self.reader = None,
+        }
+        // The end, or more rows than promised.
+        (batch.is_some() || self.n_rows_left > 0)
+            .then(|| Err(damaged("it holds another number of rows than its directory says")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_and_the_guard_goes_down() {
+        silence_caught_panics();
+        let found = guarded(|| -> Result<(), InputProblem> { panic!("index {}", 3) }).unwrap_err();
+        assert!(found.to_string().contains("its content is damaged: index 3"), "{found}");
+        assert!(!IS_GUARDED.get());
+        assert_eq!(guarded(|| Ok::<_, InputProblem>(1)).unwrap(), 1);
+    }
+}

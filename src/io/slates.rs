@@ -1,0 +1,55 @@
+//! Slates as a stream: batches come one after the other, so memory does not grow with the number of slates.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{AtPath, InputError, InputProblem};
+use super::format::{Format, Role, open_as};
+use super::{slates_json, slates_npy, slates_parquet};
+use crate::catalog::Catalog;
+use crate::slate::Slate;
+
+/// A stream of slates.
+pub trait SlateSource: Send {
+    /// The next slates, at least one and at most `max_slates` (0 counts as 1), or nothing at the end.
+    ///
+    /// # Errors
+    /// The first slate that cannot be read; the stream is over then.
+    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError>;
+
+    /// How many slates there are, where the format says so beforehand.
+    fn n_slates(&self) -> Option<u64>;
+}
+
+/// Opens slates: one Parquet or JSON-lines file, or a pair of `.npy` files in any order.
+///
+/// Items are resolved to rows of `catalog`. Duplicates and scores that are not finite pass: they are not a matter of
+/// the format.
+///
+/// # Errors
+/// A file that cannot be opened or whose header or columns are wrong. Slates themselves are checked as they are read.
+pub fn open_slates<'a>(
+    paths: &[PathBuf],
+    catalog: &'a Catalog,
+) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
+    match paths {
+        [] => Err(InputProblem::NoFiles { role: "slates" }).at(Path::new("--slates")),
+        [path] => {
+            let (format, file) = open_as(path, Role::Slates)?;
+            match format {
+                Format::Parquet => slates_parquet::open(path, file, catalog),
+                Format::JsonLines => Ok(Box::new(slates_json::JsonSlates::new(path, file, catalog))),
+                Format::Npy | Format::Safetensors => Err(InputProblem::FileCount { n_files: 1 }).at(path),
+            }
+        }
+        [a, b] => {
+            let opened = [open_as(a, Role::Slates)?, open_as(b, Role::Slates)?];
+            match opened {
+                [(Format::Npy, file_a), (Format::Npy, file_b)] => {
+                    Ok(Box::new(slates_npy::NpySlates::open((a, file_a), (b, file_b), catalog)?))
+                }
+                _ => Err(InputProblem::FileCount { n_files: 2 }).at(a),
+            }
+        }
+        [first, ..] => Err(InputProblem::FileCount { n_files: paths.len() }).at(first),
+    }
+}

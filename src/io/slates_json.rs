@@ -1,0 +1,227 @@
+//! Slates as JSON lines: one object per line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use super::error::{AtPath, InputError, InputProblem};
+use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
+use super::slates::SlateSource;
+use crate::catalog::{Catalog, Value};
+use crate::slate::{Pin, Slate};
+
+/// Longest line that is read.
+const MAX_LINE_MIB: usize = 64;
+
+/// The stream of lines; empty ones are skipped.
+pub(crate) struct JsonSlates<'a, R = BufReader<File>> {
+    path: PathBuf,
+    reader: R,
+    catalog: &'a Catalog,
+    line: u64,
+    n_read: u64,
+    buffer: Vec<u8>,
+    max_line_bytes: usize,
+}
+
+impl<'a> JsonSlates<'a> {
+    pub(crate) fn new(path: &Path, file: File, catalog: &'a Catalog) -> Self {
+        Self::from_reader(path, BufReader::with_capacity(1 << 18, file), catalog)
+    }
+}
+
+impl<'a, R: BufRead> JsonSlates<'a, R> {
+    fn from_reader(path: &Path, reader: R, catalog: &'a Catalog) -> Self {
+        let max_line_bytes = MAX_LINE_MIB << 20;
+        let path = path.to_owned();
+        Self { path, reader, catalog, line: 0, n_read: 0, buffer: Vec::new(), max_line_bytes }
+    }
+
+    fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
+        loop {
+            self.buffer.clear();
+            let mut limited = (&mut self.reader).take(self.max_line_bytes as u64 + 1);
+            if limited.read_until(b'\n', &mut self.buffer)? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            if self.buffer.len() > self.max_line_bytes {
+                let limit_mib = self.max_line_bytes >> 20;
+                return Err(InputProblem::LineTooLong { line: self.line, limit_mib });
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        let object: Map<String, Json> = serde_json::from_slice(&self.buffer)
+            .map_err(|e| InputProblem::Json { line: self.line, detail: e.to_string() })?;
+        let slate = self.slate(object)?;
+        self.n_read += 1;
+        Ok(Some(slate))
+    }
+
+    fn slate(&self, mut object: Map<String, Json>) -> Result<Slate, InputProblem> {
+        let id = match object.remove("slate_id") {
+            None | Some(Json::Null) => self.n_read.to_string(),
+            Some(Json::String(id)) => id,
+            Some(Json::Number(id)) if !id.is_f64() => id.to_string(),
+            Some(_) => return Err(self.kind(&self.n_read.to_string(), "slate_id", "text or a whole number")),
+        };
+        let Some(listed) = self.list(&mut object, &id, "candidates")? else {
+            return Err(InputProblem::NoList { slate: id, column: "candidates" });
+        };
+        let Some(scores) = self.list(&mut object, &id, "scores")? else {
+            return Err(InputProblem::NoList { slate: id, column: "scores" });
+        };
+        check_lengths(&id, listed.len(), scores.len())?;
+        let candidates = self.items(&listed, &id, CANDIDATE)?;
+        let score = |(index, score): (usize, &Json)| {
+            score.as_f64().ok_or_else(|| {
+                let item = item(&listed[index]).map(|x| x.to_string()).unwrap_or_default();
+                InputProblem::NotAScore { slate: id.clone(), index, item }
+            })
+        };
+        let scores = scores.iter().enumerate().map(score).collect::<Result<_, _>>()?;
+        let recent = self.list(&mut object, &id, "recent")?.unwrap_or_default();
+        let seen = self.list(&mut object, &id, "seen")?.unwrap_or_default();
+        let pinned = self.list(&mut object, &id, "pinned")?.unwrap_or_default();
+        Ok(Slate {
+            recent: self.items(&recent, &id, RECENT)?,
+            seen: self.items(&seen, &id, SEEN)?,
+            pinned: pinned.iter().enumerate().map(|(i, pin)| self.pin(pin, &id, i)).collect::<Result<_, _>>()?,
+            attributes: object.into_iter().filter_map(|(k, v)| Some((k, attribute(v)?))).collect(),
+            candidates,
+            scores,
+            id,
+        })
+    }
+
+    fn kind(&self, slate: &str, key: &'static str, expected: &'static str) -> InputProblem {
+        InputProblem::JsonKind { line: self.line, slate: slate.to_owned(), key, expected }
+    }
+
+    /// A list; nothing where the key is absent or null.
+    fn list(
+        &self,
+        object: &mut Map<String, Json>,
+        slate: &str,
+        key: &'static str,
+    ) -> Result<Option<Vec<Json>>, InputProblem> {
+        match object.remove(key) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::Array(list)) => Ok(Some(list)),
+            Some(_) => Err(self.kind(slate, key, "a list")),
+        }
+    }
+
+    fn items(&self, list: &[Json], slate: &str, role: ItemRole) -> Result<Vec<u32>, InputProblem> {
+        let resolve = |(index, value): (usize, &Json)| match item(value) {
+            Some(item) => item.resolve(self.catalog, slate, role),
+            None => Err(InputProblem::NotAnItem { slate: slate.to_owned(), role, index }),
+        };
+        list.iter().enumerate().map(resolve).collect()
+    }
+
+    fn pin(&self, pin: &Json, slate: &str, index: usize) -> Result<Pin, InputProblem> {
+        let position = pin.get("position").and_then(Json::as_u64).and_then(|p| u32::try_from(p).ok());
+        let position = position.ok_or_else(|| InputProblem::PinPosition { slate: slate.to_owned(), index })?;
+        let role = PINNED;
+        let item = pin.get("item").and_then(item);
+        let item = item.ok_or_else(|| InputProblem::NotAnItem { slate: slate.to_owned(), role, index })?;
+        Ok(Pin { position, item: item.resolve(self.catalog, slate, role)? })
+    }
+}
+
+/// A whole number is a row, text an id.
+fn item(value: &Json) -> Option<Item<'_>> {
+    match value {
+        Json::String(id) => Some(Item::Id(id)),
+        Json::Number(n) => n.as_i64().or_else(|| n.as_u64().map(|_| i64::MAX)).map(Item::Row),
+        _ => None,
+    }
+}
+
+/// Single values are attributes; lists and objects are left out.
+fn attribute(value: Json) -> Option<Value> {
+    match value {
+        Json::Null => Some(Value::Null),
+        Json::Bool(x) => Some(Value::Bool(x)),
+        Json::Number(n) => n.as_i64().map(Value::Int).or_else(|| n.as_f64().map(Value::Float)),
+        Json::String(x) => Some(Value::Text(x)),
+        Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+impl<R: BufRead + Send> SlateSource for JsonSlates<'_, R> {
+    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
+        let mut slates = Vec::new();
+        while slates.len() < max_slates.max(1) {
+            match self.next_slate().at(&self.path)? {
+                Some(slate) => slates.push(slate),
+                None => break,
+            }
+        }
+        Ok((!slates.is_empty()).then_some(slates))
+    }
+
+    fn n_slates(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Slate>, String> {
+        let mut catalog = Catalog::new();
+        catalog.set_ids(["a", "b", "c"].map(str::to_owned).to_vec()).unwrap();
+        let mut source = JsonSlates::from_reader(Path::new("s.jsonl"), text.as_bytes(), &catalog);
+        source.max_line_bytes = 200;
+        source.next_slate().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_line_with_everything_becomes_a_slate() {
+        let slate = read(
+            "\n{\"slate_id\":7,\"candidates\":[\"b\",0],\"scores\":[1,0.1],\"recent\":[\"c\"],\"seen\":null,\
+             \"pinned\":[{\"position\":3,\"item\":\"a\"}],\"surface\":\"home\",\"n\":2,\"skip\":[1]}",
+        );
+        let slate = slate.unwrap().unwrap();
+        assert_eq!((slate.id.as_str(), slate.candidates, slate.scores), ("7", vec![1, 0], vec![1.0, 0.1]));
+        assert_eq!((slate.recent, slate.seen), (vec![2], vec![]));
+        assert_eq!(slate.pinned, [Pin { position: 3, item: 0 }]);
+        let attributes = [("n".to_owned(), Value::Int(2)), ("surface".to_owned(), Value::Text("home".into()))];
+        assert_eq!(slate.attributes, attributes.into());
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let cases = [
+            ("[]", "line 1 is not a JSON object"),
+            ("{\"candidates\":[0],\"scores\":[NaN]}", "line 1 is not a JSON object"),
+            ("{\"slate_id\":\"q\"}", "slate \"q\": candidates is null or missing"),
+            ("{\"candidates\":[],\"scores\":3}", "line 1, slate \"0\": \"scores\" must be a list"),
+            ("{\"candidates\":[0],\"scores\":[]}", "slate \"0\": 1 candidates but 0 scores"),
+            (
+                "{\"candidates\":[\"b\"],\"scores\":[null]}",
+                "slate \"0\": the score of candidate number 0, item \"b\", is null",
+            ),
+            ("{\"candidates\":[1.5],\"scores\":[1]}", "slate \"0\": candidate number 0 is null or not an item"),
+            ("{\"candidates\":[3],\"scores\":[1]}", "slate \"0\": candidate 3 is not in the catalog"),
+            (
+                "{\"candidates\":[],\"scores\":[],\"pinned\":[{\"item\":1}]}",
+                "slate \"0\": pin number 0 has no position",
+            ),
+            ("{\"candidates\":[],\"scores\":[],\"slate_id\":[]}", "line 1, slate \"0\": \"slate_id\" must be text"),
+        ];
+        for (line, expected) in cases {
+            let found = read(line).unwrap_err();
+            assert!(found.starts_with(expected), "{line}: {found}");
+        }
+        assert!(read(&" ".repeat(300)).unwrap_err().starts_with("line 1 is longer than"));
+        assert!(read(&"[".repeat(190)).unwrap_err().starts_with("line 1 is not"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Slates in Parquet, long form: one row per candidate; rows of a slate stand together.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use arrow_array::{Array, Float64Array};
+use arrow_schema::Schema;
+
+use super::arrow_values::{Scalar, scalar};
+use super::error::{AtPath, InputError, InputProblem};
+use super::parquet_file::Batches;
+use super::resolve::{CANDIDATE, Item};
+use super::slates::SlateSource;
+use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
+use crate::catalog::Catalog;
+use crate::slate::Slate;
+
+/// How the rows name their items.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LongForm {
+    column: &'static str,
+    /// `item_id` holds integers and the catalog has ids: they are compared as text.
+    is_integer_id: bool,
+}
+
+/// Checks the columns. `item_id` goes before `item`, unless the catalog has no ids to find it by.
+pub(crate) fn check(schema: &Schema, catalog: &Catalog) -> Result<LongForm, InputProblem> {
+    let has = |name| schema.field_with_name(name).is_ok();
+    let column = match (has("item_id"), has("item")) {
+        (true, true) if !catalog.has_ids() => "item",
+        (false, true) => "item",
+        _ => "item_id",
+    };
+    for name in ["slate_id", column, "score"] {
+        if name == "slate_id" {
+            if !has(name) {
+                return Err(check_column(schema, name, false).err().unwrap_or(InputProblem::NoSlateId { row: 0 }));
+            }
+        } else {
+            check_column(schema, name, false)?;
+        }
+    }
+    let is_integer = schema.field_with_name(column).is_ok_and(|f| scalar(f.data_type()) == Some(Scalar::Int));
+    Ok(LongForm { column, is_integer_id: is_integer && column == "item_id" && catalog.has_ids() })
+}
+
+/// The stream of slates; the one at the border of two batches is kept until it is whole.
+pub(crate) struct LongSlates<'a> {
+    path: PathBuf,
+    reader: Batches,
+    catalog: &'a Catalog,
+    form: LongForm,
+    batch: Option<Batch>,
+    current: Option<Slate>,
+    /// Fingerprints of the slates so far, 16 bytes each: all that is kept of them.
+    finished: HashSet<u128>,
+    n_rows: u64,
+}
+
+struct Batch {
+    columns: SlateColumns,
+    items: Items,
+    scores: Float64Array,
+    next: usize,
+}
+
+impl<'a> LongSlates<'a> {
+    pub(crate) fn new(path: &Path, reader: Batches, catalog: &'a Catalog, form: LongForm) -> Self {
+        let (path, finished) = (path.to_owned(), HashSet::new());
+        Self { path, reader, catalog, form, batch: None, current: None, finished, n_rows: 0 }
+    }
+
+    fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
+        loop {
+            let Some(batch) = self.batch.as_mut().filter(|b| b.next < b.scores.len()) else {
+                match self.next_rows()? {
+                    Some(batch) => self.batch = Some(batch),
+                    None => return Ok(self.current.take()),
+                }
+                continue;
+            };
+            let id = batch.columns.id(batch.next).ok_or(InputProblem::NoSlateId { row: self.n_rows })?;
+            let is_new = self.current.as_ref().is_none_or(|slate| slate.id != id);
+            let done = if is_new {
+                if !self.finished.insert(fingerprint(&id)) {
+                    return Err(InputProblem::SlateReturns { slate: id, row: self.n_rows });
+                }
+                let slate = batch.columns.slate(batch.next, id, self.catalog)?;
+                self.current.replace(slate)
+            } else {
+                None
+            };
+            if let Some(slate) = &mut self.current {
+                batch.add_row(slate, self.catalog, self.form)?;
+                self.n_rows += 1;
+            }
+            if done.is_some() {
+                return Ok(done);
+            }
+        }
+    }
+
+    fn next_rows(&mut self) -> Result<Option<Batch>, InputProblem> {
+        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let batch = batch?;
+        let missing = || InputProblem::Parquet("a column went missing".to_owned());
+        Ok(Some(Batch {
+            columns: SlateColumns::of(&batch, &["item", "item_id", "score"])?,
+            items: items_of(batch.column_by_name(self.form.column).ok_or_else(missing)?)?,
+            scores: scores_of(batch.column_by_name("score").ok_or_else(missing)?)?,
+            next: 0,
+        }))
+    }
+}
+
+impl Batch {
+    fn add_row(&mut self, slate: &mut Slate, catalog: &Catalog, form: LongForm) -> Result<(), InputProblem> {
+        let (row, index) = (self.next, slate.candidates.len());
+        self.next += 1;
+        let id = || slate.id.clone();
+        let Some(item) = self.items.get(row) else {
+            return Err(InputProblem::NotAnItem { slate: id(), role: CANDIDATE, index });
+        };
+        let found = match item {
+            Item::Row(number) if form.is_integer_id => {
+                Item::Id(&number.to_string()).resolve(catalog, &slate.id, CANDIDATE)?
+            }
+            item => item.resolve(catalog, &slate.id, CANDIDATE)?,
+        };
+        if self.scores.is_null(row) {
+            return Err(InputProblem::NotAScore { slate: id(), index, item: item.to_string() });
+        }
+        slate.candidates.push(found);
+        slate.scores.push(self.scores.value(row));
+        Ok(())
+    }
+}
+
+/// 128 bits of a slate id: among a billion slates, the chance that two share one is below 1e-20.
+fn fingerprint(id: &str) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, id).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+impl SlateSource for LongSlates<'_> {
+    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
+        let mut slates = Vec::new();
+        while slates.len() < max_slates.max(1) {
+            match self.next_slate().at(&self.path)? {
+                Some(slate) => slates.push(slate),
+                None => break,
+            }
+        }
+        Ok((!slates.is_empty()).then_some(slates))
+    }
+
+    fn n_slates(&self) -> Option<u64> {
+        None
+    }
+}

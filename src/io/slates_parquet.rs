@@ -1,0 +1,130 @@
+//! Slates in Parquet, list form: one row per slate with list columns `candidates` and `scores`.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_schema::Schema;
+
+use super::arrow_values::scalar;
+use super::error::{AtPath, InputError, InputProblem};
+use super::parquet_file::{Batches, ParquetFile};
+use super::resolve::{CANDIDATE, check_lengths};
+use super::slates::SlateSource;
+use super::slates_columns::{ItemLists, Of, ScoreLists, SlateColumns, check_column, check_optional};
+use super::slates_long::LongSlates;
+use crate::catalog::Catalog;
+use crate::slate::Slate;
+
+/// Rows of the list form decoded at once; each can have thousands of candidates.
+const BATCH_SLATES: usize = 128;
+/// Rows of the long form decoded at once.
+const BATCH_ROWS: usize = 8192;
+
+/// Opens either form; a column `candidates` makes the list form.
+pub(crate) fn open<'a>(
+    path: &Path,
+    file: File,
+    catalog: &'a Catalog,
+) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
+    let file = ParquetFile::open(file).at(path)?;
+    let schema = file.schema().clone();
+    let is_long = schema.field_with_name("candidates").is_err() && schema.field_with_name("score").is_ok();
+    check_optional(&schema).at(path)?;
+    let n_slates = file.n_rows();
+    let batch_rows = if is_long { BATCH_ROWS } else { BATCH_SLATES };
+    let open = || file.batches(roots(&schema), batch_rows).at(path);
+    if is_long {
+        let form = super::slates_long::check(&schema, catalog).at(path)?;
+        return Ok(Box::new(LongSlates::new(path, open()?, catalog, form)));
+    }
+    check_column(&schema, "candidates", true).at(path)?;
+    check_column(&schema, "scores", true).at(path)?;
+    Ok(Box::new(ListSlates { path: path.to_owned(), reader: open()?, catalog, batch: None, n_read: 0, n_slates }))
+}
+
+/// The columns to decode: the form's own and every column of single values, which is an attribute.
+fn roots(schema: &Schema) -> Vec<usize> {
+    let is_wanted = |name: &str| matches!(name, "candidates" | "scores" | "recent" | "seen" | "pinned");
+    let fields = schema.fields().iter().enumerate();
+    fields.filter(|(_, f)| is_wanted(f.name()) || scalar(f.data_type()).is_some()).map(|(root, _)| root).collect()
+}
+
+/// The stream of rows.
+struct ListSlates<'a> {
+    path: PathBuf,
+    reader: Batches,
+    catalog: &'a Catalog,
+    batch: Option<Batch>,
+    n_read: u64,
+    n_slates: u64,
+}
+
+/// A decoded batch and how far it has been given out.
+struct Batch {
+    columns: SlateColumns,
+    candidates: ItemLists,
+    scores: ScoreLists,
+    n_rows: usize,
+    next: usize,
+}
+
+impl ListSlates<'_> {
+    fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
+        loop {
+            if let Some(batch) = self.batch.as_mut().filter(|b| b.next < b.n_rows) {
+                let row = batch.next;
+                batch.next += 1;
+                let slate = batch.slate(row, self.n_read, self.catalog)?;
+                self.n_read += 1;
+                return Ok(Some(slate));
+            }
+            let Some(batch) = self.reader.next() else { return Ok(None) };
+            let batch = batch?;
+            let missing = || InputProblem::Parquet("a column went missing".to_owned());
+            self.batch = Some(Batch {
+                columns: SlateColumns::of(&batch, &[])?,
+                candidates: ItemLists::of(batch.column_by_name("candidates").ok_or_else(missing)?)?,
+                scores: ScoreLists::of(batch.column_by_name("scores").ok_or_else(missing)?)?,
+                n_rows: batch.num_rows(),
+                next: 0,
+            });
+        }
+    }
+}
+
+impl Batch {
+    fn slate(&self, row: usize, number: u64, catalog: &Catalog) -> Result<Slate, InputProblem> {
+        let id = self.columns.id(row).unwrap_or_else(|| number.to_string());
+        let no_list = |column| InputProblem::NoList { slate: id.clone(), column };
+        let of = Of { catalog, slate: &id, role: CANDIDATE };
+        let candidates = self.candidates.resolve(row, of)?.ok_or_else(|| no_list("candidates"))?;
+        let scores: Vec<Option<f64>> = self.scores.get(row).ok_or_else(|| no_list("scores"))?.collect();
+        check_lengths(&id, candidates.len(), scores.len())?;
+        let score = |(index, score): (usize, Option<f64>)| {
+            score.ok_or_else(|| {
+                let item = self.candidates.item(row, index).map(|x| x.to_string()).unwrap_or_default();
+                InputProblem::NotAScore { slate: id.clone(), index, item }
+            })
+        };
+        let scores = scores.into_iter().enumerate().map(score).collect::<Result<_, _>>()?;
+        let slate = self.columns.slate(row, id.clone(), catalog)?;
+        Ok(Slate { candidates, scores, ..slate })
+    }
+}
+
+impl SlateSource for ListSlates<'_> {
+    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
+        let mut slates = Vec::new();
+        while slates.len() < max_slates.max(1) {
+            match self.next_slate().at(&self.path)? {
+                Some(slate) => slates.push(slate),
+                None => break,
+            }
+        }
+        Ok((!slates.is_empty()).then_some(slates))
+    }
+
+    fn n_slates(&self) -> Option<u64> {
+        Some(self.n_slates)
+    }
+}
