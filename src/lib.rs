@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod config;
 pub mod cpu;
+pub mod engine;
 pub mod gpu;
 pub mod io;
 pub mod prepare;

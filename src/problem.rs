@@ -77,6 +77,12 @@ pub enum ProblemError {
         /// Levels in the column.
         levels: usize,
     },
+    /// A strategy this version does not have.
+    #[error("strategy = \"{strategy}\" is not in this version: use \"spectral\" or \"relevance\"")]
+    StrategyMissing {
+        /// The strategy asked for.
+        strategy: String,
+    },
     /// Catalog larger than row numbers reach.
     #[error("the catalog has {n_items} items, at most 4294967294 are supported")]
     TooManyItems {
@@ -159,6 +165,9 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// Names the key, the column and, for bad values, the item.
     pub fn new(config: &'a Config, catalog: &'a Catalog) -> Result<Self, ProblemError> {
+        if !matches!(config.strategy, Strategy::Spectral | Strategy::Relevance) {
+            return Err(ProblemError::StrategyMissing { strategy: format!("{:?}", config.strategy).to_lowercase() });
+        }
         if catalog.n_items() >= u32::MAX as usize {
             return Err(ProblemError::TooManyItems { n_items: catalog.n_items() });
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 
-use crate::gpu::device::OpenDevice;
+use crate::gpu::device::{OpenDevice, PollFailure};
 use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS, STATUS_WORDS, SlateHeader};
 use crate::gpu::pipeline::Pipeline;
 use crate::gpu::plan::{DeviceLimits, HEADER_WORDS, Plan, PlanError};
@@ -163,7 +163,7 @@ impl<'a> GpuEngine<'a> {
         let mut batch_at = slates.len() * HEADER_WORDS;
         let mut output_at = slates.len() * STATUS_WORDS;
         let mut state_at = 0;
-        let mut take = |at: &mut usize, n: usize| {
+        let take = |at: &mut usize, n: usize| {
             let start = *at as u32;
             *at += n;
             start
@@ -198,11 +198,11 @@ impl<'a> GpuEngine<'a> {
             let _ = sender.send(result);
         });
         let timeout = self.options.timeout;
-        let polled = self.device.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) });
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) });
         self.check_device()?;
         match (polled, receiver.try_recv()) {
             (Ok(_), Ok(Some(Ok(())))) => {}
-            (Err(wgpu::PollError::Timeout), _) => return Err(GpuError::Timeout { seconds: timeout.as_secs() }),
+            (Err(PollFailure::Timeout), _) => return Err(GpuError::Timeout { seconds: timeout.as_secs() }),
             (polled, received) => return Err(GpuError::Driver(format!("readback failed ({polled:?}, {received:?})"))),
         }
         let view = readback.get_mapped_range(..).map_err(|e| GpuError::Driver(e.to_string()))?;

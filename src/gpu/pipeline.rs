@@ -63,10 +63,9 @@ impl Pipeline {
             mapped_at_creation: false,
         });
         let pipeline = compile(device, plan);
-        for error in [pollster::block_on(memory.pop()), pollster::block_on(validation.pop())] {
-            if let Some(error) = error {
-                return Err(GpuError::Driver(one_line(&error.to_string())));
-            }
+        let out_of_memory = pollster::block_on(memory.pop());
+        if let Some(error) = out_of_memory.or(pollster::block_on(validation.pop())) {
+            return Err(GpuError::Driver(one_line(&error.to_string())));
         }
         Ok(Self { pipeline, params, dispatch, shards, items })
     }

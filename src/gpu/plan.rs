@@ -1,7 +1,7 @@
 //! What a problem needs of a device, worked out before any device is touched: sizes, offsets and step costs.
 
 use crate::config::{Coupling, Horizon, Loading, Scope, Strategy};
-use crate::gpu::layout::{CONTROL_WORDS, MAX_SIGNALS, N_PHASES, PLACEMENT_WORDS, Params, STATUS_WORDS, SlateHeader};
+use crate::gpu::layout::{CONTROL_WORDS, MAX_SIGNALS, PLACEMENT_WORDS, Params, STATUS_WORDS, SlateHeader};
 use crate::prepare::{MAX_RECENT, PreparedSlate};
 use crate::problem::Problem;
 use crate::stage::eigensolve::{FIRST_SWEEPS, JACOBI_SWEEPS};

@@ -1,0 +1,73 @@
+//! How the program ends.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use spectrank::config::ConfigError;
+use spectrank::engine::EngineError;
+use spectrank::gpu::{AdapterError, GpuError};
+use spectrank::io::{InputError, OutputError};
+use spectrank::prepare::SlateError;
+use spectrank::problem::ProblemError;
+
+/// Exit codes. 2 is clap's, for a bad command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All done.
+    Done = 0,
+    /// Bad input or configuration.
+    Input = 1,
+    /// The output cannot be written.
+    Output = 3,
+    /// The GPU cannot be used or failed.
+    Gpu = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// One line for the user, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code.
+    pub exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// A failure about a file or setting, named first.
+    pub fn input(what: impl fmt::Display, error: impl fmt::Display) -> Self {
+        Self { exit: Exit::Input, message: format!("{what}: {error}") }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+macro_rules! failure_from {
+    ($($error:ty => $exit:ident),+ $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { exit: Exit::$exit, message: error.to_string() }
+            }
+        }
+    )+};
+}
+
+failure_from!(
+    ConfigError => Input,
+    InputError => Input,
+    ProblemError => Input,
+    SlateError => Input,
+    OutputError => Output,
+    AdapterError => Gpu,
+    EngineError => Gpu,
+    GpuError => Gpu,
+);

@@ -1,0 +1,59 @@
+//! One file per command: flags and calls, no logic.
+
+mod demo;
+mod devices;
+mod exit;
+mod rerank;
+mod settings;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+/// Composes recommendation slates from scored candidates: relevance, variety and spacing as one utility.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 bad input or configuration; 2 bad command line; 3 the output cannot be written; \
+4 the GPU cannot be used or failed.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Re-rank every slate of a file.
+    Rerank(Box<rerank::Rerank>),
+    /// Re-rank a few real slates that come with the program, and show what changed.
+    Demo(demo::Demo),
+    /// List the GPUs this program can use, and say which one it takes by itself.
+    Devices(devices::Devices),
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Rerank(command) => rerank::run(&command),
+        Command::Demo(command) => demo::run(&command),
+        Command::Devices(command) => devices::run(&command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_parser_is_consistent_and_every_flag_has_help() {
+        let mut command = super::Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            for argument in sub.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} --{} has no help", sub.get_name(), argument.get_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! `spectrank rerank`
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use spectrank::config::Config;
+use spectrank::engine::Engine;
+use spectrank::io::{self, CatalogColumns, SlateSink, SlateSource};
+use spectrank::prepare::PreparedSlate;
+use spectrank::problem::Problem;
+
+use super::Failure;
+use super::settings::{ConfigFlags, EngineFlags};
+
+/// Slates read, computed and written at a time.
+const BATCH_SLATES: usize = 1024;
+
+/// Flags of `rerank`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Rerank {
+    /// Items: .parquet, .npy or .safetensors; several files with the same rows join by row.
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    catalog: Vec<PathBuf>,
+    /// Slates: .parquet, .jsonl, or a pair of .npy files (candidates and scores).
+    #[arg(long, required = true, num_args = 1..=2, value_name = "FILE")]
+    slates: Vec<PathBuf>,
+    /// Result: .parquet, .jsonl or .csv; `-` is standard output as JSON lines.
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    config: ConfigFlags,
+    #[command(flatten)]
+    engine: EngineFlags,
+    /// Print no progress bar, notices or summary.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the summary as JSON: on standard output, or on standard error where that takes the slates.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  spectrank rerank --catalog items.parquet --slates slates.parquet --output ranked.parquet
+  spectrank rerank --catalog items.parquet --slates slates.jsonl --config feed.toml --slate-size 20 --output -
+  spectrank rerank --catalog vectors.npy --slates candidates.npy scores.npy --output ranked.csv";
+
+/// What happened, for the summary line.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    slates: u64,
+    positions: u64,
+    /// Slates with fewer candidates than positions.
+    short_slates: u64,
+    seconds: f64,
+    /// Slates per second, reading and writing included.
+    slates_per_s: f64,
+    /// Slates per second of the engine alone.
+    engine_slates_per_s: f64,
+    engine: String,
+}
+
+/// Re-ranks every slate.
+pub fn run(flags: &Rerank) -> Result<(), Failure> {
+    let config = flags.config.load()?;
+    let catalog = io::read_catalog(&flags.catalog, &columns(&config))?;
+    let problem = Problem::new(&config, &catalog)?;
+    let mut source = io::open_slates(&flags.slates, &catalog)?;
+    let metadata = [
+        ("spectrank.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("spectrank.config".to_owned(), config.to_toml()),
+    ];
+    let mut sink = io::create_output(&flags.output, catalog.has_ids(), &metadata)?;
+    let mut engine = flags.engine.choose(&problem, flags.quiet)?;
+    let bar = progress_bar(source.n_slates(), flags.quiet || flags.json);
+    let result = stream(&problem, &mut engine, source.as_mut(), sink.as_mut(), &bar);
+    bar.finish_and_clear();
+    let summary = result.map_err(|failure| name_slates_file(failure, flags))?;
+    sink.finish()?;
+    report(flags, &summary);
+    Ok(())
+}
+
+/// Only what the configuration needs is read.
+fn columns(config: &Config) -> CatalogColumns {
+    let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
+    let signals = (!config.signals.is_empty()).then(|| names(config.signals.iter().map(|s| &s.name).collect()));
+    let mut columns: Vec<String> = names(config.relevance.adjust.iter().map(|a| &a.column).collect());
+    columns.extend(config.spacing.iter().flat_map(|s| [Some(&s.column), s.confidence.as_ref()]).flatten().cloned());
+    columns.extend(config.semantic_id.iter().map(|s| s.column.clone()));
+    columns.extend(config.cap.iter().map(|c| c.column.clone()));
+    columns.sort();
+    columns.dedup();
+    CatalogColumns::Only { signals, columns }
+}
+
+fn stream(
+    problem: &Problem,
+    engine: &mut Engine,
+    source: &mut dyn SlateSource,
+    sink: &mut dyn SlateSink,
+    bar: &ProgressBar,
+) -> Result<Summary, Failure> {
+    let started = Instant::now();
+    let mut in_engine = Duration::ZERO;
+    let mut summary = Summary { engine: engine.name(), ..Summary::default() };
+    while let Some(slates) = source.next_batch(BATCH_SLATES)? {
+        let prepared = slates.iter().map(|s| PreparedSlate::new(problem, s)).collect::<Result<Vec<_>, _>>()?;
+        let before = Instant::now();
+        let ranked = engine.rerank(&prepared)?;
+        in_engine += before.elapsed();
+        sink.write(&slates, &ranked, problem.catalog)?;
+        summary.slates += slates.len() as u64;
+        summary.positions += ranked.iter().map(|r| r.placements.len() as u64).sum::<u64>();
+        summary.short_slates += ranked.iter().filter(|r| r.is_short).count() as u64;
+        bar.inc(slates.len() as u64);
+    }
+    summary.seconds = started.elapsed().as_secs_f64();
+    summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
+    summary.engine_slates_per_s = summary.slates as f64 / in_engine.as_secs_f64().max(1e-9);
+    Ok(summary)
+}
+
+/// A slate's problem does not know its file; the user should.
+fn name_slates_file(failure: Failure, flags: &Rerank) -> Failure {
+    if failure.to_string().starts_with("slate ") {
+        let files: Vec<String> = flags.slates.iter().map(|p| p.display().to_string()).collect();
+        return Failure::input(files.join(", "), failure);
+    }
+    failure
+}
+
+fn progress_bar(n_slates: Option<u64>, is_hidden: bool) -> ProgressBar {
+    if is_hidden {
+        return ProgressBar::hidden();
+    }
+    let style = match n_slates {
+        Some(_) => "{bar:30} {human_pos}/{human_len} slates  {per_sec}  {eta} left",
+        None => "{spinner} {human_pos} slates  {per_sec}",
+    };
+    // The templates are constants that parse; the default style stands in should they ever not.
+    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    n_slates.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
+}
+
+fn report(flags: &Rerank, summary: &Summary) {
+    if flags.json {
+        let text = serde_json::json!(summary);
+        if flags.output.as_os_str() == "-" {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
+        return;
+    }
+    if flags.quiet {
+        return;
+    }
+    let short = match summary.short_slates {
+        0 => String::new(),
+        n => format!(", {n} short of candidates"),
+    };
+    eprintln!(
+        "{} slates, {} positions{short} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
+        summary.slates,
+        summary.positions,
+        summary.seconds,
+        summary.slates_per_s,
+        summary.engine_slates_per_s,
+        summary.engine
+    );
+}

@@ -1,0 +1,95 @@
+//! Flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use spectrank::config::{Config, Scope, Strategy};
+use spectrank::engine::{Backend, ChosenEngine, Engine, Precision};
+use spectrank::gpu::AdapterChoice;
+use spectrank::problem::Problem;
+
+use super::Failure;
+
+/// Where to compute.
+#[derive(Debug, Args)]
+pub struct EngineFlags {
+    /// Where to compute: `auto` takes a discrete or integrated GPU, else the CPU, and says which.
+    #[arg(long, value_enum, default_value = "auto")]
+    backend: Backend,
+    /// GPU to use: its number in `spectrank devices`, part of its name, or its PCI id (0000:01:00.0).
+    #[arg(long, value_name = "WHICH")]
+    adapter: Option<AdapterChoice>,
+    /// Numbers to compute with; f64 is the reference and runs on the CPU only.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
+}
+
+impl EngineFlags {
+    /// Builds the engine and tells the user, unless `is_quiet`, why `auto` took none of the GPUs.
+    pub fn choose<'a>(&self, problem: &'a Problem<'a>, is_quiet: bool) -> Result<Engine<'a>, Failure> {
+        let adapter = self.adapter.clone().unwrap_or_default();
+        let ChosenEngine { engine, notice } = Engine::choose(problem, self.backend, &adapter, self.precision)?;
+        if let Some(notice) = notice.filter(|_| !is_quiet) {
+            eprintln!("spectrank: {notice}");
+        }
+        Ok(engine)
+    }
+}
+
+/// The configuration, and the everyday settings that override it.
+#[derive(Debug, Args)]
+pub struct ConfigFlags {
+    /// Configuration file (TOML). Without one, every setting has its default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Positions to fill per slate, 1 to 500 [default: 50].
+    #[arg(long, value_name = "N")]
+    slate_size: Option<usize>,
+    /// Rule that composes the slate [default: spectral].
+    #[arg(long, value_enum)]
+    strategy: Option<Strategy>,
+    /// How much variety counts against relevance; 0 is plain relevance order [default: 0.3].
+    #[arg(long, value_name = "BETA")]
+    strength: Option<f64>,
+    /// Placed items that count as "just seen" [default: 10].
+    #[arg(long, value_name = "N")]
+    behind: Option<usize>,
+    /// Upcoming candidates that join the window [default: 0].
+    #[arg(long, value_name = "N")]
+    ahead: Option<usize>,
+    /// Who competes for a position: every unplaced candidate, or only those ahead [default: pool].
+    #[arg(long, value_enum)]
+    scope: Option<Scope>,
+    /// Themes (eigenpairs) kept per window, 1 to 16 [default: 4].
+    #[arg(long, value_name = "K")]
+    spectra: Option<usize>,
+}
+
+impl ConfigFlags {
+    /// Reads the file, applies the flags, checks the result.
+    pub fn load(&self) -> Result<Config, Failure> {
+        let mut config = match &self.config {
+            None => Config::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| Failure::input(path.display(), format!("cannot be read ({e}): check --config")))?;
+                Config::from_toml(&text).map_err(|e| Failure::input(path.display(), e))?
+            }
+        };
+        set(&mut config.slate_size, self.slate_size);
+        set(&mut config.strategy, self.strategy);
+        set(&mut config.spectral.strength, self.strength);
+        set(&mut config.window.behind, self.behind);
+        set(&mut config.window.ahead, self.ahead);
+        set(&mut config.window.scope, self.scope);
+        set(&mut config.spectral.spectra, self.spectra);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+fn set<T>(setting: &mut T, flag: Option<T>) {
+    if let Some(value) = flag {
+        *setting = value;
+    }
+}
