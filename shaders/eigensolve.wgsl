@@ -2,7 +2,6 @@
 // which has the steps and the reasons. Constants are handed in by src/gpu/shader.rs from the twin:
 // ENTRY_SCALE, COLLAPSE, DROP, JACOBI_SWEEPS, JACOBI_TOLERANCE, MAX_SPECTRA.
 
-var<workgroup> largest_norm: f32;
 // Jacobi's matrix and vectors, each twice: a round reads one copy and writes the other.
 var<workgroup> projected: array<f32, SQUARE_WORDS>;
 var<workgroup> projected_next: array<f32, SQUARE_WORDS>;
@@ -75,16 +74,27 @@ fn scale_column(c: u32, by: f32) {
     }
 }
 
-fn refill_column(c: u32) {
+// Takes out of column `c` what lies in column `k`.
+fn remove_column(c: u32, k: u32) {
+    var share = 0.0;
+    for (var i = 0u; i < N_SLOTS; i += 1u) {
+        share += basis[i * N_SPECTRA + k] * basis[i * N_SPECTRA + c];
+    }
+    for (var i = 0u; i < N_SLOTS; i += 1u) {
+        basis[i * N_SPECTRA + c] -= share * basis[i * N_SPECTRA + k];
+    }
+}
+
+// Fills a collapsed column with fixed entries and takes out the columns before it; true where it collapses again.
+fn refill_column(c: u32) -> bool {
     for (var i = 0u; i < N_SLOTS; i += 1u) {
         basis[i * N_SPECTRA + c] = select(pseudo_random(i, c), 0.0, slot_items[i] == EMPTY);
     }
-    let length = column_norm(c);
-    if length > 0.0 {
-        scale_column(c, 1.0 / length);
-    } else {
-        scale_column(c, 0.0);
+    let before = column_norm(c);
+    for (var k = 0u; k < c; k += 1u) {
+        remove_column(c, k);
     }
+    return column_norm(c) <= COLLAPSE * before;
 }
 
 // Modified Gram-Schmidt, twice. Lane c owns column c: once column k is final, every later lane takes its share of k
@@ -95,31 +105,22 @@ fn orthonormalise() {
         if lane < N_SPECTRA {
             before = column_norm(lane);
         }
-        if lane == 0u {
-            largest_norm = before;
-        }
-        workgroupBarrier();
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
             if lane == k {
+                var has_collapsed = column_norm(k) <= COLLAPSE * before;
+                if has_collapsed && turn == 0u {
+                    has_collapsed = refill_column(k);
+                }
                 let after = column_norm(k);
-                let has_collapsed = after <= COLLAPSE * before || after <= DROP * largest_norm;
-                if !has_collapsed {
-                    scale_column(k, 1.0 / after);
-                } else if turn == 0u {
-                    refill_column(k);
-                } else {
+                if has_collapsed {
                     scale_column(k, 0.0);
+                } else {
+                    scale_column(k, 1.0 / after);
                 }
             }
             workgroupBarrier();
             if lane > k && lane < N_SPECTRA {
-                var share = 0.0;
-                for (var i = 0u; i < N_SLOTS; i += 1u) {
-                    share += basis[i * N_SPECTRA + k] * basis[i * N_SPECTRA + lane];
-                }
-                for (var i = 0u; i < N_SLOTS; i += 1u) {
-                    basis[i * N_SPECTRA + lane] -= share * basis[i * N_SPECTRA + k];
-                }
+                remove_column(lane, k);
             }
         }
         workgroupBarrier();
@@ -211,7 +212,7 @@ fn check_diagonal() -> bool {
     return workgroupUniformLoad(&is_diagonal) == 1u;
 }
 
-// The Rayleigh-Ritz rotation: eigenvalues, basis <- U, product <- S U.
+// The Rayleigh-Ritz rotation: eigenvalues, basis <- U.
 fn rotate() {
     multiply();
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
@@ -258,21 +259,15 @@ fn rotate() {
 
 fn rotate_row(slot: u32) {
     var u: array<f32, MAX_SPECTRA>;
-    var s_u: array<f32, MAX_SPECTRA>;
     for (var k = 0u; k < N_SPECTRA; k += 1u) {
         let old = spectrum_order[k];
         var sum = 0.0;
-        var product_sum = 0.0;
         for (var j = 0u; j < N_SPECTRA; j += 1u) {
-            let q = rotation[j * N_SPECTRA + old];
-            sum += basis[slot * N_SPECTRA + j] * q;
-            product_sum += product[slot * N_SPECTRA + j] * q;
+            sum += basis[slot * N_SPECTRA + j] * rotation[j * N_SPECTRA + old];
         }
         u[k] = sum;
-        s_u[k] = product_sum;
     }
     for (var k = 0u; k < N_SPECTRA; k += 1u) {
         basis[slot * N_SPECTRA + k] = u[k];
-        product[slot * N_SPECTRA + k] = s_u[k];
     }
 }

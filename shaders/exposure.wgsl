@@ -4,6 +4,11 @@
 // Loadings of one chunk of placed items, [item][spectrum].
 var<workgroup> past_loadings: array<f32, 256>;
 
+// Loading of the window item in `slot`: sqrt(lambda) u, or u for unit loadings.
+fn member_loading(slot: u32, k: u32) -> f32 {
+    return eigenvalues[k] * inverse[k] * basis[slot * N_SPECTRA + k];
+}
+
 // Exposure starts: factors of the loadings, and H of the window's placed items.
 fn expose_window(n_placed: u32) {
     if lane < N_SPECTRA {
@@ -22,8 +27,8 @@ fn expose_window(n_placed: u32) {
         for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
             if slot_items[slot] != EMPTY && slot_placed_at[slot] != EMPTY {
                 let age_weight = table(params.decay_at + n_placed - 1u - slot_placed_at[slot]);
-                let own = inverse[k] * product[slot * N_SPECTRA + k];
-                let other = inverse[l] * product[slot * N_SPECTRA + l];
+                let own = member_loading(slot, k);
+                let other = member_loading(slot, l);
                 sum += age_weight * own * other;
             }
         }

@@ -12,7 +12,6 @@ fn init_state() {
     }
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         basis[i] = 0.0;
-        product[i] = 0.0;
     }
     for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
         eigenvalues[i] = 0.0;
@@ -61,16 +60,18 @@ fn init_state() {
     workgroupBarrier();
 }
 
-// Puts an item into the first empty slot; one lane.
-fn enter_window(local: u32, step: u32, placed_at: u32) {
-    for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
-        if slot_items[slot] == EMPTY {
-            slot_items[slot] = local;
-            slot_entered[slot] = step;
-            slot_placed_at[slot] = placed_at;
-            return;
-        }
+// Puts an item into the first empty slot from `start` on; returns the slot; one lane.
+fn enter_window(local: u32, step: u32, placed_at: u32, start: u32) -> u32 {
+    var slot = start;
+    while slot < N_SLOTS && slot_items[slot] != EMPTY {
+        slot += 1u;
     }
+    if slot < N_SLOTS {
+        slot_items[slot] = local;
+        slot_entered[slot] = step;
+        slot_placed_at[slot] = placed_at;
+    }
+    return slot;
 }
 
 // Takes in the item placed as number `n_placed`; the oldest beyond `behind` leaves; one lane.
@@ -86,7 +87,7 @@ fn place_in_window(local: u32, n_placed: u32, step: u32) {
         }
     }
     if own == EMPTY {
-        enter_window(local, step, n_placed);
+        enter_window(local, step, n_placed, 0u);
     } else {
         slot_placed_at[own] = n_placed;
     }
@@ -102,9 +103,10 @@ fn look_ahead(start: u32, step: u32) -> u32 {
     for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
         n_ahead += select(0u, 1u, is_ahead(slot));
     }
+    var slot = 0u;
     while n_ahead < params.ahead && next < slate.n_candidates {
         if (marks(next) & MARK_OUT) == 0u {
-            enter_window(next, step, EMPTY);
+            slot = enter_window(next, step, EMPTY, slot);
             n_ahead += 1u;
         }
         next += 1u;

@@ -59,11 +59,10 @@ var<workgroup> weights: array<f32, SQUARE_WORDS>;
 var<workgroup> spacing_load: array<f32, 32>;
 
 // State words of a slate, after the control block, in this order:
-// slots (3 parts), basis, product, eigenvalues, inverse, weights, history, marks, refreshed, placed sum, similarity.
+// slots (3 parts), basis, eigenvalues, inverse, weights, history, marks, refreshed, placed sum, similarity.
 fn slots_at() -> u32 { return slate.state_at + CONTROL_WORDS; }
 fn basis_at() -> u32 { return slots_at() + 3u * N_SLOTS; }
-fn product_at() -> u32 { return basis_at() + N_SLOTS * N_SPECTRA; }
-fn eigenvalues_at() -> u32 { return product_at() + N_SLOTS * N_SPECTRA; }
+fn eigenvalues_at() -> u32 { return basis_at() + N_SLOTS * N_SPECTRA; }
 fn inverse_at() -> u32 { return eigenvalues_at() + N_SPECTRA; }
 fn weights_at() -> u32 { return inverse_at() + N_SPECTRA; }
 fn history_at() -> u32 { return weights_at() + N_SPECTRA * N_SPECTRA; }
@@ -111,7 +110,6 @@ fn load_state() {
     }
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         basis[i] = bitcast<f32>(state[basis_at() + i]);
-        product[i] = bitcast<f32>(state[product_at() + i]);
     }
     for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
         eigenvalues[i] = bitcast<f32>(state[eigenvalues_at() + i]);
@@ -152,7 +150,6 @@ fn save_state() {
     }
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         state[basis_at() + i] = bitcast<u32>(basis[i]);
-        state[product_at() + i] = bitcast<u32>(product[i]);
     }
     for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
         state[eigenvalues_at() + i] = bitcast<u32>(eigenvalues[i]);

@@ -248,7 +248,7 @@ impl Plan {
             MEMBER_CHUNK * add_row,
             (m * k).div_ceil(w) + (1 + longest_rule) + 3 * slate_size + m,
             refresh(MEMBER_CHUNK.min(m)) + (m * m).div_ceil(w),
-            multiply + (m * k).div_ceil(w) + 2 * (1 + m + k * (1 + 6 * m)),
+            multiply + (m * k).div_ceil(w) + 2 * (1 + m + k * (1 + 5 * m)) + k * 3 * m + k * (k - 1) / 2 * (1 + 2 * m),
             multiply
                 + square * (1 + m)
                 + JACOBI_SWEEPS * (1 + square + k * (1 + 2 * square))
@@ -258,14 +258,14 @@ impl Plan {
             refresh(MEMBER_CHUNK) + (MEMBER_CHUNK * k).div_ceil(w) * (1 + m) + square * (1 + MEMBER_CHUNK),
             square,
             refresh(w) + score + 1 + w.ilog2() as usize,
-            add_row + 5 * m + 2 * slate_size + 4,
+            add_row + 4 * m + 2 * slate_size + 4,
         ];
         for (phase, &cost) in costs.iter().enumerate() {
             self.params.cost[phase / 4][phase % 4] = cost as u32;
         }
         let per_lane = |words: usize| words.div_ceil(w);
         let n_local = crate::config::MAX_CANDIDATES + MAX_RECENT;
-        let save = per_lane(3 * m + 2 * m * k + k * k) + 8;
+        let save = per_lane(3 * m + m * k + k * k) + 8;
         let ahead = problem.config.window.ahead;
         self.overhead = 3 * save
             + 3 * per_lane(n_local)
@@ -289,7 +289,7 @@ impl Plan {
         let history = slate.n_recent() + slate.n_positions(self.params.slate_size as usize);
         let placed_sum = if self.params.balance_strength > 0.0 { self.row_values } else { 0 };
         let similarity = if self.params.is_spectral == 1 { m * n_local } else { 0 };
-        CONTROL_WORDS + 3 * m + 2 * m * k + 2 * k + k * k + history + n + n_local + placed_sum + similarity
+        CONTROL_WORDS + 3 * m + m * k + 2 * k + k * k + history + n + n_local + placed_sum + similarity
     }
 
     /// Words a slate needs in the batch buffer.
