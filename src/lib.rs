@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod config;
 pub mod cpu;
+pub mod parity;
 pub mod prepare;
 pub mod problem;
 pub mod real;
