@@ -66,6 +66,7 @@ fn check(case: &Case, name: &str, tally: &mut Tally) {
             let terms = position.terms[pick].unwrap_or_else(|| panic!("{at}: candidate {pick} is placed twice"));
             tally.positions += 1;
             let is_ill_defined = position.ratio > MAX_RATIO || position.is_at_threshold;
+            let at = format!("{at}, spectrum {:?}", position.spectrum);
             check_terms(placement, &terms, is_ill_defined, &at, tally);
             check_pick(&position, pick, is_ill_defined, &at, tally);
             picks.push(pick);

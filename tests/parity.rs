@@ -7,6 +7,7 @@ mod common;
 use std::cell::RefCell;
 
 use common::generate::{self, Case, Cloud, Items, Limits, Random, Recipe, Request, Storage};
+use common::oracle::Oracle;
 use spectrank::config::{Config, Loading};
 use spectrank::cpu::CpuEngine;
 use spectrank::parity::{self, Fault, Replay, Term};
@@ -52,12 +53,26 @@ const SURVEY: Limits = Limits { candidates: 60, slate_size: 20, window: 12, spec
 fn f32_agrees_with_the_reference_on_random_cases() {
     let tally = RefCell::new(Tally::default());
     generate::for_many("f32 parity", 150, SURVEY, |recipe| {
-        replay_f32(&recipe.build(), |_, replay| {
+        let case = recipe.build();
+        replay_f32(&case, |id, replay| {
             tally.borrow_mut().add(replay);
             if std::env::var("SURVEY").is_err() {
                 assert_eq!(replay.verdict(), Ok(()), "{}", replay.faults[0]);
             } else if let Some(fault) = replay.faults.first() {
                 let c = &recipe.config;
+                let slate = case.slates.iter().find(|s| s.id == id).unwrap();
+                let oracle = Oracle::new(c, &case.catalog, slate);
+                let mut picks = vec![];
+                for p in &replay.positions {
+                    if !p.is_utility_right() {
+                        let o = oracle.position(&picks);
+                        println!(
+                            "at {} err {:.1e} bound {:.1e} {:?} K={} spectrum {:?}",
+                            p.position, p.error, p.bound, c.spectral.loading, c.spectral.spectra, o.spectrum
+                        );
+                    }
+                    picks.push(p.candidate as usize);
+                }
                 println!("{fault} | {:?} {:?} {:?} {:?}", c.spectral, c.window, recipe.items, c.signals);
             }
         });

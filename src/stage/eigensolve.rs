@@ -128,16 +128,13 @@ fn multiply<R: Real>(gram: &[R], basis: &[R], product: &mut [R], m: usize, k: us
 /// neighbours, and f32 would take that for a direction of its own. One that still collapses (more columns than items)
 /// becomes zero.
 fn orthonormalise<R: Real>(columns: &mut [R], m: usize, k: usize, is_occupied: impl Fn(usize) -> bool) {
-    let mut largest = R::zero();
     for pass in 0..2 {
         for c in 0..k {
             let mut before = norm(columns, m, k, c);
             let mut after = remove_earlier(columns, m, k, c);
-            if c == 0 {
-                largest = before;
-            }
-            // Against its own length, and against λ_1: a column below λ_1 · DROP holds nothing but rounding.
-            let mut is_collapsed = after <= R::of(COLLAPSE) * before || after <= R::of(DROP) * largest;
+            // Against its own length only. A short column may be rounding noise, whose spectrum is dropped in the end,
+            // or a weak spectrum that is not found yet, which refilling would keep from ever being found.
+            let mut is_collapsed = after <= R::of(COLLAPSE) * before;
             if is_collapsed && pass == 0 {
                 for i in 0..m {
                     columns[i * k + c] = if is_occupied(i) { pseudo_random(i, c) } else { R::zero() };

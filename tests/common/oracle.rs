@@ -30,6 +30,8 @@ pub struct Position {
     pub ratio: f64,
     /// An eigenvalue stands at the threshold below which spectra are dropped.
     pub is_at_threshold: bool,
+    /// λ_k/λ_1 of the window, all of them.
+    pub spectrum: Vec<String>,
 }
 
 /// One slate. Items are numbered: candidates in input order, then the recent items, oldest first.
@@ -75,7 +77,8 @@ impl<'a> Oracle<'a> {
         // The sort is stable and `competing` is in rank order: ties go to the lower rank.
         ranking.sort_by(|&a, &b| terms[b].unwrap().utility.partial_cmp(&terms[a].unwrap().utility).unwrap());
         let pinned = self.pinned(picks, free.is_empty());
-        Position { terms, ranking, pinned, ratio: spectra.ratio, is_at_threshold: spectra.is_at_threshold }
+        let Spectra { ratio, is_at_threshold, spectrum, .. } = spectra;
+        Position { terms, ranking, pinned, ratio, is_at_threshold, spectrum }
     }
 
     fn pinned(&self, picks: &[usize], is_pool_empty: bool) -> Option<usize> {
@@ -180,6 +183,7 @@ impl<'a> Oracle<'a> {
         // Convergence is that of the block: the first eigenvalue outside it against the last one kept.
         spectra.ratio = if m > settings.spectra { value(settings.spectra).max(0.0) / value(n_kept - 1) } else { 0.0 };
         spectra.is_at_threshold = (0..m.min(settings.spectra)).any(|k| (1e-8..1e-5).contains(&(value(k) / largest)));
+        spectra.spectrum = (0..m).map(|k| format!("{:.1e}", value(k) / largest)).collect();
         for k in 0..n_kept {
             let scale = match settings.loading {
                 Loading::Energy => value(k).sqrt(),
@@ -215,6 +219,7 @@ struct Spectra {
     weights: DMatrix<f64>,
     ratio: f64,
     is_at_threshold: bool,
+    spectrum: Vec<String>,
 }
 
 impl Spectra {
