@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod engine;
 pub mod gpu;
 pub mod io;
+pub mod parity;
 pub mod prepare;
 pub mod problem;
 pub mod real;

@@ -184,7 +184,8 @@ impl<'a, R: Real> Run<'a, R> {
         best
     }
 
-    fn competes(&self, rank: usize) -> bool {
+    /// True where an unplaced candidate competes for the position (SPEC 4: everyone, or the window's A alone).
+    pub fn competes(&self, rank: usize) -> bool {
         let window = &self.slots.window;
         let is_pool = self.strategy.is_none() || self.slots.problem.config.window.scope == Scope::Pool;
         is_pool || (0..window.size()).any(|slot| window.items[slot] == rank as u32 && window.is_ahead(slot))

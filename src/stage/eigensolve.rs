@@ -126,38 +126,40 @@ fn multiply<R: Real>(gram: &[R], basis: &[R], product: &mut [R], m: usize, k: us
 }
 
 /// Modified Gram–Schmidt, twice. A column that collapses in the first pass is refilled with fixed pseudo-random
-/// entries; one that collapses in the second (more columns than items) becomes zero.
+/// entries and orthogonalised like the others, twice: once would leave rounding, magnified, in the direction of its
+/// neighbours, and f32 would take that for a direction of its own. One that still collapses (more columns than items)
+/// becomes zero.
 fn orthonormalise<R: Real>(columns: &mut [R], m: usize, k: usize, is_occupied: impl Fn(usize) -> bool) {
-    let mut largest = R::zero();
     for pass in 0..2 {
         for c in 0..k {
-            let before = norm(columns, m, k, c);
-            for other in 0..c {
-                let share: R = (0..m).map(|i| columns[i * k + other] * columns[i * k + c]).sum();
-                for i in 0..m {
-                    let correction = share * columns[i * k + other];
-                    columns[i * k + c] -= correction;
-                }
-            }
-            let after = norm(columns, m, k, c);
-            if c == 0 {
-                largest = before;
-            }
-            // Against its own length, and against λ_1: a column below λ_1 · DROP holds nothing but rounding.
-            let is_collapsed = after <= R::of(COLLAPSE) * before || after <= R::of(DROP) * largest;
-            if !is_collapsed {
-                scale(columns, m, k, c, R::one() / after);
-            } else if pass == 0 {
+            let mut before = norm(columns, m, k, c);
+            let mut after = remove_earlier(columns, m, k, c);
+            // Against its own length only. A short column may be rounding noise, whose spectrum is dropped in the end,
+            // or a weak spectrum that is not found yet, which refilling would keep from ever being found.
+            let mut is_collapsed = after <= R::of(COLLAPSE) * before;
+            if is_collapsed && pass == 0 {
                 for i in 0..m {
                     columns[i * k + c] = if is_occupied(i) { pseudo_random(i, c) } else { R::zero() };
                 }
-                let length = norm(columns, m, k, c);
-                scale(columns, m, k, c, if length > R::zero() { R::one() / length } else { R::zero() });
-            } else {
-                scale(columns, m, k, c, R::zero());
+                before = norm(columns, m, k, c);
+                after = remove_earlier(columns, m, k, c);
+                is_collapsed = after <= R::of(COLLAPSE) * before;
             }
+            scale(columns, m, k, c, if is_collapsed { R::zero() } else { R::one() / after });
         }
     }
+}
+
+/// Takes out of column `c` what lies in the columns before it; returns the length that is left.
+fn remove_earlier<R: Real>(columns: &mut [R], m: usize, k: usize, c: usize) -> R {
+    for other in 0..c {
+        let share: R = (0..m).map(|i| columns[i * k + other] * columns[i * k + c]).sum();
+        for i in 0..m {
+            let correction = share * columns[i * k + other];
+            columns[i * k + c] -= correction;
+        }
+    }
+    norm(columns, m, k, c)
 }
 
 fn norm<R: Real>(columns: &[R], m: usize, k: usize, c: usize) -> R {

@@ -6,8 +6,7 @@
 //! w_kl  = C_kl H_kl / √((ε+λ_k)(ε+λ_l))
 //! diversity_i = −strength Σ_kl w_kl ℓ_ik ℓ_il
 //! ```
-//! One formula serves every item, in the window or not: with S U at hand it costs nothing, and it keeps
-//! Σ_k ℓ_ik² ≤ S_ii also where the basis has not converged.
+//! For an item of the window, S u_k = λ_k u_k and the loading is √λ_k u_ik.
 
 use crate::config::{Coupling, Loading, MAX_SPECTRA, Spectral};
 use crate::real::Real;
@@ -58,12 +57,15 @@ impl<R: Real> Exposure<R> {
         loadings
     }
 
-    /// Loadings of the window item in `slot`, from S U.
+    /// Loadings of the window item in `slot`: √λ_k u_k, or u_k for unit loadings (SPEC 4.3).
+    ///
+    /// Not S U, although that is the same once the basis has converged: dividing its rounding by √λ_k would couple weak
+    /// spectra to the strongest one in H, and f32 utilities would be off by 1e-4 in windows of near-copies.
     pub fn member_loadings(&self, solved: &Eigensolve<R>, slot: usize) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
-        let row = &solved.product[slot * self.n_spectra..(slot + 1) * self.n_spectra];
-        for ((loading, &inverse), &s_u) in loadings.iter_mut().zip(&self.inverse).zip(row) {
-            *loading = inverse * s_u;
+        let row = &solved.basis[slot * self.n_spectra..(slot + 1) * self.n_spectra];
+        for (k, (loading, &u)) in loadings.iter_mut().zip(row).enumerate() {
+            *loading = solved.eigenvalues[k] * self.inverse[k] * u;
         }
         loadings
     }

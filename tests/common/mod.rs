@@ -3,4 +3,6 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
+pub mod generate;
 pub mod golden;
+pub mod oracle;
