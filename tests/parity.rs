@@ -7,7 +7,7 @@ mod common;
 use std::cell::RefCell;
 
 use common::generate::{self, Case, Cloud, Items, Limits, Recipe, Request, Storage};
-use spectrank::config::{Config, Loading};
+use spectrank::config::{Config, Horizon, Loading};
 use spectrank::cpu::CpuEngine;
 use spectrank::parity::{self, Fault, Replay, Term};
 use spectrank::prepare::PreparedSlate;
@@ -67,12 +67,13 @@ fn assert_parity(name: &str, cases: u32, limits: Limits, adapt: impl Fn(&mut Rec
 
 const LIMITS: Limits = Limits { candidates: 60, slate_size: 20, window: 12, spectra: 8 };
 
-/// Every setting of energy loadings, on items that are not near-copies: spread ones, clusters, exact copies, low rank,
-/// zero rows.
+/// Energy loadings, `horizon = "window"`, every other setting, on items that are not near-copies: spread ones, clusters,
+/// exact copies, low rank, zero rows.
 #[test]
 fn f32_agrees_on_random_cases() {
     assert_parity("energy", 100, LIMITS, |recipe| {
         recipe.config.spectral.loading = Loading::Energy;
+        recipe.config.spectral.horizon = Horizon::Window;
         if let Cloud::Clusters(_, noise) = &mut recipe.items.cloud {
             *noise = noise.max(0.2);
         }
@@ -108,11 +109,13 @@ fn f32_agrees_on_wide_windows() {
     });
 }
 
-/// Unit loadings divide by λ, so they agree where the window's spectra are all well above rounding.
+/// Unit loadings divide by λ, and `horizon = "slate"` puts items into H that weak spectra do not keep small: both agree
+/// where the window's spectra are all well above rounding.
 #[test]
-fn f32_agrees_on_unit_loadings_of_spread_items() {
-    assert_parity("unit", 60, LIMITS, |recipe| {
-        recipe.config.spectral.loading = Loading::Unit;
+fn f32_agrees_on_unit_loadings_and_long_horizons_of_spread_items() {
+    assert_parity("spread items", 60, LIMITS, |recipe| {
+        recipe.config.spectral.loading = if recipe.seed % 2 == 0 { Loading::Unit } else { Loading::Energy };
+        recipe.config.spectral.horizon = Horizon::Slate;
         recipe.config.spectral.strength = recipe.config.spectral.strength.min(1.0);
         recipe.config.spectral.epsilon = 0.1;
         recipe.items.cloud = Cloud::Gaussian;
@@ -229,7 +232,7 @@ fn broken_structure_is_caught() {
     let faults = replay_damaged(|ranked, _, _| ranked.placements[3] = ranked.placements[1]).faults;
     assert!(matches!(faults.last(), Some(Fault::Repeated { position: 3, first: 1, .. })), "{faults:?}");
 
-    let faults = replay_damaged(|ranked, _, _| drop(ranked.placements.pop())).faults;
+    let faults = replay_damaged(|ranked, _, _| ranked.placements.truncate(5)).faults;
     assert_eq!(faults, [Fault::Length { found: 5, expected: 6 }]);
 
     let faults = replay_damaged(|ranked, _, _| ranked.is_short = true).faults;
