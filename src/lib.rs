@@ -3,8 +3,10 @@
 pub mod catalog;
 pub mod config;
 pub mod cpu;
+pub mod demo;
 pub mod gpu;
 pub mod io;
+pub mod metrics;
 pub mod prepare;
 pub mod problem;
 pub mod real;
