@@ -39,9 +39,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure with its exit code.
+    pub fn new(exit: Exit, message: String) -> Self {
+        Self { exit, message }
+    }
+
     /// A failure about a file or setting, named first.
     pub fn input(what: impl fmt::Display, error: impl fmt::Display) -> Self {
-        Self { exit: Exit::Input, message: format!("{what}: {error}") }
+        Self::new(Exit::Input, format!("{what}: {error}"))
     }
 }
 
