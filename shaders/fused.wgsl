@@ -73,10 +73,32 @@ fn start_scan() {
     control.best_balance = 0.0;
 }
 
-// Similarities of a chunk of the window's own items.
-fn refresh_members(c: Control) {
+// Items whose similarities a step needs: which list, and how many from the cursor on.
+fn refreshed_list(c: Control) -> vec2<u32> {
+    switch c.phase {
+        case PHASE_MEMBERS: {
+            return vec2<u32>(LIST_MEMBERS, min(MEMBER_CHUNK, N_SLOTS - c.cursor));
+        }
+        case PHASE_EXPOSE_PAST: {
+            return vec2<u32>(LIST_HISTORY, min(MEMBER_CHUNK, c.n_placed - params.behind - c.cursor));
+        }
+        case PHASE_SCAN: {
+            let n = min(WORKGROUP, c.scan_end - c.cursor);
+            if c.is_forced == 1u {
+                return vec2<u32>(LIST_FORCED, n);
+            }
+            // In window scope the candidates are members, which are up to date.
+            return vec2<u32>(LIST_CANDIDATES, select(0u, n, c.is_active == 1u && params.is_window_scope == 0u));
+        }
+        default: {
+            return vec2<u32>(LIST_MEMBERS, 0u);
+        }
+    }
+}
+
+// The similarities of a chunk of the window's own items are known.
+fn finish_members(c: Control) {
     let n = min(MEMBER_CHUNK, N_SLOTS - c.cursor);
-    refresh(LIST_MEMBERS, c.cursor, n, c.step);
     let is_last = c.cursor + n >= N_SLOTS;
     if is_last {
         build_gram();
@@ -116,7 +138,6 @@ fn expose(c: Control) {
 fn expose_past_chunk(c: Control) {
     let n_past = c.n_placed - params.behind;
     let n = min(MEMBER_CHUNK, n_past - c.cursor);
-    refresh(LIST_HISTORY, c.cursor, n, c.step);
     expose_past(c.cursor, n, c.n_placed);
     advance(c.cursor + n, c.cursor + n >= n_past, PHASE_WEIGHTS);
 }
@@ -178,6 +199,11 @@ fn place(c: Control) {
 }
 
 fn take_step(c: Control) {
+    // One call for all phases: drivers inline, and this is the largest piece of code.
+    let list = refreshed_list(c);
+    if list.y > 0u && c.is_active == 1u {
+        refresh(list.x, c.cursor, list.y, c.step);
+    }
     switch c.phase {
         case PHASE_RECENTS: {
             add_recents(c);
@@ -186,7 +212,7 @@ fn take_step(c: Control) {
             begin_position(c);
         }
         case PHASE_MEMBERS: {
-            refresh_members(c);
+            finish_members(c);
         }
         case PHASE_SWEEP: {
             take_sweep(c);

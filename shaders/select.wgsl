@@ -32,13 +32,6 @@ fn scanned(index: u32, c: Control) -> u32 {
 // Scores one chunk of candidates, a lane each, and keeps the best so far in `control`.
 fn scan_chunk(c: Control) {
     let n = min(WORKGROUP, c.scan_end - c.cursor);
-    if c.is_active == 1u {
-        if c.is_forced == 1u {
-            refresh(LIST_FORCED, c.cursor, n, c.step);
-        } else if params.is_window_scope == 0u {
-            refresh(LIST_CANDIDATES, c.cursor, n, c.step);
-        }
-    }
     let rank = scanned(c.cursor + lane, c);
     var diversity = 0.0;
     var spacing = 0.0;

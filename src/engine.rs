@@ -40,6 +40,9 @@ pub enum EngineError {
     /// f64 asked of the GPU.
     #[error("--precision f64 runs on the CPU only: add --backend cpu, or use --precision f32")]
     F64OnGpu,
+    /// An adapter named for the CPU engine.
+    #[error("--adapter names a GPU but --backend cpu was asked for: drop one of them")]
+    AdapterForCpu,
 }
 
 /// An engine of any kind.
@@ -80,6 +83,7 @@ impl<'a> Engine<'a> {
         };
         let is_named = *adapter != AdapterChoice::Auto;
         match backend {
+            Backend::Cpu if is_named => Err(EngineError::AdapterForCpu),
             Backend::Cpu => cpu(None),
             Backend::Auto if precision == Precision::F64 && !is_named => cpu(None),
             _ if precision == Precision::F64 => Err(EngineError::F64OnGpu),

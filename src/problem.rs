@@ -57,6 +57,22 @@ pub enum ProblemError {
         /// Sum of the dimensions.
         dim: usize,
     },
+    /// A row so long or short that single precision cannot hold its products.
+    #[error(
+        "signal \"{name}\": the row of item {item} has length {length:e}, allowed are 0 and {least:e} to {most:e}: rescale it"
+    )]
+    RowLength {
+        /// The signal.
+        name: String,
+        /// The item's id.
+        item: String,
+        /// Euclidean length.
+        length: f64,
+        /// Shortest length above 0.
+        least: f64,
+        /// Longest length.
+        most: f64,
+    },
     /// A confidence below 0, which would turn a penalty into a reward.
     #[error("{key}: column \"{column}\" is negative for item {item}: confidences are 0 or more")]
     NegativeConfidence {
@@ -214,22 +230,39 @@ fn bind_signals<'a>(config: &Config, catalog: &'a Catalog) -> Result<Vec<BoundSi
         return Err(ProblemError::TooWide { dim });
     }
     let total: f64 = chosen.iter().map(|(_, weight, _)| weight).sum();
-    Ok(chosen
+    chosen
         .into_iter()
-        .map(|(embedding, weight, metric)| {
-            let root = (weight / total).sqrt();
-            let factors = (0..embedding.n_rows())
-                .map(|row| match metric {
-                    Metric::Dot => root,
-                    Metric::Cosine => {
-                        let norm = embedding.squared_norm(row).sqrt();
-                        if norm > 0.0 { root / norm } else { 0.0 }
-                    }
-                })
-                .collect();
-            BoundSignal { embedding, factors }
+        .map(|(embedding, weight, metric)| bind_signal(catalog, embedding, weight / total, metric))
+        .collect()
+}
+
+fn bind_signal<'a>(
+    catalog: &Catalog,
+    embedding: &'a Embedding,
+    share: f64,
+    metric: Metric,
+) -> Result<BoundSignal<'a>, ProblemError> {
+    // Cosines divide the length out, but single precision must hold its square; dot products keep it, squared twice
+    // over in the eigensolver.
+    let (least, most) = match metric {
+        Metric::Cosine => (1e-15, 1e15),
+        Metric::Dot => (0.0, 1e6),
+    };
+    let root = share.sqrt();
+    let factor = |row| {
+        let length = embedding.squared_norm(row).sqrt();
+        if length > 0.0 && !(least..=most).contains(&length) {
+            let item = catalog.id_of(row as u32).into_owned();
+            return Err(ProblemError::RowLength { name: embedding.name.clone(), item, length, least, most });
+        }
+        Ok(match metric {
+            Metric::Dot => root,
+            Metric::Cosine if length > 0.0 => root / length,
+            Metric::Cosine => 0.0,
         })
-        .collect())
+    };
+    let factors = (0..embedding.n_rows()).map(factor).collect::<Result<_, _>>()?;
+    Ok(BoundSignal { embedding, factors })
 }
 
 fn bind_adjustment(config: &Config, catalog: &Catalog) -> Result<Vec<f64>, ProblemError> {

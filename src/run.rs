@@ -94,6 +94,16 @@ impl<'a, R: Real> Run<'a, R> {
         self.n_scored
     }
 
+    /// The window and who is placed, for a look inside.
+    pub fn slots(&self) -> &Slots<'a, R> {
+        &self.slots
+    }
+
+    /// The spectral strategy's state, if that is the strategy, for a look inside.
+    pub fn spectral(&self) -> Option<&Spectral<R>> {
+        self.strategy.as_ref()
+    }
+
     /// Composes one slate.
     pub fn rerank(&mut self, slate: &'a PreparedSlate) -> RankedSlate {
         self.begin(slate);

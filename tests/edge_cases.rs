@@ -222,3 +222,15 @@ fn rows_of_any_length_in_any_precision() {
         }
     }
 }
+
+/// Rows whose products overflow single precision are refused, with the item and the cure.
+#[test]
+fn rows_that_single_precision_cannot_hold_are_refused() {
+    for (metric, length) in [("cosine", 1e20), ("cosine", 1e-20), ("dot", 1e7)] {
+        let mut catalog = Catalog::new();
+        catalog.add_signal(embedding("s0", 2, &[1.0, 0.0, length, 0.0], Storage::F64)).unwrap();
+        let config = Config::from_toml(&format!("[[signal]]\nname = \"s0\"\nmetric = \"{metric}\"")).unwrap();
+        let message = Problem::new(&config, &catalog).unwrap_err().to_string();
+        assert!(message.contains("item 1") && message.contains("rescale"), "{message}");
+    }
+}

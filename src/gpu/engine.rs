@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 
+use crate::gpu::adapter::AdapterKind;
 use crate::gpu::device::{OpenDevice, PollFailure};
 use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS, STATUS_WORDS, SlateHeader};
-use crate::gpu::pipeline::Pipeline;
+use crate::gpu::pipeline::{BatchBuffers, Pipeline};
 use crate::gpu::plan::{DeviceLimits, HEADER_WORDS, Plan, PlanError};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -15,9 +16,16 @@ use crate::slate::{Placement, RankedSlate};
 /// Written over the output before a batch starts: "never written" must differ from "wrote 0".
 const POISON: u32 = 0xdead_beef;
 /// Phase of a slate that is finished (PHASE_DONE in the shader).
-const DONE: u32 = 10;
+pub(super) const DONE: u32 = 10;
 /// Loop iterations one invocation may take in a dispatch: one driver in the wild stops looping, in silence, at 65,535.
 const MAX_ITERATIONS: usize = 65_000;
+
+/// Lanes of a software adapter: one vector of its processor.
+const FEWEST_LANES: usize = 8;
+/// Most slates in one dispatch of a software adapter, which does a few at a time: more would only outlast the timeout.
+const MAX_SLATES_ON_CPU: usize = 64;
+/// Lanes of a GPU.
+const USUAL_LANES: usize = 64;
 
 /// What went wrong on the device, and what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -49,8 +57,9 @@ pub enum GpuError {
 /// Settings that change how fast the engine is, never what it computes.
 #[derive(Debug, Clone, Copy)]
 pub struct GpuOptions {
-    /// Lanes per slate.
-    pub lanes: usize,
+    /// Lanes per slate, a power of two. `None` suits the adapter: few on a software one, where every barrier is a
+    /// round of context switches (8 lanes are 5 times as fast there as 64), 64 on a GPU.
+    pub lanes: Option<usize>,
     /// Most slates in one batch.
     pub max_slates: usize,
     /// Most bytes in one of the batch's buffers.
@@ -64,7 +73,7 @@ pub struct GpuOptions {
 impl Default for GpuOptions {
     fn default() -> Self {
         Self {
-            lanes: 64,
+            lanes: None,
             max_slates: 4096,
             max_batch_bytes: 256 << 20,
             budget: MAX_ITERATIONS,
@@ -76,9 +85,9 @@ impl Default for GpuOptions {
 /// Composes slates on one GPU. The catalog is uploaded once, at creation.
 pub struct GpuEngine<'a> {
     problem: &'a Problem<'a>,
-    device: OpenDevice,
-    options: GpuOptions,
-    plan: Plan,
+    pub(super) device: OpenDevice,
+    pub(super) options: GpuOptions,
+    pub(super) plan: Plan,
     pipeline: Pipeline,
     limits: DeviceLimits,
     next_nonce: u32,
@@ -89,7 +98,10 @@ impl<'a> GpuEngine<'a> {
     ///
     /// # Errors
     /// The problem does not fit the device, or the driver refuses something.
-    pub fn new(device: OpenDevice, problem: &'a Problem<'a>, options: GpuOptions) -> Result<Self, GpuError> {
+    pub fn new(device: OpenDevice, problem: &'a Problem<'a>, mut options: GpuOptions) -> Result<Self, GpuError> {
+        if device.description.kind == AdapterKind::Cpu {
+            options.max_slates = options.max_slates.min(MAX_SLATES_ON_CPU);
+        }
         let found = device.device.limits();
         let limits = DeviceLimits {
             binding_bytes: found.max_storage_buffer_binding_size.min(found.max_buffer_size),
@@ -98,7 +110,7 @@ impl<'a> GpuEngine<'a> {
                 as usize,
             groups_per_dimension: found.max_compute_workgroups_per_dimension,
         };
-        let plan = Plan::new(problem, &limits, options.lanes, MAX_ITERATIONS)?;
+        let plan = plan(problem, &limits, options.lanes, device.description.kind)?;
         let pipeline = Pipeline::new(&device, problem, &plan)?;
         Ok(Self { problem, device, options, plan, pipeline, limits, next_nonce: 1 })
     }
@@ -126,37 +138,51 @@ impl<'a> GpuEngine<'a> {
     }
 
     fn run_batch(&mut self, slates: &[PreparedSlate], first: usize) -> Result<Vec<RankedSlate>, GpuError> {
-        let headers = self.headers(slates);
-        let batch_words = batch_words(slates, &headers);
-        let last = headers.len() - 1;
-        let state_words = headers[last].state_at as usize + self.plan.state_words(&slates[last]);
-        let output_words = headers[last].output_at as usize + headers[last].n_positions as usize * PLACEMENT_WORDS;
-        let buffers = self.pipeline.batch_buffers(&self.device, &batch_words, state_words, output_words);
-        self.device.queue.write_buffer(&buffers.output, 0, bytemuck::cast_slice(&vec![POISON; output_words]));
-        let row_length = (slates.len() as u32).min(self.limits.groups_per_dimension);
-        let mut dispatch = Dispatch {
-            n_slates: slates.len() as u32,
-            budget: self.options.budget.min(MAX_ITERATIONS).saturating_sub(self.plan.overhead).max(1) as u32,
-            is_first: 1,
-            row_length,
-            ..Dispatch::default()
-        };
+        let mut open = self.open_batch(slates);
         for _ in 0..self.plan.max_steps(slates) {
-            dispatch.nonce = self.next_nonce;
-            self.next_nonce = self.next_nonce.wrapping_add(1).max(1);
-            self.pipeline.submit(&self.device, &buffers, &dispatch);
-            let output = self.read_back(&buffers.readback)?;
-            if self.is_done(&output, slates.len(), dispatch.nonce, first)? {
+            let output = self.advance(&mut open)?;
+            if self.is_done(&output, slates.len(), open.dispatch.nonce, first)? {
                 return slates
                     .iter()
-                    .zip(&headers)
+                    .zip(&open.headers)
                     .enumerate()
                     .map(|(i, (slate, header))| self.ranked(slate, header, &output, first + i))
                     .collect();
             }
-            dispatch.is_first = 0;
         }
         Err(GpuError::BadOutput { slate: first, what: "it never ends".to_owned() })
+    }
+
+    /// Uploads a batch, its output poisoned; nothing runs yet.
+    pub(super) fn open_batch(&self, slates: &[PreparedSlate]) -> OpenBatch {
+        let headers = self.headers(slates);
+        let batch_words = batch_words(slates, &headers);
+        let (mut state_words, mut output_words) = (0, 0);
+        if let (Some(header), Some(slate)) = (headers.last(), slates.last()) {
+            state_words = header.state_at as usize + self.plan.state_words(slate);
+            output_words = header.output_at as usize + header.n_positions as usize * PLACEMENT_WORDS;
+        }
+        let buffers = self.pipeline.batch_buffers(&self.device, &batch_words, state_words, output_words);
+        self.device.queue.write_buffer(&buffers.output, 0, bytemuck::cast_slice(&vec![POISON; output_words]));
+        let dispatch = Dispatch {
+            n_slates: slates.len() as u32,
+            budget: self.options.budget.min(MAX_ITERATIONS).saturating_sub(self.plan.overhead).max(1) as u32,
+            is_first: 1,
+            row_length: (slates.len() as u32).min(self.limits.groups_per_dimension),
+            ..Dispatch::default()
+        };
+        OpenBatch { headers, buffers, dispatch }
+    }
+
+    /// One dispatch over the batch; returns its output.
+    pub(super) fn advance(&mut self, open: &mut OpenBatch) -> Result<Vec<u32>, GpuError> {
+        if open.dispatch.nonce != 0 {
+            open.dispatch.is_first = 0;
+        }
+        open.dispatch.nonce = self.next_nonce;
+        self.next_nonce = self.next_nonce.wrapping_add(1).max(1);
+        self.pipeline.submit(&self.device, &open.buffers, &open.dispatch);
+        self.read_back(&open.buffers.readback)
     }
 
     fn headers(&self, slates: &[PreparedSlate]) -> Vec<SlateHeader> {
@@ -191,7 +217,7 @@ impl<'a> GpuEngine<'a> {
             .collect()
     }
 
-    fn read_back(&self, readback: &wgpu::Buffer) -> Result<Vec<u32>, GpuError> {
+    pub(super) fn read_back(&self, readback: &wgpu::Buffer) -> Result<Vec<u32>, GpuError> {
         let (sender, mut receiver) = oneshot::channel();
         readback.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone only where the wait below has already failed.
@@ -273,6 +299,29 @@ impl<'a> GpuEngine<'a> {
         }
         Ok(RankedSlate { placements, is_short: n < self.problem.config.slate_size })
     }
+}
+
+/// Plans with the lanes asked for, or with the fewest that suit the adapter and keep every step short enough.
+fn plan(problem: &Problem, limits: &DeviceLimits, lanes: Option<usize>, kind: AdapterKind) -> Result<Plan, PlanError> {
+    let (fewest, most) = match lanes {
+        Some(lanes) => (lanes, lanes),
+        None if kind == AdapterKind::Cpu => (FEWEST_LANES, USUAL_LANES),
+        None => (USUAL_LANES, USUAL_LANES),
+    };
+    let mut lanes = fewest;
+    loop {
+        match Plan::new(problem, limits, lanes, MAX_ITERATIONS) {
+            Err(PlanError::Step { .. }) if lanes < most => lanes *= 2,
+            result => return result,
+        }
+    }
+}
+
+/// A batch on the device, between dispatches.
+pub(super) struct OpenBatch {
+    pub(super) headers: Vec<SlateHeader>,
+    pub(super) buffers: BatchBuffers,
+    dispatch: Dispatch,
 }
 
 fn batch_words(slates: &[PreparedSlate], headers: &[SlateHeader]) -> Vec<u32> {

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod shader;
 mod table;
 mod tables;
+pub mod trace;
 
 pub use adapter::{AdapterDescription, AdapterError, AdapterKind, Backend, list};
 pub use choice::{AdapterChoice, choose};

@@ -21,6 +21,8 @@ pub struct Pipeline {
 /// Buffers of one batch.
 pub struct BatchBuffers {
     bind_group: wgpu::BindGroup,
+    /// What slates keep between dispatches.
+    pub state: wgpu::Buffer,
     /// Statuses, then placements.
     pub output: wgpu::Buffer,
     /// Host-visible copy of `output`.
@@ -88,7 +90,7 @@ impl Pipeline {
             contents: bytemuck::cast_slice(batch_words),
             usage: wgpu::BufferUsages::STORAGE,
         });
-        let state = buffer("state", state_words, wgpu::BufferUsages::STORAGE);
+        let state = buffer("state", state_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
         let output_usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let output = buffer("output", output_words, output_usage);
         let readback = buffer("readback", output_words, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
@@ -107,7 +109,7 @@ impl Pipeline {
             layout: &self.pipeline.get_bind_group_layout(0),
             entries: &entries,
         });
-        BatchBuffers { bind_group, output, readback }
+        BatchBuffers { bind_group, state, output, readback }
     }
 
     /// One dispatch over the whole batch, and the copy of its output.

@@ -128,8 +128,10 @@ impl Plan {
             return Err(PlanError::Signals { n_signals: problem.signals.len() });
         }
         let is_spectral = config.strategy == Strategy::Spectral;
-        let mut workgroup = lanes.min(limits.workgroup_invocations).next_power_of_two();
-        if workgroup > limits.workgroup_invocations {
+        // The selection's reduction halves, and lane c owns column c of the basis.
+        let least = if is_spectral { config.spectral.spectra } else { 1 };
+        let mut workgroup = lanes.max(least).next_power_of_two();
+        while workgroup > limits.workgroup_invocations {
             workgroup /= 2;
         }
         let (n_slots, n_spectra) = if is_spectral { (config.window.size(), config.spectral.spectra) } else { (1, 1) };
@@ -272,7 +274,8 @@ impl Plan {
             + octets
             + per_lane(slate_size)
             + m
-            + ahead * (2 + m)
+            + m
+            + 2 * ahead
             + longest_rule
             + (m * m).div_ceil(w);
         let needed = costs.iter().max().copied().unwrap_or(0) + self.overhead + 1;

@@ -57,6 +57,26 @@ impl<R: Real> Strategy<R> for Spectral<R> {
 }
 
 impl<R: Real> Spectral<R> {
+    /// True where the position's window has something to say.
+    pub fn is_active(&self) -> bool {
+        self.is_active
+    }
+
+    /// The window's similarity matrix at this position.
+    pub fn gram(&self) -> &[R] {
+        &self.gram
+    }
+
+    /// The solved window.
+    pub fn solver(&self) -> &Eigensolve<R> {
+        &self.solver
+    }
+
+    /// Exposure and weights.
+    pub fn exposure(&self) -> &Exposure<R> {
+        &self.exposure
+    }
+
     fn expose(&mut self, slots: &mut Slots<R>) {
         let spectral = &slots.problem.config.spectral;
         self.exposure.begin(&self.solver, spectral.loading);

@@ -1,0 +1,163 @@
+//! A look inside the kernel: the state of one slate after every step, to hold each stage against its CPU twin.
+//!
+//! The kernel is the one that ranks slates; it only gets a budget of one step per dispatch.
+
+use crate::gpu::engine::{DONE, GpuEngine, GpuError};
+use crate::gpu::layout::{CONTROL_WORDS, SlateHeader};
+use crate::prepare::PreparedSlate;
+
+/// The step a slate takes next (the PHASE constants of common/state.wgsl, in order).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the phases are described at their twins in common/state.wgsl")]
+pub enum Phase {
+    Recents,
+    Begin,
+    Members,
+    Sweep,
+    Rotate,
+    Expose,
+    ExposePast,
+    Weights,
+    Scan,
+    Place,
+    Done,
+}
+
+const PHASES: [Phase; 11] = [
+    Phase::Recents,
+    Phase::Begin,
+    Phase::Members,
+    Phase::Sweep,
+    Phase::Rotate,
+    Phase::Expose,
+    Phase::ExposePast,
+    Phase::Weights,
+    Phase::Scan,
+    Phase::Place,
+    Phase::Done,
+];
+
+/// The best candidate of the scan so far, with its terms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Best {
+    /// Rank of the candidate.
+    pub rank: u32,
+    /// How far its caps are exceeded.
+    pub excess: u32,
+    /// Utility, then diversity, spacing, semantic and balance.
+    pub terms: [f32; 5],
+}
+
+/// A slate's state between two steps.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The next step.
+    pub phase: Phase,
+    /// Position + 1.
+    pub step: u32,
+    /// Positions filled.
+    pub n_filled: u32,
+    /// True where the position's window has something to say.
+    pub is_active: bool,
+    /// The scan's best so far; meaningful from the first scan step on.
+    pub best: Best,
+    /// Local index of the item in each slot.
+    pub slot_items: Vec<u32>,
+    /// Step at which it entered.
+    pub slot_entered: Vec<u32>,
+    /// Its place in the history.
+    pub slot_placed_at: Vec<u32>,
+    /// Eigensolver's basis, `[slot][spectrum]`.
+    pub basis: Vec<f32>,
+    /// Eigenvalues, after the rotation.
+    pub eigenvalues: Vec<f32>,
+    /// Factors of the loadings.
+    pub inverse: Vec<f32>,
+    /// H or w, `[spectrum][spectrum]`.
+    pub weights: Vec<f32>,
+    /// `[slot][local]`.
+    similarity: Vec<f32>,
+    n_local: usize,
+}
+
+impl Snapshot {
+    /// Similarity of an item to the item in a slot, as last refreshed.
+    pub fn similarity(&self, slot: usize, local: usize) -> f32 {
+        self.similarity[slot * self.n_local + local]
+    }
+}
+
+impl GpuEngine<'_> {
+    /// Composes one slate step by step and returns its state after every step.
+    ///
+    /// # Errors
+    /// As [`GpuEngine::rerank`].
+    pub fn trace(&mut self, slate: &PreparedSlate) -> Result<Vec<Snapshot>, GpuError> {
+        let budget = std::mem::replace(&mut self.options.budget, 1);
+        let snapshots = self.trace_steps(std::slice::from_ref(slate));
+        self.options.budget = budget;
+        snapshots
+    }
+
+    fn trace_steps(&mut self, slate: &[PreparedSlate]) -> Result<Vec<Snapshot>, GpuError> {
+        let mut open = self.open_batch(slate);
+        let size = open.buffers.state.size();
+        let readback = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("trace"),
+            size,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut snapshots = Vec::new();
+        for _ in 0..self.plan.max_steps(slate) {
+            let output = self.advance(&mut open)?;
+            let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
+            self.device.queue.submit([encoder.finish()]);
+            let words = self.read_back(&readback)?;
+            snapshots.push(self.snapshot(&words, &open.headers[0])?);
+            if output[0] == DONE {
+                return Ok(snapshots);
+            }
+        }
+        Err(GpuError::BadOutput { slate: 0, what: "it never ends".to_owned() })
+    }
+
+    /// Cuts a slate's words into parts, in the order of common/state.wgsl.
+    fn snapshot(&self, words: &[u32], header: &SlateHeader) -> Result<Snapshot, GpuError> {
+        let (m, k) = (self.plan.n_slots, self.plan.n_spectra);
+        let what = || GpuError::BadOutput { slate: 0, what: format!("phase {} does not exist", words[0]) };
+        let phase = *PHASES.get(words[0] as usize).ok_or_else(what)?;
+        let mut at = CONTROL_WORDS;
+        let mut take = |n: usize| {
+            at += n;
+            &words[at - n..at]
+        };
+        let number = |words: &[u32]| words.iter().map(|&w| f32::from_bits(w)).collect::<Vec<f32>>();
+        let (slot_items, slot_entered) = (take(m).to_vec(), take(m).to_vec());
+        let slot_placed_at = take(m).to_vec();
+        let basis = number(take(m * k));
+        let (eigenvalues, inverse) = (number(take(k)), number(take(k)));
+        let weights = number(take(k * k));
+        let n_local = header.n_local as usize;
+        let is_spectral = self.plan.params.is_spectral == 1;
+        let similarity = if is_spectral { number(&words[words.len() - m * n_local..]) } else { Vec::new() };
+        let terms = std::array::from_fn(|i| f32::from_bits(words[14 + i]));
+        Ok(Snapshot {
+            phase,
+            step: words[2],
+            n_filled: words[4],
+            is_active: words[8] == 1,
+            best: Best { rank: words[12], excess: words[13], terms },
+            slot_items,
+            slot_entered,
+            slot_placed_at,
+            basis,
+            eigenvalues,
+            inverse,
+            weights,
+            similarity,
+            n_local,
+        })
+    }
+}
