@@ -14,7 +14,16 @@ use crate::files::Folder;
 use crate::program::*;
 
 const COLUMNS: [&str; 11] = [
-    "slate_id", "position", "item_id", "candidate", "score", "base", "utility", "diversity", "spacing", "semantic",
+    "slate_id",
+    "position",
+    "item_id",
+    "candidate",
+    "score",
+    "base",
+    "utility",
+    "diversity",
+    "spacing",
+    "semantic",
     "balance",
 ];
 
@@ -32,8 +41,7 @@ fn parquet_to_parquet_has_the_promised_columns_and_rows() {
     let rows = rerank(&folder, &[catalog], &[slates], "ranked.parquet");
     let (pairs, batches) = read_parquet(&folder.path("ranked.parquet"));
     let schema = batches[0].schema();
-    let found: Vec<(&str, &DataType)> =
-        schema.fields().iter().map(|f| (f.name().as_str(), f.data_type())).collect();
+    let found: Vec<(&str, &DataType)> = schema.fields().iter().map(|f| (f.name().as_str(), f.data_type())).collect();
     let expected = COLUMNS.map(|name| match name {
         "slate_id" | "item_id" => (name, &DataType::Utf8),
         "position" | "candidate" => (name, &DataType::UInt32),
@@ -149,7 +157,8 @@ fn f64_on_the_cpu_is_the_library_to_the_last_bit() {
 fn slates_without_candidates_and_files_without_slates_are_fine() {
     let (folder, data) = (Folder::new(), Data::new());
     let catalog = [data.catalog_npy(&folder)];
-    let one_empty = b"{\"slate_id\":\"e\",\"candidates\":[],\"scores\":[]}\n{\"slate_id\":7,\"candidates\":[3],\"scores\":[1]}\n";
+    let one_empty =
+        b"{\"slate_id\":\"e\",\"candidates\":[],\"scores\":[]}\n{\"slate_id\":7,\"candidates\":[3],\"scores\":[1]}\n";
     for (content, n_rows) in [(&one_empty[..], 1), (b"", 0)] {
         let slates = [folder.bytes("s.jsonl", content)];
         for name in ["out.parquet", "out.csv", "out.jsonl"] {
@@ -163,7 +172,8 @@ fn slates_without_candidates_and_files_without_slates_are_fine() {
 #[test]
 fn more_slates_than_a_batch_keep_their_order() {
     let (folder, data) = (Folder::new(), Data::new());
-    let line = |s: usize| format!("{{\"slate_id\":{s},\"candidates\":[{},{}],\"scores\":[1,2]}}\n", s % 40, (s + 1) % 40);
+    let line =
+        |s: usize| format!("{{\"slate_id\":{s},\"candidates\":[{},{}],\"scores\":[1,2]}}\n", s % 40, (s + 1) % 40);
     let slates = [folder.bytes("many.jsonl", (0..2500).map(line).collect::<String>().as_bytes())];
     let rows = rerank(&folder, &[data.catalog_npy(&folder)], &slates, "out.csv");
     assert_eq!(rows.len(), 5000);
