@@ -128,7 +128,7 @@ fn a_header_that_lies() {
     says(npy(&shaped("(4611686018427387904, 4)")), &["overflows"]);
     says(npy(&shaped("(1000000000000, 100)")), &["is truncated", "(1000000000000, 100)"]);
     says(npy("{'descr': '<f8', 'shape'"), &["bad", "header", "export it again"]);
-    says(npy("{'descr': '|O', 'fortran_order': False, 'shape': (2, 4), }\n"), &["type"]);
+    says(npy("{'descr': '|O', 'fortran_order': False, 'shape': (2, 4), }\n"), &["type object", "convert it"]);
     let tensors = |header: &str| {
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend(header.as_bytes());
