@@ -62,9 +62,11 @@
 pub mod catalog;
 pub mod config;
 pub mod cpu;
+pub mod demo;
 pub mod engine;
 pub mod gpu;
 pub mod io;
+pub mod metrics;
 pub mod parity;
 pub mod prepare;
 pub mod problem;

@@ -1,9 +1,12 @@
 //! `spectrank demo`
 
-use clap::Args;
+use std::io::{IsTerminal, Write};
 
-use super::Failure;
+use clap::Args;
+use spectrank::demo::{self, DemoError, Style};
+
 use super::settings::EngineFlags;
+use super::{Exit, Failure};
 
 /// Flags of `demo`.
 #[derive(Debug, Args)]
@@ -12,8 +15,22 @@ pub struct Demo {
     engine: EngineFlags,
 }
 
-/// Runs the demo.
+/// Re-ranks the slates that come with the program and prints what changed.
 pub fn run(flags: &Demo) -> Result<(), Failure> {
-    let _ = &flags.engine;
-    Err(Failure::input("demo", "is being built"))
+    let report = demo::run(|problem, slates| {
+        let mut engine = flags.engine.choose(problem, false)?;
+        eprintln!("spectrank: computing on {}", engine.name());
+        Ok::<_, Failure>(engine.rerank(slates)?)
+    });
+    let report = report.map_err(|error| match error {
+        DemoError::Engine(failure) => failure,
+        other => Failure::input("demo", other),
+    })?;
+    let style = if std::io::stdout().is_terminal() { Style::Ansi } else { Style::Plain };
+    let text = demo::render(&report, style);
+    std::io::stdout().write_all(text.as_bytes()).or_else(|error| match error.kind() {
+        // Whoever reads us has seen enough.
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::new(Exit::Output, format!("standard output: {error}"))),
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! for each sweep:   Y ← S V;  V ← orth(Y)
-//! then:             Y ← S V;  B ← Vᵀ Y;  B = Q Λ Qᵀ;  U ← V Q;  S U ← Y Q
+//! then:             Y ← S V;  B ← Vᵀ Y;  B = Q Λ Qᵀ;  U ← V Q
 //! ```
 //! Every engine runs these steps in this order with these constants, so engines differ by rounding alone.
 
@@ -31,8 +31,7 @@ pub struct Eigensolve<R> {
     pub n_spectra: usize,
     /// V while iterating, then U: eigenvectors, largest eigenvalue first.
     pub basis: Vec<R>,
-    /// Y while iterating, then S U.
-    pub product: Vec<R>,
+    product: Vec<R>,
     /// Eigenvalues, largest first; 0 where dropped.
     pub eigenvalues: Vec<R>,
     projected: Vec<R>,
@@ -72,7 +71,7 @@ impl<R: Real> Eigensolve<R> {
         orthonormalise(&mut self.basis, self.n_slots, self.n_spectra, is_occupied);
     }
 
-    /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns `basis` into U and `product` into S U.
+    /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns `basis` into U.
     pub fn rotate(&mut self, gram: &[R]) {
         let (m, k) = (self.n_slots, self.n_spectra);
         multiply(gram, &self.basis, &mut self.product, m, k);
@@ -85,13 +84,11 @@ impl<R: Real> Eigensolve<R> {
         }
         jacobi(&mut self.projected, &mut self.rotation, k);
         let order = descending(&self.projected, k);
-        for rows in [&mut self.basis, &mut self.product] {
-            for row in rows.chunks_exact_mut(k) {
-                for (new, &old) in order[..k].iter().enumerate() {
-                    self.scratch[new] = (0..k).map(|j| row[j] * self.rotation[j * k + old]).sum();
-                }
-                row.copy_from_slice(&self.scratch[..k]);
+        for row in self.basis.chunks_exact_mut(k) {
+            for (new, &old) in order[..k].iter().enumerate() {
+                self.scratch[new] = (0..k).map(|j| row[j] * self.rotation[j * k + old]).sum();
             }
+            row.copy_from_slice(&self.scratch[..k]);
         }
         let largest = self.projected[order[0] * k + order[0]];
         for (new, &old) in order[..k].iter().enumerate() {

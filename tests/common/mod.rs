@@ -5,4 +5,6 @@
 
 pub mod generate;
 pub mod golden;
+pub mod gpu;
 pub mod oracle;
+pub mod parity;

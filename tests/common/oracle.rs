@@ -184,12 +184,12 @@ impl<'a> Oracle<'a> {
         spectra.ratio = if m > settings.spectra { value(settings.spectra).max(0.0) / value(n_kept - 1) } else { 0.0 };
         spectra.is_at_threshold = (0..m.min(settings.spectra)).any(|k| (1e-8..1e-5).contains(&(value(k) / largest)));
         spectra.spectrum = (0..m).map(|k| format!("{:.1e}", value(k) / largest)).collect();
-        for k in 0..n_kept {
+        for (k, &column) in order.iter().enumerate().take(n_kept) {
             let scale = match settings.loading {
                 Loading::Energy => value(k).sqrt(),
                 Loading::Unit => value(k),
             };
-            spectra.loading_of.push(eigen.eigenvectors.column(order[k]) / scale);
+            spectra.loading_of.push(eigen.eigenvectors.column(column) / scale);
         }
         let exposed = match settings.horizon {
             Horizon::Window => behind,

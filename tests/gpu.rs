@@ -1,0 +1,177 @@
+//! The GPU engine against the f64 reference, on whatever adapter there is, by the parity rule.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+mod common;
+
+use common::generate::{Cloud, Items, Limits, Random, Recipe, Request, Storage};
+use common::parity::{self as category, assert_parity};
+use common::{generate, golden, gpu};
+use spectrank::config::{Config, Scope};
+use spectrank::gpu::GpuOptions;
+use spectrank::parity;
+use spectrank::prepare::PreparedSlate;
+use spectrank::problem::Problem;
+use spectrank::slate::{RankedSlate, Slate};
+
+fn gpu_engine(problem: &Problem, slates: &[PreparedSlate]) -> Vec<RankedSlate> {
+    gpu::rerank(problem, slates, GpuOptions::default())
+}
+
+fn prepare(problem: &Problem, slates: &[Slate]) -> Vec<PreparedSlate> {
+    slates.iter().map(|slate| PreparedSlate::new(problem, slate).unwrap()).collect()
+}
+
+/// Runs a recipe under some options and judges every slate.
+fn judged(recipe: &Recipe, options: GpuOptions) -> Vec<RankedSlate> {
+    let case = recipe.build();
+    let problem = Problem::new(&case.config, &case.catalog).unwrap();
+    let prepared = prepare(&problem, &case.slates);
+    let ranked = gpu::rerank(&problem, &prepared, options);
+    for (slate, ranked) in prepared.iter().zip(&ranked) {
+        assert_eq!(parity::replay(&problem, slate, ranked).verdict(), Ok(()), "{recipe:?}");
+    }
+    ranked
+}
+
+#[test]
+fn golden_cases_hold() {
+    if gpu::device().is_none() {
+        return;
+    }
+    for case in golden::all() {
+        let (mut config, catalog) = (case.config(), case.catalog());
+        // Any number of sweeps must agree; this many is exact enough for the picks, and quick on a software driver.
+        config.spectral.iterations = 20;
+        let problem = Problem::new(&config, &catalog).unwrap();
+        let prepared = prepare(&problem, &case.slates());
+        let ranked = gpu_engine(&problem, &prepared);
+        for ((slate, ranked), expected) in prepared.iter().zip(&ranked).zip(&case.expected) {
+            assert_eq!(parity::replay(&problem, slate, ranked).verdict(), Ok(()), "{}", case.name);
+            let picks: Vec<u32> = ranked.placements.iter().map(|p| p.candidate).collect();
+            assert_eq!(picks, expected.picks, "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn random_cases_hold() {
+    if gpu::device().is_some() {
+        assert_parity(&category::RANDOM_CASES, 24, &gpu_engine);
+    }
+}
+
+#[test]
+fn near_copies_hold() {
+    if gpu::device().is_some() {
+        assert_parity(&category::NEAR_COPIES_AT_THE_DEFAULTS, 8, &gpu_engine);
+    }
+}
+
+#[test]
+fn wide_windows_hold() {
+    if gpu::device().is_some() {
+        assert_parity(&category::WIDE_WINDOWS, 1, &gpu_engine);
+    }
+}
+
+#[test]
+fn unit_loadings_and_long_horizons_hold() {
+    if gpu::device().is_some() {
+        assert_parity(&category::UNIT_LOADINGS_AND_LONG_HORIZONS_OF_SPREAD_ITEMS, 8, &gpu_engine);
+    }
+}
+
+fn recipe(cloud: Cloud, dims: Vec<usize>, n: usize, config: &str) -> Recipe {
+    let request = |n_candidates, n_recent| Request { n_candidates, n_recent, n_pins: 0, score_scale: 1.0 };
+    Recipe {
+        seed: 11,
+        items: Items { n_items: n + 7, cloud, dims, storage: Storage::F16 },
+        requests: vec![request(n, 0), request(1, 3), request(0, 0), request(n.min(5), 13), request(n, 1)],
+        config: Config::from_toml(config).unwrap(),
+    }
+}
+
+/// Sizes that are multiples of nothing, N < T, one candidate, empty slates, copies, zero rows, rank below K.
+#[test]
+fn corners_hold() {
+    if gpu::device().is_none() {
+        return;
+    }
+    let clouds = [Cloud::Identical, Cloud::SomeZero, Cloud::LowRank(2), Cloud::Clusters(3, 0.3)];
+    for (i, cloud) in clouds.into_iter().enumerate() {
+        let dims = [vec![1], vec![17], vec![33, 5], vec![257]][i].clone();
+        judged(&recipe(cloud, dims, 67, "slate_size = 13\n[spectral]\nspectra = 5"), GpuOptions::default());
+    }
+}
+
+#[test]
+fn the_largest_window_and_most_spectra_hold() {
+    if gpu::device().is_none() {
+        return;
+    }
+    let config = "slate_size = 9\n[window]\nbehind = 61\nahead = 67\n[spectral]\nspectra = 16\n";
+    for scope in [Scope::Pool, Scope::Window] {
+        let mut recipe = recipe(Cloud::Clusters(9, 0.5), vec![40], 150, config);
+        recipe.config.window.scope = scope;
+        recipe.requests.truncate(1);
+        recipe.requests[0].n_recent = 70;
+        judged(&recipe, GpuOptions::default());
+    }
+}
+
+#[test]
+fn many_candidates_and_positions_hold() {
+    if gpu::device().is_none() {
+        return;
+    }
+    let mut many = recipe(Cloud::Clusters(50, 0.5), vec![8], 10_000, "slate_size = 20");
+    many.requests.truncate(1);
+    judged(&many, GpuOptions::default());
+    let mut long = recipe(Cloud::Clusters(50, 0.5), vec![8], 520, "slate_size = 500\n[balance]\nstrength = 0.2");
+    long.requests.truncate(1);
+    judged(&long, GpuOptions::default());
+}
+
+#[test]
+fn wide_rows_hold() {
+    if gpu::device().is_some() {
+        let mut wide = recipe(Cloud::Clusters(5, 0.5), vec![4000, 96], 40, "slate_size = 12");
+        wide.requests.truncate(1);
+        judged(&wide, GpuOptions::default());
+    }
+}
+
+/// However slates are batched, split over dispatches or repeated, every bit is the same.
+#[test]
+fn batching_and_splitting_change_nothing() {
+    if gpu::device().is_none() {
+        return;
+    }
+    let limits = Limits { candidates: 80, slate_size: 12, window: 8, spectra: 5 };
+    generate::for_many("splits", 3, limits, |recipe| {
+        let mut recipe = recipe.clone();
+        // Bit-equality holds for every configuration; the parity bound is not what is asked here.
+        recipe.requests.extend(recipe.requests.clone());
+        let case = recipe.build();
+        let problem = Problem::new(&case.config, &case.catalog).unwrap();
+        let prepared = prepare(&problem, &case.slates);
+        let whole = gpu_engine(&problem, &prepared);
+        let options = [
+            GpuOptions { max_slates: 1, ..GpuOptions::default() },
+            // One step per dispatch.
+            GpuOptions { budget: 1, ..GpuOptions::default() },
+            GpuOptions { budget: 3_000, max_slates: 2, ..GpuOptions::default() },
+        ];
+        for options in options {
+            assert_eq!(gpu::rerank(&problem, &prepared, options), whole, "{options:?}");
+        }
+        let mut order: Vec<usize> = (0..prepared.len()).collect();
+        order.sort_by_key(|&i| Random(i as u64).next());
+        let shuffled: Vec<_> = order.iter().map(|&i| prepared[i].clone()).collect();
+        let ranked = gpu_engine(&problem, &shuffled);
+        for (at, &i) in order.iter().enumerate() {
+            assert_eq!(ranked[at], whole[i]);
+        }
+    });
+}
