@@ -233,12 +233,16 @@ pub enum CatalogError {
         row: usize,
     },
     /// An embedding holds a NaN or an infinity.
-    #[error("embedding \"{name}\" is not finite at row {row}, dimension {dimension}: repair or drop that item")]
+    #[error(
+        "embedding \"{name}\" is not finite at row {row} (item {item}), dimension {dimension}: repair or drop that item"
+    )]
     NonFinite {
         /// The signal.
         name: String,
         /// The item's row.
         row: usize,
+        /// The item's id; the row where the catalog has no ids yet.
+        item: String,
         /// Index inside the row.
         dimension: usize,
     },
@@ -285,7 +289,8 @@ impl Catalog {
         }
         self.admit(&signal.name, signal.n_rows())?;
         if let Some((row, dimension)) = signal.first_non_finite() {
-            return Err(CatalogError::NonFinite { name: signal.name, row, dimension });
+            let item = self.id_of(row as u32).into_owned();
+            return Err(CatalogError::NonFinite { name: signal.name, row, item, dimension });
         }
         self.signals.push(signal);
         Ok(())

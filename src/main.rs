@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    skip_device_select();
     spectrank::io::silence_caught_panics();
     let arguments = cli::Arguments::parse();
     match cli::run(arguments) {
@@ -16,5 +17,16 @@ fn main() -> ExitCode {
             let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("spectrank: {failure}\n"));
             failure.exit.into()
         }
+    }
+}
+
+/// Mesa's device-select layer complains on standard error where there is no desktop. It only orders adapters, which this
+/// program does itself, so it is left out unless the user asks something of it.
+fn skip_device_select() {
+    let is_asked =
+        ["NODEVICE_SELECT", "MESA_VK_DEVICE_SELECT", "DRI_PRIME"].iter().any(|v| std::env::var_os(v).is_some());
+    if !is_asked {
+        // SAFETY: this is the first thing `main` does; no other thread runs that could read the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }

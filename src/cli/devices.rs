@@ -3,7 +3,7 @@
 use clap::Args;
 use spectrank::gpu::{self, AdapterChoice};
 
-use super::Failure;
+use super::{Failure, terminal};
 
 /// Flags of `devices`.
 #[derive(Debug, Args)]
@@ -18,9 +18,9 @@ pub fn run(flags: &Devices) -> Result<(), Failure> {
     let list = gpu::list();
     let chosen = gpu::choose(&list, &AdapterChoice::Auto).ok();
     if flags.json {
-        println!("{}", serde_json::json!({ "adapters": list, "auto": chosen }));
+        let text = serde_json::json!({ "adapters": list, "auto": chosen });
+        terminal::print(format_args!("{text}\n"))
     } else {
-        print!("{}", gpu::devices_table(&list, chosen));
+        terminal::print(format_args!("{}", gpu::devices_table(&list, chosen)))
     }
-    Ok(())
 }

@@ -7,8 +7,6 @@ use spectrank::config::ConfigError;
 use spectrank::engine::EngineError;
 use spectrank::gpu::{AdapterError, GpuError};
 use spectrank::io::{InputError, OutputError};
-use spectrank::prepare::SlateError;
-use spectrank::problem::ProblemError;
 
 /// Exit codes. 2 is clap's, for a bad command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +37,18 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with its exit code.
-    pub fn new(exit: Exit, message: String) -> Self {
-        Self { exit, message }
+    /// A failure of a kind. Ids and names in it come from files, so they may hold line breaks; the message does not.
+    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        let mut line = String::new();
+        for c in message.to_string().chars() {
+            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        }
+        Self { exit, message: line }
     }
 
     /// A failure about a file or setting, named first.
     pub fn input(what: impl fmt::Display, error: impl fmt::Display) -> Self {
-        Self::new(Exit::Input, format!("{what}: {error}"))
+        Self::new(Exit::Input, format_args!("{what}: {error}"))
     }
 }
 
@@ -60,7 +62,7 @@ macro_rules! failure_from {
     ($($error:ty => $exit:ident),+ $(,)?) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Self { exit: Exit::$exit, message: error.to_string() }
+                Self::new(Exit::$exit, error)
             }
         }
     )+};
@@ -69,8 +71,6 @@ macro_rules! failure_from {
 failure_from!(
     ConfigError => Input,
     InputError => Input,
-    ProblemError => Input,
-    SlateError => Input,
     OutputError => Output,
     AdapterError => Gpu,
     EngineError => Gpu,

@@ -5,6 +5,7 @@ mod devices;
 mod exit;
 mod rerank;
 mod settings;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 

@@ -8,12 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use spectrank::config::Config;
 use spectrank::engine::Engine;
-use spectrank::io::{self, CatalogColumns, SlateSink, SlateSource};
+use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
 use spectrank::prepare::PreparedSlate;
-use spectrank::problem::Problem;
+use spectrank::problem::{Problem, ProblemError};
 
-use super::Failure;
 use super::settings::{ConfigFlags, EngineFlags};
+use super::{Failure, terminal};
 
 /// Slates read, computed and written at a time.
 const BATCH_SLATES: usize = 1024;
@@ -68,7 +68,10 @@ struct Summary {
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let config = flags.config.load()?;
     let catalog = io::read_catalog(&flags.catalog, &columns(&config))?;
-    let problem = Problem::new(&config, &catalog)?;
+    let problem = Problem::new(&config, &catalog).map_err(|error| match error {
+        ProblemError::StrategyMissing { .. } => Failure::input(flags.config.source(), error),
+        _ => Failure::input(names(&flags.catalog), error),
+    })?;
     let mut source = io::open_slates(&flags.slates, &catalog)?;
     let metadata = [
         ("spectrank.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -77,12 +80,38 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let mut sink = io::create_output(&flags.output, catalog.has_ids(), &metadata)?;
     let mut engine = flags.engine.choose(&problem, flags.quiet)?;
     let bar = progress_bar(source.n_slates(), flags.quiet || flags.json);
-    let result = stream(&problem, &mut engine, source.as_mut(), sink.as_mut(), &bar);
+    let result = stream(flags, &problem, &mut engine, source.as_mut(), sink.as_mut(), &bar);
     bar.finish_and_clear();
-    let summary = result.map_err(|failure| name_slates_file(failure, flags))?;
-    sink.finish()?;
-    report(flags, &summary);
-    Ok(())
+    let result = result.and_then(|summary| sink.finish().map(|()| summary).map_err(Stop::from));
+    match result {
+        Ok(summary) => report(flags, &summary),
+        Err(Stop::ReaderLeft) => Ok(()),
+        Err(Stop::Failed(failure)) => Err(failure),
+    }
+}
+
+/// Why a run ends before its last slate.
+enum Stop {
+    /// Whoever read standard output has enough (`spectrank … | head`).
+    ReaderLeft,
+    Failed(Failure),
+}
+
+impl From<OutputError> for Stop {
+    fn from(error: OutputError) -> Self {
+        if error.is_broken_pipe() { Self::ReaderLeft } else { Self::Failed(error.into()) }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Files as a message names them.
+fn names(files: &[PathBuf]) -> String {
+    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Only what the configuration needs is read.
@@ -99,19 +128,22 @@ fn columns(config: &Config) -> CatalogColumns {
 }
 
 fn stream(
+    flags: &Rerank,
     problem: &Problem,
     engine: &mut Engine,
     source: &mut dyn SlateSource,
     sink: &mut dyn SlateSink,
     bar: &ProgressBar,
-) -> Result<Summary, Failure> {
+) -> Result<Summary, Stop> {
     let started = Instant::now();
     let mut in_engine = Duration::ZERO;
     let mut summary = Summary { engine: engine.name(), ..Summary::default() };
-    while let Some(slates) = source.next_batch(BATCH_SLATES)? {
-        let prepared = slates.iter().map(|s| PreparedSlate::new(problem, s)).collect::<Result<Vec<_>, _>>()?;
+    while let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? {
+        // A slate's problem does not know its file; the user should.
+        let prepare = |slate| PreparedSlate::new(problem, slate).map_err(|e| Failure::input(names(&flags.slates), e));
+        let prepared = slates.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
         let before = Instant::now();
-        let ranked = engine.rerank(&prepared)?;
+        let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
         in_engine += before.elapsed();
         sink.write(&slates, &ranked, problem.catalog)?;
         summary.slates += slates.len() as u64;
@@ -123,15 +155,6 @@ fn stream(
     summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
     summary.engine_slates_per_s = summary.slates as f64 / in_engine.as_secs_f64().max(1e-9);
     Ok(summary)
-}
-
-/// A slate's problem does not know its file; the user should.
-fn name_slates_file(failure: Failure, flags: &Rerank) -> Failure {
-    if failure.to_string().starts_with("slate ") {
-        let files: Vec<String> = flags.slates.iter().map(|p| p.display().to_string()).collect();
-        return Failure::input(files.join(", "), failure);
-    }
-    failure
 }
 
 fn progress_bar(n_slates: Option<u64>, is_hidden: bool) -> ProgressBar {
@@ -147,30 +170,27 @@ fn progress_bar(n_slates: Option<u64>, is_hidden: bool) -> ProgressBar {
     n_slates.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
 }
 
-fn report(flags: &Rerank, summary: &Summary) {
+fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
     if flags.json {
         let text = serde_json::json!(summary);
-        if flags.output.as_os_str() == "-" {
-            eprintln!("{text}");
-        } else {
-            println!("{text}");
+        if flags.output.as_os_str() != "-" {
+            return terminal::print(format_args!("{text}\n"));
         }
-        return;
+        terminal::tell(format_args!("{text}"));
+    } else if !flags.quiet {
+        let short = match summary.short_slates {
+            0 => String::new(),
+            n => format!(", {n} short of candidates"),
+        };
+        terminal::tell(format_args!(
+            "{} slates, {} positions{short} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
+            summary.slates,
+            summary.positions,
+            summary.seconds,
+            summary.slates_per_s,
+            summary.engine_slates_per_s,
+            summary.engine
+        ));
     }
-    if flags.quiet {
-        return;
-    }
-    let short = match summary.short_slates {
-        0 => String::new(),
-        n => format!(", {n} short of candidates"),
-    };
-    eprintln!(
-        "{} slates, {} positions{short} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
-        summary.slates,
-        summary.positions,
-        summary.seconds,
-        summary.slates_per_s,
-        summary.engine_slates_per_s,
-        summary.engine
-    );
+    Ok(())
 }

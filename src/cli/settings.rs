@@ -8,7 +8,7 @@ use spectrank::engine::{Backend, ChosenEngine, Engine, Precision};
 use spectrank::gpu::AdapterChoice;
 use spectrank::problem::Problem;
 
-use super::Failure;
+use super::{Failure, terminal};
 
 /// Where to compute.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ impl EngineFlags {
         let adapter = self.adapter.clone().unwrap_or_default();
         let ChosenEngine { engine, notice } = Engine::choose(problem, self.backend, &adapter, self.precision)?;
         if let Some(notice) = notice.filter(|_| !is_quiet) {
-            eprintln!("spectrank: {notice}");
+            terminal::tell(format_args!("spectrank: {notice}"));
         }
         Ok(engine)
     }
@@ -83,8 +83,13 @@ impl ConfigFlags {
         set(&mut config.window.ahead, self.ahead);
         set(&mut config.window.scope, self.scope);
         set(&mut config.spectral.spectra, self.spectra);
-        config.validate()?;
+        config.validate().map_err(|e| Failure::input("the flags", e))?;
         Ok(config)
+    }
+
+    /// What a message about a setting names first.
+    pub fn source(&self) -> String {
+        self.config.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::{catalog_parquet, npy, safetensors};
-use crate::catalog::{Catalog, Column, Embedding};
+use crate::catalog::{Catalog, CatalogError, Column, Embedding};
 
 /// The columns to read. `item_id` is always read where it is present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +34,20 @@ pub fn read_catalog(paths: &[PathBuf], wanted: &CatalogColumns) -> Result<Catalo
     };
     let mut wanted = Wanted::new(wanted);
     let mut catalog = Catalog::new();
+    let mut counted = Vec::new();
     for path in paths {
-        let part = read_part(path, &mut wanted)?;
+        let mut part = read_part(path, &mut wanted)?;
+        counted.extend(part.n_rows.take().map(|n_rows| (path, n_rows)));
         part.join(&mut catalog).at(path)?;
     }
     wanted.check_all_found().at(first)?;
-    Ok(catalog)
+    // A file of which nothing is wanted may still be the wrong file.
+    let n_items = catalog.n_items();
+    let is_known = catalog.has_ids() || !catalog.signals().is_empty() || !catalog.columns().is_empty();
+    match counted.into_iter().find(|(_, (_, n_rows))| is_known && *n_rows != n_items) {
+        Some((path, (name, n_rows))) => Err(CatalogError::RowsDiffer { name, n_rows, n_items }).at(path),
+        None => Ok(catalog),
+    }
 }
 
 fn read_part(path: &Path, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
@@ -53,6 +61,8 @@ fn read_part(path: &Path, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
             let mut part = Part::default();
             if wanted.take_signal(&name) {
                 part.signals.push(npy::read_signal(path, file, &name)?);
+            } else {
+                part.n_rows = Some((name, npy::count_rows(path, file)?));
             }
             Ok(part)
         }
@@ -65,6 +75,8 @@ pub(crate) struct Part {
     pub(crate) ids: Option<Vec<String>>,
     pub(crate) signals: Vec<Embedding>,
     pub(crate) columns: Vec<Column>,
+    /// A column that was not wanted, and the rows of the file, where that is known without reading it.
+    pub(crate) n_rows: Option<(String, usize)>,
 }
 
 impl Part {

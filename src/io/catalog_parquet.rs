@@ -27,7 +27,8 @@ pub(crate) fn read(path: &Path, file: File, wanted: &mut Wanted<'_>) -> Result<P
 fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> {
     let n_file_bytes = file.metadata()?.len();
     let file = ParquetFile::open(file)?;
-    let (roots, mut columns) = plan(file.schema(), n_file_bytes as usize, wanted)?;
+    let schema = file.schema().clone();
+    let (roots, mut columns) = plan(&schema, n_file_bytes as usize, wanted)?;
     let mut n_rows = 0;
     for batch in file.batches(roots, BATCH_ROWS)? {
         let batch = batch?;
@@ -37,7 +38,8 @@ fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> 
         }
         n_rows += batch.num_rows();
     }
-    let mut part = Part::default();
+    let n_rows_of = schema.fields().first().map(|field| (field.name().clone(), n_rows));
+    let mut part = Part { n_rows: n_rows_of, ..Part::default() };
     for column in columns {
         column.finish(n_rows, &mut part);
     }

@@ -119,6 +119,11 @@ impl Matrix {
     }
 }
 
+/// The number of rows of an array nobody wants; its header is checked all the same.
+pub(crate) fn count_rows(path: &Path, file: File) -> Result<usize, InputError> {
+    Matrix::open(file, "(items, dimension)").at(path).map(|matrix| matrix.n_rows())
+}
+
 /// Reads a whole array as one signal.
 ///
 /// # Errors
@@ -215,6 +220,6 @@ mod tests {
         assert!(matches!(of("<f4", "()", 4), InputProblem::WrongRank { .. }));
         assert!(matches!(of("<f4", "(6, 0)", 0), InputProblem::WrongRank { .. }));
         assert!(matches!(of("<f4", "(2, 3)", 25), InputProblem::TrailingBytes { n_bytes: 1 }));
-        assert!(matches!(of("|O", "(2, 3)", 25), InputProblem::PyTorch));
+        assert!(of("|O", "(2, 3)", 25).to_string().starts_with("the array has type object (pickled values)"));
     }
 }

@@ -59,7 +59,8 @@ impl NumberType {
         let kind = letters.next();
         let n_bytes = letters.as_str().parse::<usize>().ok();
         if kind == Some('O') {
-            return Err(InputProblem::PyTorch);
+            let (what, found) = ("the array".to_owned(), "object (pickled values)".to_owned());
+            return Err(InputProblem::WrongDtype { what, found, expected: "a matrix of float16, float32 or float64" });
         }
         match (order, kind, n_bytes) {
             (Some(o @ ('<' | '>' | '=' | '|')), Some(k), Some(n_bytes)) => {

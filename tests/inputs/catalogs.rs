@@ -189,7 +189,7 @@ fn every_mistake_in_a_catalog_is_named() {
     );
     starts(
         error(folder.npy("nan.npy", &[2, 2], &[1.0, 2.0, f32::NAN, 0.0])),
-        "embedding \"nan\" is not finite at row 1, dimension 0",
+        "embedding \"nan\" is not finite at row 1 (item 1), dimension 0",
     );
     let join = [folder.npy("a.npy", &[2, 1], &[1f32, 2.0]), folder.npy("b.npy", &[3, 1], &[1f32, 2.0, 3.0])];
     starts(catalog_error(&join, ALL), "column \"b\" has 3 rows but the catalog has 2: files joined by row");

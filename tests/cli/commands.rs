@@ -1,0 +1,117 @@
+//! The other commands, exit codes, and readers that go away.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::data::Data;
+use crate::files::Folder;
+use crate::program::*;
+
+#[test]
+fn help_and_version_are_told() {
+    for arguments in [&["--help"][..], &["rerank", "--help"], &["devices", "--help"], &["demo", "--help"]] {
+        let ran = run(arguments).ok();
+        assert!(ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(run(["--version"]).ok().stdout, concat!("spectrank ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn a_bad_command_line_is_2() {
+    let cases: [&[&str]; 7] = [
+        &[],
+        &["rank"],
+        &["rerank"],
+        &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl"],
+        &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--backend", "tpu"],
+        &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--slate-size", "many"],
+        &["devices", "--jason"],
+    ];
+    for arguments in cases {
+        let ran = run(arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("Usage:") || ran.stderr.contains("--help"), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_3() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let (catalog, slates) = ([data.catalog_npy(&folder)], [data.slates_jsonl(&folder)]);
+    std::fs::create_dir(folder.path("folder.csv")).unwrap();
+    let before = listing(&folder);
+    for (name, part) in [
+        ("none/out.csv", "does not exist: create it first"),
+        ("out.xlsx", "unknown output format: the extension must be one of .parquet"),
+        ("folder.csv", "is a folder: name a file"),
+    ] {
+        let path = folder.path(name);
+        let ran = Rerank::of(&catalog, &slates, &path).on_cpu().run();
+        let line = ran.failed(3);
+        assert!(line.starts_with(path.to_str().unwrap()) && line.contains(part), "{line}");
+        assert_eq!(listing(&folder), before);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_3() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let command = Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], Path::new("-")).on_cpu();
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let ran = Ran::of(program().args(&command.0).stdout(full()).output().unwrap());
+    assert!(ran.failed(3).contains("cannot be written"), "{}", ran.stderr);
+    let ran = Ran::of(program().args(["devices", "--json"]).stdout(full()).output().unwrap());
+    assert!(ran.failed(3).contains("cannot be written"), "{}", ran.stderr);
+}
+
+/// Standard output or error whose reader is gone before the program starts.
+#[cfg(unix)]
+fn broken() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let (catalog, slates) = ([data.catalog_npy(&folder)], [data.slates_jsonl(&folder)]);
+    let rerank = Rerank::of(&catalog, &slates, Path::new("-")).on_cpu();
+    let summary = Rerank::of(&catalog, &slates, &folder.path("out.csv")).on_cpu().with(["--json"]);
+    let devices = Rerank(vec!["devices".into()]);
+    for command in [rerank, summary, devices.clone(), devices.with(["--json"])] {
+        let ran = Ran::of(program().args(&command.0).stdout(broken()).output().unwrap()).ok();
+        assert_eq!(ran.stderr, "", "{:?}", command.0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_takes_one_line_gets_it() {
+    use std::io::BufRead;
+    let (folder, data) = (Folder::new(), Data::new());
+    let lines = "{\"candidates\":[0,1,2,3,4,5],\"scores\":[6,5,4,3,2,1]}\n".repeat(4000);
+    let slates = [folder.bytes("many.jsonl", lines.as_bytes())];
+    let command = Rerank::of(&[data.catalog_npy(&folder)], &slates, Path::new("-")).on_cpu();
+    let mut child = program().args(&command.0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::with_capacity(256, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(json_rows(&line)[0].candidate, 0);
+    let ran = Ran::of(child.wait_with_output().unwrap()).ok();
+    assert_eq!(ran.stderr, "");
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_on_standard_error_is_no_reason_to_panic() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let output = folder.path("out.csv");
+    let command = Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &output);
+    let status = program().args(&command.0).stderr(broken()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(read_rows(&output).len(), data.n_rows(50));
+    let status = program().args(&command.on_cpu().with(["--slate-size", "0"]).0).stderr(broken()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}

@@ -1,0 +1,14 @@
+//! The program as its users run it: files in, files out, messages, exit codes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+
+mod bad_input;
+mod commands;
+mod data;
+#[path = "../inputs/files.rs"]
+#[allow(dead_code, reason = "shared with the tests of the formats; each uses its own part")]
+mod files;
+mod formats;
+mod gpu;
+mod program;
+mod settings;
