@@ -22,14 +22,14 @@ fn pseudo_random(slot: u32, spectrum: u32) -> f32 {
     return f32(x >> 8u) / 8388608.0 - 1.0;
 }
 
-// Entries in the basis of slots that changed at this step.
+// Adds to the basis rows of slots that changed at this step; the row of the item that left stays.
 fn enter_basis(step: u32) {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         let slot = i / N_SPECTRA;
         if slot_items[slot] == EMPTY {
             basis[i] = 0.0;
         } else if slot_entered[slot] == step {
-            basis[i] = ENTRY_SCALE * pseudo_random(slot, i % N_SPECTRA);
+            basis[i] += ENTRY_SCALE * pseudo_random(slot, i % N_SPECTRA);
         }
     }
     workgroupBarrier();
