@@ -47,4 +47,4 @@ if [ "$(uname -s)" = Linux ] && ! has_adapter; then
 fi
 
 export SPECTRANK_REQUIRE_GPU=1
-cargo test --locked "$@"
+cargo test --locked --no-fail-fast "$@"
