@@ -6,6 +6,7 @@ use clap::Args;
 use spectrank::demo::{self, DemoError, Style};
 
 use super::settings::EngineFlags;
+use super::terminal::tell;
 use super::{Exit, Failure};
 
 /// Flags of `demo`.
@@ -19,7 +20,7 @@ pub struct Demo {
 pub fn run(flags: &Demo) -> Result<(), Failure> {
     let report = demo::run(|problem, slates| {
         let mut engine = flags.engine.choose(problem, false)?;
-        eprintln!("spectrank: computing on {}", engine.name());
+        tell(format_args!("spectrank: computing on {}", engine.name()));
         Ok::<_, Failure>(engine.rerank(slates)?)
     });
     let report = report.map_err(|error| match error {
