@@ -15,6 +15,8 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Inner product of two rows of one length. The order of the additions does not depend on the processor.
     fn dot(a: &[Self], b: &[Self]) -> Self;
+    /// `product ← S basis`: S is `m × m` and symmetric, the others hold columns of length `m`.
+    fn multiply(symmetric: &[Self], basis: &[Self], product: &mut [Self], m: usize);
     /// Appends row `row` of an embedding.
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>);
 }
@@ -49,6 +51,26 @@ macro_rules! dot_in_lanes {
 dot_in_lanes!(dot_f32, f32);
 dot_in_lanes!(dot_f64, f64);
 
+macro_rules! multiply_by_columns {
+    ($name:ident, $type:ty) => {
+        #[multiversion(targets = "simd")]
+        fn $name(symmetric: &[$type], basis: &[$type], product: &mut [$type], m: usize) {
+            for (column, out) in basis.chunks_exact(m).zip(product.chunks_exact_mut(m)) {
+                out.fill(0.0);
+                // A row of a symmetric matrix is a column: whole rows are added, in the order of the slots.
+                for (row, &factor) in symmetric.chunks_exact(m).zip(column) {
+                    for (o, &s) in out.iter_mut().zip(row) {
+                        *o += s * factor;
+                    }
+                }
+            }
+        }
+    };
+}
+
+multiply_by_columns!(multiply_f32, f32);
+multiply_by_columns!(multiply_f64, f64);
+
 impl Real for f32 {
     fn of(x: f64) -> Self {
         x as Self
@@ -60,6 +82,10 @@ impl Real for f32 {
 
     fn dot(a: &[Self], b: &[Self]) -> Self {
         dot_f32(a, b)
+    }
+
+    fn multiply(symmetric: &[Self], basis: &[Self], product: &mut [Self], m: usize) {
+        multiply_f32(symmetric, basis, product, m);
     }
 
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>) {
@@ -87,6 +113,10 @@ impl Real for f64 {
 
     fn dot(a: &[Self], b: &[Self]) -> Self {
         dot_f64(a, b)
+    }
+
+    fn multiply(symmetric: &[Self], basis: &[Self], product: &mut [Self], m: usize) {
+        multiply_f64(symmetric, basis, product, m);
     }
 
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>) {

@@ -22,7 +22,7 @@ pub const JACOBI_SWEEPS: usize = 10;
 /// Off-diagonal entries below this many units of rounding of their diagonal are left alone.
 pub const JACOBI_TOLERANCE: f64 = 0.01;
 
-/// Basis and products of one window, all `[slot][spectrum]`, row-major.
+/// Basis and products of one window, `[spectrum][slot]`: a column of V lies in one piece.
 #[derive(Debug, Default)]
 pub struct Eigensolve<R> {
     /// Number of slots m.
@@ -36,7 +36,6 @@ pub struct Eigensolve<R> {
     pub eigenvalues: Vec<R>,
     projected: Vec<R>,
     rotation: Vec<R>,
-    scratch: Vec<R>,
 }
 
 impl<R: Real> Eigensolve<R> {
@@ -49,7 +48,6 @@ impl<R: Real> Eigensolve<R> {
             (&mut self.eigenvalues, n_spectra),
             (&mut self.projected, n_spectra * n_spectra),
             (&mut self.rotation, n_spectra * n_spectra),
-            (&mut self.scratch, n_spectra),
         ] {
             buffer.clear();
             buffer.resize(len, R::zero());
@@ -62,38 +60,44 @@ impl<R: Real> Eigensolve<R> {
     /// be left with little else, and making it a unit vector again would magnify rounding; over 30 positions that takes
     /// f32 from 1e-7 to 2e-5 (measured on the 800 WordNet slates: 1.7e-5 at worst, 1.4e-6 with the row kept).
     pub fn enter(&mut self, slot: usize, is_occupied: bool) {
-        let row = &mut self.basis[slot * self.n_spectra..(slot + 1) * self.n_spectra];
-        for (k, entry) in row.iter_mut().enumerate() {
+        for (k, column) in self.basis.chunks_exact_mut(self.n_slots).enumerate() {
+            let entry = &mut column[slot];
             *entry = if is_occupied { *entry + R::of(ENTRY_SCALE) * pseudo_random(slot, k) } else { R::zero() };
         }
     }
 
+    /// Entry of U (or V) for a slot and spectrum.
+    pub fn entry(&self, slot: usize, spectrum: usize) -> R {
+        self.basis[spectrum * self.n_slots + slot]
+    }
+
     /// One sweep, `V ← orth(S V)`.
     pub fn sweep(&mut self, gram: &[R], is_occupied: impl Fn(usize) -> bool) {
-        multiply(gram, &self.basis, &mut self.product, self.n_slots, self.n_spectra);
+        R::multiply(gram, &self.basis, &mut self.product, self.n_slots);
         std::mem::swap(&mut self.basis, &mut self.product);
-        orthonormalise(&mut self.basis, self.n_slots, self.n_spectra, is_occupied);
+        orthonormalise(&mut self.basis, self.n_slots, is_occupied);
     }
 
     /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns `basis` into U.
     pub fn rotate(&mut self, gram: &[R]) {
         let (m, k) = (self.n_slots, self.n_spectra);
-        multiply(gram, &self.basis, &mut self.product, m, k);
+        R::multiply(gram, &self.basis, &mut self.product, m);
         for a in 0..k {
             for b in 0..=a {
-                let sum = (0..m).map(|i| self.basis[i * k + a] * self.product[i * k + b]).sum();
+                let sum = short_dot(&self.basis[a * m..(a + 1) * m], &self.product[b * m..(b + 1) * m]);
                 self.projected[a * k + b] = sum;
                 self.projected[b * k + a] = sum;
             }
         }
         jacobi(&mut self.projected, &mut self.rotation, k);
         let order = descending(&self.projected, k);
-        for row in self.basis.chunks_exact_mut(k) {
-            for (new, &old) in order[..k].iter().enumerate() {
-                self.scratch[new] = (0..k).map(|j| row[j] * self.rotation[j * k + old]).sum();
+        self.product.fill(R::zero());
+        for (rotated, &old) in self.product.chunks_exact_mut(m).zip(&order[..k]) {
+            for (j, column) in self.basis.chunks_exact(m).enumerate() {
+                add_scaled(rotated, column, self.rotation[j * k + old]);
             }
-            row.copy_from_slice(&self.scratch[..k]);
         }
+        std::mem::swap(&mut self.basis, &mut self.product);
         let largest = self.projected[order[0] * k + order[0]];
         for (new, &old) in order[..k].iter().enumerate() {
             let value = self.projected[old * k + old];
@@ -115,62 +119,67 @@ pub fn pseudo_random<R: Real>(slot: usize, spectrum: usize) -> R {
     R::of(f64::from(x >> 8) / f64::from(1_u32 << 23) - 1.0)
 }
 
-fn multiply<R: Real>(gram: &[R], basis: &[R], product: &mut [R], m: usize, k: usize) {
-    for (row, out) in gram.chunks_exact(m).zip(product.chunks_exact_mut(k)) {
-        out.fill(R::zero());
-        for (&s, v) in row.iter().zip(basis.chunks_exact(k)) {
-            for (o, &x) in out.iter_mut().zip(v) {
-                *o += s * x;
-            }
-        }
-    }
-}
-
 /// Modified Gram–Schmidt, twice. A column that collapses in the first pass is refilled with fixed pseudo-random
 /// entries and orthogonalised like the others, twice: once would leave rounding, magnified, in the direction of its
 /// neighbours, and f32 would take that for a direction of its own. One that still collapses (more columns than items)
 /// becomes zero.
-fn orthonormalise<R: Real>(columns: &mut [R], m: usize, k: usize, is_occupied: impl Fn(usize) -> bool) {
+fn orthonormalise<R: Real>(columns: &mut [R], m: usize, is_occupied: impl Fn(usize) -> bool) {
     for pass in 0..2 {
-        for c in 0..k {
-            let mut before = norm(columns, m, k, c);
-            let mut after = remove_earlier(columns, m, k, c);
+        for c in 0..columns.len() / m {
+            let (earlier, rest) = columns.split_at_mut(c * m);
+            let column = &mut rest[..m];
+            let mut before = norm(column);
+            let mut after = remove_all(earlier, column);
             // Against its own length only. A short column may be rounding noise, whose spectrum is dropped in the end,
             // or a weak spectrum that is not found yet, which refilling would keep from ever being found.
             let mut is_collapsed = after <= R::of(COLLAPSE) * before;
             if is_collapsed && pass == 0 {
-                for i in 0..m {
-                    columns[i * k + c] = if is_occupied(i) { pseudo_random(i, c) } else { R::zero() };
+                for (i, x) in column.iter_mut().enumerate() {
+                    *x = if is_occupied(i) { pseudo_random(i, c) } else { R::zero() };
                 }
-                before = norm(columns, m, k, c);
-                after = remove_earlier(columns, m, k, c);
+                before = norm(column);
+                after = remove_all(earlier, column);
                 is_collapsed = after <= R::of(COLLAPSE) * before;
             }
-            scale(columns, m, k, c, if is_collapsed { R::zero() } else { R::one() / after });
+            let factor = if is_collapsed { R::zero() } else { R::one() / after };
+            column.iter_mut().for_each(|x| *x *= factor);
         }
     }
 }
 
-/// Takes out of column `c` what lies in the columns before it; returns the length that is left.
-fn remove_earlier<R: Real>(columns: &mut [R], m: usize, k: usize, c: usize) -> R {
-    for other in 0..c {
-        let share: R = (0..m).map(|i| columns[i * k + other] * columns[i * k + c]).sum();
-        for i in 0..m {
-            let correction = share * columns[i * k + other];
-            columns[i * k + c] -= correction;
+/// Takes out of a column what lies in the columns before it; returns the length that is left.
+fn remove_all<R: Real>(earlier: &[R], column: &mut [R]) -> R {
+    for other in earlier.chunks_exact(column.len()) {
+        let share = short_dot(other, column);
+        add_scaled(column, other, -share);
+    }
+    norm(column)
+}
+
+fn norm<R: Real>(column: &[R]) -> R {
+    short_dot(column, column).sqrt()
+}
+
+fn add_scaled<R: Real>(to: &mut [R], from: &[R], factor: R) {
+    for (t, &f) in to.iter_mut().zip(from) {
+        *t += factor * f;
+    }
+}
+
+/// Inner product of two columns: in eight sums, so that it need not wait for every addition.
+fn short_dot<R: Real>(a: &[R], b: &[R]) -> R {
+    let mut sums = [R::zero(); 8];
+    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let mut tail = R::zero();
+    for (&x, &y) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
+        tail += x * y;
+    }
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for lane in 0..8 {
+            sums[lane] += x[lane] * y[lane];
         }
     }
-    norm(columns, m, k, c)
-}
-
-fn norm<R: Real>(columns: &[R], m: usize, k: usize, c: usize) -> R {
-    (0..m).map(|i| columns[i * k + c] * columns[i * k + c]).sum::<R>().sqrt()
-}
-
-fn scale<R: Real>(columns: &mut [R], m: usize, k: usize, c: usize, factor: R) {
-    for i in 0..m {
-        columns[i * k + c] *= factor;
-    }
+    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail
 }
 
 /// The rotation that takes a symmetric pair (p, q) to the diagonal: (cosine, sine).

@@ -17,11 +17,14 @@ pub const COUPLING_WIDTH: f64 = 0.05;
 /// |λ_k − λ_l| / (λ_k + λ_l) beyond which C is 0: there it is below e^−50.
 pub const COUPLING_REACH: f64 = 0.25;
 
+/// Spectra handled side by side: a vector of f32 on every processor.
+const GROUP: usize = 4;
+
 /// Exposure and weights of one position.
 #[derive(Debug, Default)]
 pub struct Exposure<R> {
     n_spectra: usize,
-    /// `[slot][spectrum]`: what turns an item's similarities into its loadings.
+    /// What turns an item's similarities into its loadings: `[group of 4 spectra][slot][spectrum in the group]`.
     projector: Vec<R>,
     /// λ^(-1/2) or λ^(-1); 0 for dropped spectra.
     inverse: Vec<R>,
@@ -41,7 +44,17 @@ impl<R: Real> Exposure<R> {
             Loading::Unit => R::one() / value,
         }));
         self.projector.clear();
-        self.projector.extend(solved.basis.iter().enumerate().map(|(i, &u)| u * self.inverse[i % k]));
+        for group in (0..k).step_by(GROUP) {
+            for slot in 0..solved.n_slots {
+                self.projector.extend(
+                    (group..group + GROUP).map(
+                        |s| {
+                            if s < k { solved.entry(slot, s) * self.inverse[s] } else { R::zero() }
+                        },
+                    ),
+                );
+            }
+        }
         self.weights.clear();
         self.weights.resize(k * k, R::zero());
     }
@@ -49,10 +62,15 @@ impl<R: Real> Exposure<R> {
     /// Loadings of an item from its similarities to the slots.
     pub fn loadings(&self, similarity: &[R]) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
-        for (&s, row) in similarity.iter().zip(self.projector.chunks_exact(self.n_spectra)) {
-            for (l, &p) in loadings.iter_mut().zip(row) {
-                *l += s * p;
+        let groups = self.projector.chunks_exact(similarity.len() * GROUP);
+        for (group, loadings) in groups.zip(loadings.chunks_exact_mut(GROUP)) {
+            let mut sums = [R::zero(); GROUP];
+            for (&s, row) in similarity.iter().zip(group.chunks_exact(GROUP)) {
+                for lane in 0..GROUP {
+                    sums[lane] += s * row[lane];
+                }
             }
+            loadings.copy_from_slice(&sums);
         }
         loadings
     }
@@ -63,9 +81,8 @@ impl<R: Real> Exposure<R> {
     /// spectra to the strongest one in H, and f32 utilities would be off by 1e-4 in windows of near-copies.
     pub fn member_loadings(&self, solved: &Eigensolve<R>, slot: usize) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
-        let row = &solved.basis[slot * self.n_spectra..(slot + 1) * self.n_spectra];
-        for (k, (loading, &u)) in loadings.iter_mut().zip(row).enumerate() {
-            *loading = solved.eigenvalues[k] * self.inverse[k] * u;
+        for (k, loading) in loadings.iter_mut().enumerate().take(self.n_spectra) {
+            *loading = solved.eigenvalues[k] * self.inverse[k] * solved.entry(slot, k);
         }
         loadings
     }

@@ -115,19 +115,34 @@ impl<R: Real> WindowSimilarity<R> {
         &self.similarity[range]
     }
 
-    /// The window's similarity matrix S_W, `n_slots × n_slots`, zero in rows and columns of empty slots.
-    pub fn gram(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, step: u32, gram: &mut [R]) {
+    /// Brings the window's similarity matrix S_W (`n_slots × n_slots`, zero in rows and columns of empty slots) up to
+    /// date: only slots that are empty or changed after the step `since` are touched.
+    pub fn gram(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        window: &Window,
+        (since, step): (u32, u32),
+        gram: &mut [R],
+    ) {
         let n = self.n_slots;
-        gram.fill(R::zero());
         for a in 0..n {
-            if window.items[a] == EMPTY {
+            let is_empty = window.items[a] == EMPTY;
+            if !is_empty && window.entered[a] <= since {
                 continue;
             }
-            let row = self.refresh(problem, catalog_rows, window, step, window.items[a] as usize);
+            if !is_empty {
+                self.refresh(problem, catalog_rows, window, step, window.items[a] as usize);
+            }
             for b in 0..n {
-                if window.items[b] != EMPTY {
-                    gram[a * n + b] = row[b];
-                }
+                let value = if is_empty || window.items[b] == EMPTY {
+                    R::zero()
+                } else {
+                    self.similarity[window.items[a] as usize * n + b]
+                };
+                // S_ab and S_ba are the same number: see `pair`.
+                gram[a * n + b] = value;
+                gram[b * n + a] = value;
             }
         }
     }

@@ -12,6 +12,8 @@ use crate::strategy::Strategy;
 #[derive(Debug, Default)]
 pub struct Spectral<R> {
     gram: Vec<R>,
+    /// Step at which `gram` was last brought up to date.
+    gram_step: u32,
     solver: Eigensolve<R>,
     exposure: Exposure<R>,
     is_first_solve: bool,
@@ -21,8 +23,10 @@ pub struct Spectral<R> {
 impl<R: Real> Strategy<R> for Spectral<R> {
     fn reset(&mut self, slots: &Slots<R>) {
         let size = slots.window.size();
+        self.gram.clear();
         self.gram.resize(size * size, R::zero());
         self.solver.reset(size, slots.problem.config.spectral.spectra);
+        self.gram_step = 0;
         self.is_first_solve = true;
         self.is_active = false;
     }
@@ -38,7 +42,8 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         if !self.is_active {
             return;
         }
-        slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, slots.step, &mut self.gram);
+        let steps = (std::mem::replace(&mut self.gram_step, slots.step), slots.step);
+        slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, steps, &mut self.gram);
         let extra = if std::mem::take(&mut self.is_first_solve) { FIRST_SWEEPS } else { 0 };
         for _ in 0..spectral.iterations + extra {
             self.solver.sweep(&self.gram, |slot| slots.window.items[slot] != EMPTY);
