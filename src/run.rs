@@ -176,15 +176,12 @@ impl<'a, R: Real> Run<'a, R> {
     /// The candidate that wins the position; none where none is left.
     pub fn best(&mut self) -> Option<Scored<R>> {
         let mut best: Option<Scored<R>> = None;
-        for rank in self.first_in..self.is_out.len() {
+        for rank in self.first_in..self.scan_end() {
             if self.is_out[rank] {
                 continue;
             }
             if self.prunes && is_settled(best.as_ref(), R::of(self.slots.slate.base[rank])) {
                 break;
-            }
-            if !self.competes(rank) {
-                continue;
             }
             let scored = self.score(rank);
             if best.as_ref().is_none_or(|best| scored.beats(best)) {
@@ -196,9 +193,14 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// True where an unplaced candidate competes for the position (SPEC 4: everyone, or the window's A alone).
     pub fn competes(&self, rank: usize) -> bool {
-        let window = &self.slots.window;
+        rank < self.scan_end()
+    }
+
+    /// Ranks from here on do not compete. The window's A is all there is below the rank it looks at next: whoever is
+    /// placed or kept back by a pin is in nobody's way.
+    fn scan_end(&self) -> usize {
         let is_pool = self.strategy.is_none() || self.slots.problem.config.window.scope == Scope::Pool;
-        is_pool || (0..window.size()).any(|slot| window.items[slot] == rank as u32 && window.is_ahead(slot))
+        if is_pool { self.is_out.len() } else { self.slots.window.next_ahead() }
     }
 
     /// A candidate's terms at this position.

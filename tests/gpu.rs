@@ -45,9 +45,7 @@ fn golden_cases_hold() {
         return;
     }
     for case in golden::all() {
-        let (mut config, catalog) = (case.config(), case.catalog());
-        // Any number of sweeps must agree; this many is exact enough for the picks, and quick on a software driver.
-        config.spectral.iterations = 20;
+        let (config, catalog) = (case.config(), case.catalog());
         let problem = Problem::new(&config, &catalog).unwrap();
         let prepared = prepare(&problem, &case.slates());
         let ranked = gpu_engine(&problem, &prepared);

@@ -75,6 +75,11 @@ impl Window {
         Some(slot)
     }
 
+    /// The rank at which A goes on: every unplaced candidate below it is in A.
+    pub fn next_ahead(&self) -> usize {
+        self.next_ahead
+    }
+
     /// Number of slots.
     pub fn size(&self) -> usize {
         self.items.len()
