@@ -125,7 +125,8 @@ fn the_largest_window_and_most_spectra_hold() {
     }
     let config = "slate_size = 9\n[window]\nbehind = 61\nahead = 67\n[spectral]\nspectra = 16\n";
     for scope in [Scope::Pool, Scope::Window] {
-        let mut recipe = recipe(Cloud::Clusters(9, 0.5), vec![40], 150, config);
+        // All limits but the number of candidates at once: the longest steps a kernel can be asked for.
+        let mut recipe = recipe(Cloud::Clusters(9, 0.5), vec![4000, 96], 150, config);
         recipe.config.window.scope = scope;
         recipe.requests.truncate(1);
         recipe.requests[0].n_recent = 70;
