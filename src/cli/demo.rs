@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use clap::Args;
 use spectrank::demo::{self, DemoError, Style};
+use spectrank::engine::ChosenEngine;
 
 use super::settings::EngineFlags;
 use super::terminal::tell;
@@ -19,7 +20,10 @@ pub struct Demo {
 /// Re-ranks the slates that come with the program and prints what changed.
 pub fn run(flags: &Demo) -> Result<(), Failure> {
     let report = demo::run(|problem, slates| {
-        let mut engine = flags.engine.choose(problem, false)?;
+        let ChosenEngine { mut engine, notice } = flags.engine.choose(problem)?;
+        if let Some(notice) = notice {
+            tell(format_args!("spectrank: {notice}"));
+        }
         tell(format_args!("spectrank: computing on {}", engine.name()));
         Ok::<_, Failure>(engine.rerank(slates)?)
     });

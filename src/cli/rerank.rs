@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use spectrank::config::Config;
-use spectrank::engine::Engine;
+use spectrank::engine::{ChosenEngine, Engine};
 use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::{Problem, ProblemError};
@@ -78,13 +78,24 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
         ("spectrank.config".to_owned(), config.to_toml()),
     ];
     let mut sink = io::create_output(&flags.output, catalog.has_ids(), &metadata)?;
-    let mut engine = flags.engine.choose(&problem, flags.quiet)?;
+    let ChosenEngine { mut engine, notice } = flags.engine.choose(&problem)?;
+    let notice = notice.filter(|_| !flags.quiet).map(|notice| format!("spectrank: {notice}"));
     let bar = progress_bar(source.n_slates(), flags.quiet || flags.json);
+    // On a terminal at once; in a log only with the summary, so that bad input ends in one line.
+    if let Some(notice) = &notice {
+        bar.println(notice);
+    }
+    let is_told = !bar.is_hidden();
     let result = stream(flags, &problem, &mut engine, source.as_mut(), sink.as_mut(), &bar);
     bar.finish_and_clear();
     let result = result.and_then(|summary| sink.finish().map(|()| summary).map_err(Stop::from));
     match result {
-        Ok(summary) => report(flags, &summary),
+        Ok(summary) => {
+            if let Some(notice) = notice.filter(|_| !is_told) {
+                terminal::tell(format_args!("{notice}"));
+            }
+            report(flags, &summary)
+        }
         Err(Stop::ReaderLeft) => Ok(()),
         Err(Stop::Failed(failure)) => Err(failure),
     }

@@ -8,7 +8,7 @@ use spectrank::engine::{Backend, ChosenEngine, Engine, Precision};
 use spectrank::gpu::AdapterChoice;
 use spectrank::problem::Problem;
 
-use super::{Failure, terminal};
+use super::Failure;
 
 /// Where to compute.
 #[derive(Debug, Args)]
@@ -25,14 +25,10 @@ pub struct EngineFlags {
 }
 
 impl EngineFlags {
-    /// Builds the engine and tells the user, unless `is_quiet`, why `auto` took none of the GPUs.
-    pub fn choose<'a>(&self, problem: &'a Problem<'a>, is_quiet: bool) -> Result<Engine<'a>, Failure> {
+    /// Builds the engine; the notice says why `auto` took none of the GPUs.
+    pub fn choose<'a>(&self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
         let adapter = self.adapter.clone().unwrap_or_default();
-        let ChosenEngine { engine, notice } = Engine::choose(problem, self.backend, &adapter, self.precision)?;
-        if let Some(notice) = notice.filter(|_| !is_quiet) {
-            terminal::tell(format_args!("spectrank: {notice}"));
-        }
-        Ok(engine)
+        Ok(Engine::choose(problem, self.backend, &adapter, self.precision)?)
     }
 }
 
