@@ -20,6 +20,21 @@ pub trait SlateSource: Send {
     fn n_slates(&self) -> Option<u64>;
 }
 
+/// A batch from a reader that gives one slate at a time.
+pub(super) fn batch_of(
+    max_slates: usize,
+    mut next: impl FnMut() -> Result<Option<Slate>, InputError>,
+) -> Result<Option<Vec<Slate>>, InputError> {
+    let mut slates = Vec::new();
+    while slates.len() < max_slates.max(1) {
+        match next()? {
+            Some(slate) => slates.push(slate),
+            None => break,
+        }
+    }
+    Ok((!slates.is_empty()).then_some(slates))
+}
+
 /// Opens slates: one Parquet or JSON-lines file, or a pair of `.npy` files in any order.
 ///
 /// Items are resolved to rows of `catalog`. Duplicates and scores that are not finite pass: they are not a matter of

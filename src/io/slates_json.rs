@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::error::{AtPath, InputError, InputProblem};
 use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
-use super::slates::SlateSource;
+use super::slates::{SlateSource, batch_of};
 use crate::catalog::{Catalog, Value};
 use crate::slate::{Pin, Slate};
 
@@ -156,14 +156,7 @@ fn attribute(value: Json) -> Option<Value> {
 
 impl<R: BufRead + Send> SlateSource for JsonSlates<'_, R> {
     fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
-        let mut slates = Vec::new();
-        while slates.len() < max_slates.max(1) {
-            match self.next_slate().at(&self.path)? {
-                Some(slate) => slates.push(slate),
-                None => break,
-            }
-        }
-        Ok((!slates.is_empty()).then_some(slates))
+        batch_of(max_slates, || self.next_slate().at(&self.path))
     }
 
     fn n_slates(&self) -> Option<u64> {

@@ -11,7 +11,7 @@ use super::arrow_values::{Scalar, scalar};
 use super::error::{AtPath, InputError, InputProblem};
 use super::parquet_file::Batches;
 use super::resolve::{CANDIDATE, Item};
-use super::slates::SlateSource;
+use super::slates::{SlateSource, batch_of};
 use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
 use crate::catalog::Catalog;
 use crate::slate::Slate;
@@ -149,14 +149,7 @@ fn fingerprint(id: &str) -> u128 {
 
 impl SlateSource for LongSlates<'_> {
     fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
-        let mut slates = Vec::new();
-        while slates.len() < max_slates.max(1) {
-            match self.next_slate().at(&self.path)? {
-                Some(slate) => slates.push(slate),
-                None => break,
-            }
-        }
-        Ok((!slates.is_empty()).then_some(slates))
+        batch_of(max_slates, || self.next_slate().at(&self.path))
     }
 
     fn n_slates(&self) -> Option<u64> {

@@ -9,7 +9,7 @@ use super::arrow_values::scalar;
 use super::error::{AtPath, InputError, InputProblem};
 use super::parquet_file::{Batches, ParquetFile};
 use super::resolve::{CANDIDATE, check_lengths};
-use super::slates::SlateSource;
+use super::slates::{SlateSource, batch_of};
 use super::slates_columns::{ItemLists, Of, ScoreLists, SlateColumns, check_column, check_optional};
 use super::slates_long::LongSlates;
 use crate::catalog::Catalog;
@@ -114,14 +114,7 @@ impl Batch {
 
 impl SlateSource for ListSlates<'_> {
     fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
-        let mut slates = Vec::new();
-        while slates.len() < max_slates.max(1) {
-            match self.next_slate().at(&self.path)? {
-                Some(slate) => slates.push(slate),
-                None => break,
-            }
-        }
-        Ok((!slates.is_empty()).then_some(slates))
+        batch_of(max_slates, || self.next_slate().at(&self.path))
     }
 
     fn n_slates(&self) -> Option<u64> {
