@@ -1,5 +1,5 @@
 // The leading eigenpairs of the window's similarity matrix, by block power iteration. Twin: src/stage/eigensolve.rs,
-// which has the steps and the reasons. Constants are handed in by src/gpu/shader.rs from the twin:
+// which has the steps and the reasons. Constants come from the twin by way of src/gpu/shader.rs:
 // ENTRY_SCALE, COLLAPSE, DROP, JACOBI_SWEEPS, JACOBI_TOLERANCE, MAX_SPECTRA.
 
 // Jacobi's matrix and vectors, each twice: a round reads one copy and writes the other.

@@ -2,7 +2,7 @@
 // Constants from the twin: COUPLING_WIDTH, COUPLING_REACH, MAX_SPECTRA.
 
 // Loadings of one chunk of placed items, [item][spectrum].
-var<workgroup> past_loadings: array<f32, 256>;
+var<workgroup> past_loadings: array<f32, MEMBER_CHUNK * MAX_SPECTRA>;
 
 // Loading of the window item in `slot`: sqrt(lambda) u, or u for unit loadings.
 fn member_loading(slot: u32, k: u32) -> f32 {

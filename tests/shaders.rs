@@ -65,3 +65,9 @@ fn structs_match_their_rust_twins() {
         output_at, status_at, pad,
     );
 }
+
+/// The control block in front of a slate's state holds the whole struct, word by word.
+#[test]
+fn the_control_block_has_room_for_its_struct() {
+    assert_eq!(members(&module(), "Control").1, 4 * spectrank::gpu::layout::CONTROL_WORDS);
+}

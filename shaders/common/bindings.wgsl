@@ -41,7 +41,7 @@ struct Params {
     // Words of a placement in the output, and of the header in front of a slate's placements.
     placement_words: u32,
     // Loop iterations one invocation spends on a step, by phase, at most.
-    cost: array<vec4<u32>, 4>,
+    cost: array<vec4<u32>, COST_VECTORS>,
     // (first octet, number of octets) of each signal, two to a vector.
     segments: array<vec4<u32>, 4>,
 }
@@ -77,8 +77,6 @@ struct SlateHeader {
     status_at: u32,
     pad: u32,
 }
-
-const HEADER_WORDS: u32 = 12u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> dispatch: Dispatch;

@@ -1,20 +1,7 @@
 // What a slate keeps from step to step in workgroup memory, and from dispatch to dispatch in `state`.
 
 // A slate is a machine of small steps. Each step has a bounded cost, so that a dispatch can stop between any two.
-const PHASE_RECENTS: u32 = 0u;   // add recent rows to the balance sum
-const PHASE_BEGIN: u32 = 1u;     // a position starts
-const PHASE_MEMBERS: u32 = 2u;   // similarities of the window's own items
-const PHASE_SWEEP: u32 = 3u;     // one sweep of the eigensolver
-const PHASE_ROTATE: u32 = 4u;    // Rayleigh-Ritz rotation
-const PHASE_EXPOSE: u32 = 5u;    // exposure of the window's placed items
-const PHASE_EXPOSE_PAST: u32 = 6u; // exposure of items placed before the window
-const PHASE_WEIGHTS: u32 = 7u;   // exposure to weights
-const PHASE_SCAN: u32 = 8u;      // score a chunk of candidates
-const PHASE_PLACE: u32 = 9u;     // place the winner
-const PHASE_DONE: u32 = 10u;
-
-// Items handled by one step of the phases that walk over window members or placed items.
-const MEMBER_CHUNK: u32 = 16u;
+// The phases, MEMBER_CHUNK and CONTROL_WORDS come from src/gpu/layout.rs.
 
 struct Control {
     phase: u32,
@@ -39,8 +26,6 @@ struct Control {
     best_balance: f32,
     pad: u32,
 }
-
-const CONTROL_WORDS: u32 = 20u;
 
 var<workgroup> control: Control;
 // Local index of the item in each slot, the step at which it entered, and its place in the history (EMPTY: ahead).

@@ -6,17 +6,15 @@ use futures::channel::oneshot;
 
 use crate::gpu::adapter::AdapterKind;
 use crate::gpu::device::{OpenDevice, PollFailure};
-use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS, STATUS_WORDS, SlateHeader};
+use crate::gpu::layout::{Dispatch, HEADER_WORDS, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
 use crate::gpu::pipeline::{BatchBuffers, Pipeline};
-use crate::gpu::plan::{DeviceLimits, HEADER_WORDS, Plan, PlanError};
+use crate::gpu::plan::{DeviceLimits, Plan, PlanError};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::{Placement, RankedSlate};
 
 /// Written over the output before a batch starts: "never written" must differ from "wrote 0".
 const POISON: u32 = 0xdead_beef;
-/// Phase of a slate that is finished (PHASE_DONE in the shader).
-pub(super) const DONE: u32 = 10;
 /// Loop iterations one invocation may take in a dispatch: one driver in the wild stops looping, in silence, at 65,535.
 const MAX_ITERATIONS: usize = 65_000;
 
@@ -253,7 +251,7 @@ impl<'a> GpuEngine<'a> {
                 let what = format!("dispatch {nonce} did not reach its end (mark {:#x})", status[2]);
                 return Err(GpuError::BadOutput { slate: first + i, what });
             }
-            is_done &= status[0] == DONE;
+            is_done &= status[0] == Phase::Done as u32;
         }
         Ok(is_done)
     }

@@ -2,8 +2,55 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Phases of a slate's machine that carry a cost; the last entries are unused.
-pub const N_PHASES: usize = 16;
+/// The step a slate takes next. The shader's PHASE constants are made from this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Phase {
+    /// Add recent rows to the balance sum.
+    Recents,
+    /// A position starts.
+    Begin,
+    /// Similarities of the window's own items.
+    Members,
+    /// One sweep of the eigensolver.
+    Sweep,
+    /// Rayleigh–Ritz rotation.
+    Rotate,
+    /// Exposure of the window's placed items.
+    Expose,
+    /// Exposure of items placed before the window.
+    ExposePast,
+    /// Exposure to weights.
+    Weights,
+    /// Score a chunk of candidates.
+    Scan,
+    /// Place the winner.
+    Place,
+    /// Nothing is left to do.
+    Done,
+}
+
+impl Phase {
+    /// Every phase with its name in the shader, in order.
+    pub const ALL: [(Self, &'static str); 11] = [
+        (Self::Recents, "RECENTS"),
+        (Self::Begin, "BEGIN"),
+        (Self::Members, "MEMBERS"),
+        (Self::Sweep, "SWEEP"),
+        (Self::Rotate, "ROTATE"),
+        (Self::Expose, "EXPOSE"),
+        (Self::ExposePast, "EXPOSE_PAST"),
+        (Self::Weights, "WEIGHTS"),
+        (Self::Scan, "SCAN"),
+        (Self::Place, "PLACE"),
+        (Self::Done, "DONE"),
+    ];
+}
+
+/// Vectors of four that hold a cost per phase.
+pub const COST_VECTORS: usize = Phase::ALL.len().div_ceil(4);
+/// Items handled by one step of the phases that walk over window members or placed items.
+pub const MEMBER_CHUNK: usize = 16;
 /// Most signals a GPU problem can blend.
 pub const MAX_SIGNALS: usize = 8;
 /// Words of one placement in the output: rank, utility, diversity, spacing, semantic, balance.
@@ -50,7 +97,7 @@ pub struct Params {
     pub cap_rules_at: u32,
     pub decay_at: u32,
     pub placement_words: u32,
-    pub cost: [[u32; 4]; N_PHASES / 4],
+    pub cost: [[u32; 4]; COST_VECTORS],
     pub segments: [[u32; 4]; MAX_SIGNALS / 2],
 }
 
@@ -87,3 +134,6 @@ pub struct SlateHeader {
     pub status_at: u32,
     pub pad: u32,
 }
+
+/// Words of a slate's header.
+pub const HEADER_WORDS: usize = size_of::<SlateHeader>() / 4;

@@ -18,5 +18,4 @@ pub use choice::{AdapterChoice, choose};
 pub use device::{DeviceFault, OpenDevice, PollFailure, open};
 pub use diagnosis::{Environment, diagnose};
 pub use engine::{GpuEngine, GpuError, GpuOptions};
-pub use pipeline::overrides;
 pub use table::devices_table;

@@ -132,14 +132,13 @@ fn compile(device: &wgpu::Device, plan: &Plan) -> wgpu::ComputePipeline {
         label: Some("fused"),
         source: wgpu::ShaderSource::Wgsl(shader::source().into()),
     });
-    let constants: Vec<(&str, f64)> = overrides(plan).to_vec();
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some("rerank"),
         layout: None,
         module: &module,
         entry_point: Some(shader::ENTRY_POINT),
         compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &constants,
+            constants: &overrides(plan),
             zero_initialize_workgroup_memory: false,
         },
         cache: None,
@@ -147,7 +146,7 @@ fn compile(device: &wgpu::Device, plan: &Plan) -> wgpu::ComputePipeline {
 }
 
 /// Values of the shader's override constants.
-pub fn overrides(plan: &Plan) -> [(&'static str, f64); 8] {
+fn overrides(plan: &Plan) -> [(&'static str, f64); 8] {
     let (m, k) = (plan.n_slots, plan.n_spectra);
     [
         ("WORKGROUP", plan.workgroup as f64),

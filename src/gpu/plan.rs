@@ -1,7 +1,9 @@
 //! What a problem needs of a device, worked out before any device is touched: sizes, offsets and step costs.
 
 use crate::config::{Coupling, Horizon, Loading, Scope, Strategy};
-use crate::gpu::layout::{CONTROL_WORDS, MAX_SIGNALS, PLACEMENT_WORDS, Params, STATUS_WORDS, SlateHeader};
+use crate::gpu::layout::{
+    CONTROL_WORDS, HEADER_WORDS, MAX_SIGNALS, MEMBER_CHUNK, PLACEMENT_WORDS, Params, Phase, STATUS_WORDS,
+};
 use crate::prepare::{MAX_RECENT, PreparedSlate};
 use crate::problem::Problem;
 use crate::stage::eigensolve::{FIRST_SWEEPS, JACOBI_SWEEPS};
@@ -10,8 +12,6 @@ use crate::stage::eigensolve::{FIRST_SWEEPS, JACOBI_SWEEPS};
 pub const OCTET: usize = 8;
 /// Shards a catalog can be split over, one binding each.
 pub const MAX_SHARDS: usize = 4;
-/// Items handled by one step of the phases that walk over members (MEMBER_CHUNK in the shader).
-const MEMBER_CHUNK: usize = 16;
 /// Words of workgroup memory used for other things than arrays that depend on the plan.
 const FIXED_WORKGROUP_WORDS: usize = 32 + 256 + 32 + 8;
 
@@ -231,7 +231,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Loop iterations of one invocation per step, at most, by phase (the order of the PHASE constants). Counted from
+    /// Loop iterations of one invocation per step, at most, by phase. Counted from
     /// the loops of the shaders; a driver that cuts loops off after 65,535 iterations is kept safe by them.
     fn set_costs(&mut self, problem: &Problem, max_iterations: usize) -> Result<(), PlanError> {
         let (m, k, w) = (self.n_slots, self.n_spectra, self.workgroup);
@@ -246,24 +246,33 @@ impl Plan {
         let semantic = problem.semantic_id.as_ref().map_or(0, |s| s.weights.len() * (1 + s.n_levels));
         let caps: usize = problem.caps.iter().map(|c| 1 + c.window).sum();
         let score = k.div_ceil(4) * (1 + m) + k * (1 + k) + problem.spacing.len() + semantic + signals + octets + caps;
-        let costs = [
-            MEMBER_CHUNK * add_row,
-            (m * k).div_ceil(w) + (1 + longest_rule) + 3 * slate_size + m,
-            refresh(MEMBER_CHUNK.min(m)) + (m * m).div_ceil(w),
-            multiply + (m * k).div_ceil(w) + 2 * (1 + m + k * (1 + 5 * m)) + k * 3 * m + k * (k - 1) / 2 * (1 + 2 * m),
-            multiply
-                + square * (1 + m)
-                + JACOBI_SWEEPS * (1 + square + k * (1 + 2 * square))
-                + k
-                + m.div_ceil(w) * (1 + k * (2 + k)),
-            square * (1 + m),
-            refresh(MEMBER_CHUNK) + (MEMBER_CHUNK * k).div_ceil(w) * (1 + m) + square * (1 + MEMBER_CHUNK),
-            square,
-            refresh(w) + score + 1 + w.ilog2() as usize,
-            add_row + 4 * m + 2 * slate_size + 4,
-        ];
-        for (phase, &cost) in costs.iter().enumerate() {
-            self.params.cost[phase / 4][phase % 4] = cost as u32;
+        let cost = |phase: Phase| match phase {
+            Phase::Recents => MEMBER_CHUNK * add_row,
+            Phase::Begin => (m * k).div_ceil(w) + (1 + longest_rule) + 3 * slate_size + m,
+            Phase::Members => refresh(MEMBER_CHUNK.min(m)) + (m * m).div_ceil(w),
+            Phase::Sweep => {
+                let orthonormalise = 2 * (1 + m + k * (1 + 5 * m));
+                let refill = k * 3 * m + k * (k - 1) / 2 * (1 + 2 * m);
+                multiply + (m * k).div_ceil(w) + orthonormalise + refill
+            }
+            Phase::Rotate => {
+                let jacobi = JACOBI_SWEEPS * (1 + square + k * (1 + 2 * square));
+                multiply + square * (1 + m) + jacobi + k + m.div_ceil(w) * (1 + k * (2 + k))
+            }
+            Phase::Expose => square * (1 + m),
+            Phase::ExposePast => {
+                refresh(MEMBER_CHUNK) + (MEMBER_CHUNK * k).div_ceil(w) * (1 + m) + square * (1 + MEMBER_CHUNK)
+            }
+            Phase::Weights => square,
+            Phase::Scan => refresh(w) + score + 1 + w.ilog2() as usize,
+            Phase::Place => add_row + 4 * m + 2 * slate_size + 4,
+            Phase::Done => 0,
+        };
+        let mut dearest = 0;
+        for (phase, _) in Phase::ALL {
+            let at = phase as usize;
+            self.params.cost[at / 4][at % 4] = cost(phase) as u32;
+            dearest = dearest.max(cost(phase));
         }
         let per_lane = |words: usize| words.div_ceil(w);
         let n_local = crate::config::MAX_CANDIDATES + MAX_RECENT;
@@ -273,12 +282,10 @@ impl Plan {
             + 3 * per_lane(n_local)
             + octets
             + per_lane(slate_size)
-            + m
-            + m
-            + 2 * ahead
+            + 2 * (m + ahead)
             + longest_rule
             + (m * m).div_ceil(w);
-        let needed = costs.iter().max().copied().unwrap_or(0) + self.overhead + 1;
+        let needed = dearest + self.overhead + 1;
         if needed > max_iterations {
             return Err(PlanError::Step { needed, available: max_iterations });
         }
@@ -341,6 +348,3 @@ impl Plan {
         chunks(MAX_RECENT, MEMBER_CHUNK) + (p.slate_size as usize + 1) * per_position
     }
 }
-
-/// Words of a slate's header.
-pub const HEADER_WORDS: usize = size_of::<SlateHeader>() / 4;

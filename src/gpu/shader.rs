@@ -1,8 +1,9 @@
-//! The fused shader: the files of `shaders/` in pipeline order, after the constants their CPU twins own.
+//! The fused shader: the files of `shaders/` in pipeline order, after the constants that Rust owns.
 
 use std::fmt::Write;
 
 use crate::config::MAX_SPECTRA;
+use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MEMBER_CHUNK, Phase};
 use crate::stage::{eigensolve, exposure};
 
 /// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
@@ -30,9 +31,9 @@ pub fn source() -> String {
     text
 }
 
-/// Numbers that must be the same in a shader and its CPU twin are written once, in the twin.
+/// Numbers that must be the same in a shader and its CPU twin are written once, in Rust.
 fn constants() -> String {
-    let mut text = String::from("// ---- from the CPU twins\n");
+    let mut text = String::from("// ---- from Rust\n");
     let floats = [
         ("ENTRY_SCALE", eigensolve::ENTRY_SCALE),
         ("COLLAPSE", eigensolve::COLLAPSE),
@@ -44,8 +45,19 @@ fn constants() -> String {
     for (name, value) in floats {
         let _ = writeln!(text, "const {name}: f32 = {:e};", value as f32);
     }
-    for (name, value) in [("MAX_SPECTRA", MAX_SPECTRA), ("JACOBI_SWEEPS", eigensolve::JACOBI_SWEEPS)] {
+    let counts = [
+        ("MAX_SPECTRA", MAX_SPECTRA),
+        ("JACOBI_SWEEPS", eigensolve::JACOBI_SWEEPS),
+        ("COST_VECTORS", COST_VECTORS),
+        ("HEADER_WORDS", HEADER_WORDS),
+        ("CONTROL_WORDS", CONTROL_WORDS),
+        ("MEMBER_CHUNK", MEMBER_CHUNK),
+    ];
+    for (name, value) in counts {
         let _ = writeln!(text, "const {name}: u32 = {value}u;");
+    }
+    for (phase, name) in Phase::ALL {
+        let _ = writeln!(text, "const PHASE_{name}: u32 = {}u;", phase as u32);
     }
     text
 }

@@ -2,40 +2,10 @@
 //!
 //! The kernel is the one that ranks slates; it only gets a budget of one step per dispatch.
 
-use crate::gpu::engine::{DONE, GpuEngine, GpuError};
+use crate::gpu::engine::{GpuEngine, GpuError};
+pub use crate::gpu::layout::Phase;
 use crate::gpu::layout::{CONTROL_WORDS, SlateHeader};
 use crate::prepare::PreparedSlate;
-
-/// The step a slate takes next (the PHASE constants of common/state.wgsl, in order).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the phases are described at their twins in common/state.wgsl")]
-pub enum Phase {
-    Recents,
-    Begin,
-    Members,
-    Sweep,
-    Rotate,
-    Expose,
-    ExposePast,
-    Weights,
-    Scan,
-    Place,
-    Done,
-}
-
-const PHASES: [Phase; 11] = [
-    Phase::Recents,
-    Phase::Begin,
-    Phase::Members,
-    Phase::Sweep,
-    Phase::Rotate,
-    Phase::Expose,
-    Phase::ExposePast,
-    Phase::Weights,
-    Phase::Scan,
-    Phase::Place,
-    Phase::Done,
-];
 
 /// The best candidate of the scan so far, with its terms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,7 +86,7 @@ impl GpuEngine<'_> {
             self.device.queue.submit([encoder.finish()]);
             let words = self.read_back(&readback)?;
             snapshots.push(self.snapshot(&words, &open.headers[0])?);
-            if output[0] == DONE {
+            if output[0] == Phase::Done as u32 {
                 return Ok(snapshots);
             }
         }
@@ -127,7 +97,7 @@ impl GpuEngine<'_> {
     fn snapshot(&self, words: &[u32], header: &SlateHeader) -> Result<Snapshot, GpuError> {
         let (m, k) = (self.plan.n_slots, self.plan.n_spectra);
         let what = || GpuError::BadOutput { slate: 0, what: format!("phase {} does not exist", words[0]) };
-        let phase = *PHASES.get(words[0] as usize).ok_or_else(what)?;
+        let (phase, _) = *Phase::ALL.get(words[0] as usize).ok_or_else(what)?;
         let mut at = CONTROL_WORDS;
         let mut take = |n: usize| {
             at += n;
