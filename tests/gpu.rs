@@ -178,7 +178,7 @@ fn batching_and_splitting_change_nothing() {
             GpuOptions { budget: 3_000, max_slates: 2, lanes: Some(64), ..GpuOptions::default() },
         ];
         for options in options {
-            assert_eq!(gpu::rerank(&problem, &prepared, options), whole, "{options:?}");
+            assert_eq!(gpu::rerank(&problem, &prepared, options.clone()), whole, "{options:?}");
         }
         let mut order: Vec<usize> = (0..prepared.len()).collect();
         order.sort_by_key(|&i| Random(i as u64).next());

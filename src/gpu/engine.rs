@@ -9,6 +9,7 @@ use crate::gpu::device::{OpenDevice, PollFailure};
 use crate::gpu::layout::{Dispatch, HEADER_WORDS, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
 use crate::gpu::pipeline::{BatchBuffers, Pipeline};
 use crate::gpu::plan::{DeviceLimits, Plan, PlanError};
+use crate::gpu::planted::Planted;
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::{Placement, RankedSlate};
@@ -31,6 +32,9 @@ pub enum GpuError {
     /// The problem does not fit the device.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A fault planted by a test does not fit.
+    #[error("planted fault: {0}")]
+    Planted(String),
     /// The driver reported an error.
     #[error("the GPU driver reports: {0}; run with --backend cpu")]
     Driver(String),
@@ -52,8 +56,8 @@ pub enum GpuError {
     },
 }
 
-/// Settings that change how fast the engine is, never what it computes.
-#[derive(Debug, Clone, Copy)]
+/// Settings that change how fast the engine is, never what it computes; and faults planted by tests.
+#[derive(Debug, Clone)]
 pub struct GpuOptions {
     /// Lanes per slate, a power of two. `None` suits the adapter: few on a software one, where every barrier is a
     /// round of context switches (8 lanes are 5 times as fast there as 64), 64 on a GPU.
@@ -66,6 +70,8 @@ pub struct GpuOptions {
     pub budget: usize,
     /// Longest wait for one dispatch.
     pub timeout: Duration,
+    /// What goes wrong on purpose.
+    pub planted: Planted,
 }
 
 impl Default for GpuOptions {
@@ -76,6 +82,7 @@ impl Default for GpuOptions {
             max_batch_bytes: 256 << 20,
             budget: MAX_ITERATIONS,
             timeout: Duration::from_secs(60),
+            planted: Planted::default(),
         }
     }
 }
@@ -109,7 +116,7 @@ impl<'a> GpuEngine<'a> {
             groups_per_dimension: found.max_compute_workgroups_per_dimension,
         };
         let plan = plan(problem, &limits, options.lanes, device.description.kind)?;
-        let pipeline = Pipeline::new(&device, problem, &plan)?;
+        let pipeline = Pipeline::new(&device, problem, &plan, &options.planted)?;
         Ok(Self { problem, device, options, plan, pipeline, limits, next_nonce: 1 })
     }
 

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod layout;
 mod pipeline;
 pub mod plan;
+pub mod planted;
 pub mod shader;
 mod table;
 mod tables;

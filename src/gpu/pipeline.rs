@@ -6,6 +6,7 @@ use crate::gpu::device::OpenDevice;
 use crate::gpu::engine::GpuError;
 use crate::gpu::layout::{Dispatch, Params};
 use crate::gpu::plan::{MAX_SHARDS, Plan};
+use crate::gpu::planted::Planted;
 use crate::gpu::{shader, tables};
 use crate::problem::Problem;
 
@@ -34,7 +35,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// The driver refuses the shader or an allocation.
-    pub fn new(open: &OpenDevice, problem: &Problem, plan: &Plan) -> Result<Self, GpuError> {
+    pub fn new(open: &OpenDevice, problem: &Problem, plan: &Plan, planted: &Planted) -> Result<Self, GpuError> {
+        let source = planted.patch(shader::source()).map_err(GpuError::Planted)?;
         let device = &open.device;
         let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -64,7 +66,7 @@ impl Pipeline {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let pipeline = compile(device, plan);
+        let pipeline = compile(device, plan, source);
         let out_of_memory = pollster::block_on(memory.pop());
         if let Some(error) = out_of_memory.or(pollster::block_on(validation.pop())) {
             return Err(GpuError::Driver(one_line(&error.to_string())));
@@ -127,10 +129,10 @@ impl Pipeline {
     }
 }
 
-fn compile(device: &wgpu::Device, plan: &Plan) -> wgpu::ComputePipeline {
+fn compile(device: &wgpu::Device, plan: &Plan, source: String) -> wgpu::ComputePipeline {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("fused"),
-        source: wgpu::ShaderSource::Wgsl(shader::source().into()),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
     });
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some("rerank"),
