@@ -14,10 +14,12 @@ use spectrank::problem::Problem;
 use spectrank::run::Run;
 use spectrank::stage::exposure::Exposure;
 
-/// f32 sums of some hundred products of unit rows: a few units of rounding each.
-const SIMILARITY_TOLERANCE: f64 = 1e-6;
-/// Of λ_1: the solver adds the rounding of S and its own.
-const SPECTRUM_TOLERANCE: f64 = 5e-6;
+/// Sums in doubled precision.
+const SIMILARITY_TOLERANCE: f64 = 1e-13;
+/// Eigenvalues are f32.
+const EIGENVALUE_TOLERANCE: f64 = 3e-7;
+/// Σ_k u_k u_kᵀ, the subspace, in doubled precision, after up to 20 positions that start from one another.
+const SUBSPACE_TOLERANCE: f64 = 1e-12;
 /// Of the penalty of a window's own item, which is at most its energy 1.
 const EXPOSURE_TOLERANCE: f64 = 1e-5;
 /// Terms of a candidate, before strengths above 1.
@@ -57,7 +59,7 @@ fn check(config: &str) -> Option<Checked> {
         match before {
             Phase::Begin => check_window(&run, snapshot, &mut checked),
             Phase::Members if snapshot.phase == Phase::Sweep => check_similarity(&run, snapshot),
-            Phase::Rotate => check_spectra(&run, snapshot, &mut checked),
+            Phase::Rotate if snapshot.phase == Phase::Expose => check_spectra(&run, snapshot, &mut checked),
             Phase::Weights => check_exposure(&run, snapshot, &mut checked),
             Phase::Place => {
                 check_winner(&mut run, snapshot, &mut checked);
@@ -85,36 +87,41 @@ fn check_similarity(run: &Run<f64>, snapshot: &Snapshot) {
     let m = window.size();
     for a in (0..m).filter(|&a| window.items[a] != u32::MAX) {
         for b in (0..m).filter(|&b| window.items[b] != u32::MAX) {
-            let found = f64::from(snapshot.similarity(b, window.items[a] as usize));
+            let found = snapshot.gram[a * m + b];
             let wanted = gram[a * m + b];
             assert!((found - wanted).abs() <= SIMILARITY_TOLERANCE, "window similarity: {found}, not {wanted}");
         }
     }
 }
 
-/// Σ_k λ_k u_k u_kᵀ does not depend on the basis of a repeated eigenvalue.
-fn spectra_sum(basis: &[f64], eigenvalues: &[f64], m: usize) -> Vec<f64> {
-    let k = eigenvalues.len();
-    let entry = |i: usize, j: usize| (0..k).map(|s| eigenvalues[s] * basis[i * k + s] * basis[j * k + s]).sum();
-    (0..m * m).map(|ij| entry(ij / m, ij % m)).collect()
-}
-
-fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
+/// Σ_k q_k q_kᵀ over an orthonormal basis q of the columns' span, whatever columns span it.
+fn subspace(basis: &[f64], m: usize, k: usize) -> Vec<f64> {
+    let mut columns: Vec<Vec<f64>> = Vec::new();
+    for s in 0..k {
+        let mut column: Vec<f64> = (0..m).map(|i| basis[i * k + s]).collect();
+        for earlier in &columns {
+            let share: f64 = earlier.iter().zip(&column).map(|(x, y)| x * y).sum();
+            column.iter_mut().zip(earlier).for_each(|(x, y)| *x -= share * y);
+        }
+        let length = column.iter().map(|x| x * x).sum::<f64>().sqrt();
+        // Columns of dropped spectra are zero.
+        if length > 0.5 {
+            column.iter_mut().for_each(|x| *x /= length);
+            columns.push(column);
+        }
+    }
+    (0..m * m).map(|ij| columns.iter().map(|q| q[ij / m] * q[ij % m]).sum()).collect()
 }
 
 fn check_spectra(run: &Run<f64>, snapshot: &Snapshot, checked: &mut Checked) {
     let solver = run.spectral().unwrap().solver();
-    let found = spectra_sum(&widened(&snapshot.basis), &widened(&snapshot.eigenvalues), solver.n_slots);
     let (m, k) = (solver.n_slots, solver.n_spectra);
-    let basis: Vec<f64> = (0..m * k).map(|i| solver.entry(i / k, i % k)).collect();
-    let wanted = spectra_sum(&basis, &solver.eigenvalues, m);
-    let tolerance = SPECTRUM_TOLERANCE * solver.eigenvalues[0];
     for (k, (&f, &w)) in snapshot.eigenvalues.iter().zip(&solver.eigenvalues).enumerate() {
-        assert!((f64::from(f) - w).abs() <= tolerance, "eigensolve: λ_{k} is {f}, not {w}");
+        assert!((f64::from(f) - w).abs() <= EIGENVALUE_TOLERANCE * w, "eigensolve: λ_{k} is {f}, not {w}");
     }
-    for (f, w) in found.iter().zip(&wanted) {
-        assert!((f - w).abs() <= tolerance, "eigensolve: {f}, not {w}");
+    let basis: Vec<f64> = (0..m * k).map(|i| solver.entry(i / k, i % k)).collect();
+    for (f, w) in subspace(&snapshot.basis, m, k).iter().zip(&subspace(&basis, m, k)) {
+        assert!((f - w).abs() <= SUBSPACE_TOLERANCE, "eigensolve: {f}, not {w}: off by {:.1e}", f - w);
     }
     checked.spectra += 1;
 }
@@ -128,7 +135,7 @@ fn check_exposure(run: &Run<f64>, snapshot: &Snapshot, checked: &mut Checked) {
         let wanted = exposure.penalty(&exposure.member_loadings(strategy.solver(), slot));
         let mut loadings = [0.0; MAX_SPECTRA];
         for (s, loading) in loadings.iter_mut().enumerate().take(k) {
-            *loading = f64::from(snapshot.eigenvalues[s] * snapshot.inverse[s] * snapshot.basis[slot * k + s]);
+            *loading = f64::from(snapshot.eigenvalues[s] * snapshot.inverse[s]) * snapshot.basis[slot * k + s];
         }
         let pairs = (0..k * k).map(|i| f64::from(snapshot.weights[i]) * loadings[i / k] * loadings[i % k]);
         let found: f64 = pairs.sum();

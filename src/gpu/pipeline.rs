@@ -148,7 +148,7 @@ fn compile(device: &wgpu::Device, plan: &Plan, source: String) -> wgpu::ComputeP
 }
 
 /// Values of the shader's override constants.
-fn overrides(plan: &Plan) -> [(&'static str, f64); 8] {
+fn overrides(plan: &Plan) -> [(&'static str, f64); 9] {
     let (m, k) = (plan.n_slots, plan.n_spectra);
     [
         ("WORKGROUP", plan.workgroup as f64),
@@ -156,6 +156,7 @@ fn overrides(plan: &Plan) -> [(&'static str, f64); 8] {
         ("N_SPECTRA", k as f64),
         ("BASIS_WORDS", (m * k) as f64),
         ("GRAM_WORDS", if plan.has_gram { (m * m) as f64 } else { 1.0 }),
+        ("PRODUCT_WORDS", if plan.has_product { (m * k) as f64 } else { 1.0 }),
         ("SQUARE_WORDS", (k * k) as f64),
         ("N_SHARDS", plan.n_shards as f64),
         ("IS_F16", f64::from(u8::from(plan.is_f16))),
