@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::device::{DeviceFault, OpenDevice};
+use super::device::OpenDevice;
 use super::error::GpuError;
 use super::plan::Plan;
 use super::planted::{self, Patch};
@@ -92,16 +92,4 @@ fn compile(open: &OpenDevice, key: &KernelKey) -> Result<Kernel, GpuError> {
         })
     })?;
     Ok(Kernel { pipeline, is_warm: AtomicBool::new(false) })
-}
-
-impl OpenDevice {
-    /// Runs calls that may fail; the first error of this thread's calls comes back.
-    pub(super) fn scoped<T>(&self, calls: impl FnOnce(&wgpu::Device) -> T) -> Result<T, DeviceFault> {
-        let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];
-        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
-        let made = calls(&self.device);
-        // The scope opened last closes first. Memory comes first: where it ran out, other errors follow from that.
-        let errors = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect::<Vec<_>>();
-        errors.into_iter().next().map_or(Ok(made), |error| Err(error.into()))
-    }
 }
