@@ -178,6 +178,7 @@ fn batching_and_splitting_change_nothing() {
             // One step per dispatch.
             GpuOptions { budget: 1, ..GpuOptions::default() },
             GpuOptions { budget: 3_000, max_slates: 2, lanes: Some(64), ..GpuOptions::default() },
+            GpuOptions { min_shards: 3, ..GpuOptions::default() },
             // As slow as it gets, and all at once.
             GpuOptions { max_dispatch: Some(Duration::from_nanos(1)), ..GpuOptions::default() },
             GpuOptions { max_dispatch: None, ..GpuOptions::default() },
