@@ -7,6 +7,7 @@ mod common;
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use common::gpu;
 use spectrank::catalog::Catalog;
@@ -111,6 +112,32 @@ fn a_batch_takes_several_dispatches() {
     let Some(device) = gpu::device() else { return };
     let n_batches = N_SLATES.div_ceil(BATCH) as u32;
     assert!(undisturbed(&device).1 > 2 * n_batches, "the faults below need room to strike in the middle");
+}
+
+#[test]
+fn neither_the_pace_nor_the_bindings_change_a_bit() {
+    let Some(device) = gpu::device() else { return };
+    let expected = &undisturbed(&device).0;
+    let case = case();
+    let problem = case.problem();
+    let slates = case.prepared(&problem);
+    let none = options(&DeviceFaults::default());
+    let paced = |max_dispatch| GpuOptions { max_dispatch: Some(max_dispatch), ..GpuOptions::default() };
+    let mut n_dispatches = Vec::new();
+    for options in [
+        GpuOptions { max_dispatch: None, ..GpuOptions::default() },
+        // As slow as it gets: what is left are the dearest step and one slate.
+        paced(Duration::from_nanos(1)),
+        paced(Duration::from_secs(60)),
+        GpuOptions { min_shards: 3, ..none },
+    ] {
+        let mut engine = GpuEngine::new(device.clone(), &problem, options).unwrap();
+        // Twice: the pace is another by then.
+        assert_eq!(engine.rerank(&slates).as_ref(), Ok(expected));
+        assert_eq!(engine.rerank(&slates).as_ref(), Ok(expected));
+        n_dispatches.push(engine.n_dispatches());
+    }
+    assert!(n_dispatches[1] > 10 * n_dispatches[0], "{n_dispatches:?}");
 }
 
 #[test]
