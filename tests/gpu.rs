@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::generate::{Cloud, Items, Limits, Random, Recipe, Request, Storage};
 use common::parity::{self as category, assert_parity};
 use common::{generate, golden, gpu};
@@ -176,6 +178,9 @@ fn batching_and_splitting_change_nothing() {
             // One step per dispatch.
             GpuOptions { budget: 1, ..GpuOptions::default() },
             GpuOptions { budget: 3_000, max_slates: 2, lanes: Some(64), ..GpuOptions::default() },
+            // As slow as it gets, and all at once.
+            GpuOptions { max_dispatch: Some(Duration::from_nanos(1)), ..GpuOptions::default() },
+            GpuOptions { max_dispatch: None, ..GpuOptions::default() },
         ];
         for options in options {
             assert_eq!(gpu::rerank(&problem, &prepared, options.clone()), whole, "{options:?}");

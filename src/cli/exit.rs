@@ -4,8 +4,8 @@ use std::fmt;
 use std::process::ExitCode;
 
 use spectrank::config::ConfigError;
-use spectrank::engine::EngineError;
-use spectrank::gpu::{AdapterError, GpuError};
+use spectrank::engine::{EngineError, Interrupted};
+use spectrank::gpu::AdapterError;
 use spectrank::io::{InputError, OutputError};
 
 /// Exit codes. 2 is clap's, for a bad command line.
@@ -74,5 +74,5 @@ failure_from!(
     OutputError => Output,
     AdapterError => Gpu,
     EngineError => Gpu,
-    GpuError => Gpu,
+    Interrupted => Gpu,
 );

@@ -258,36 +258,44 @@ impl Plan {
         let rows_per_item = if self.params.rest_octets > 0 { 2 } else { 1 };
         let (signals, octets) = (problem.signals.len(), self.row_values / OCTET / rows_per_item);
         let slate_size = problem.config.slate_size;
-        let pair = 2 + signals + octets / 2;
-        let refresh = |n: usize| (n * m).div_ceil(w) * pair + n.div_ceil(w);
-        let members = MEMBER_CHUNK.min(m) * m;
-        let multiply = (m * k).div_ceil(w) * (1 + m);
-        let square = (k * k).div_ceil(w);
-        let remove_earlier = 2 * (1 + k.div_ceil(w) * (1 + m) + m.div_ceil(w) * (1 + k));
-        let attempt = 1 + 2 * m + remove_earlier + m.div_ceil(w);
-        let orthonormalise = k * (1 + 2 * attempt + m + m.div_ceil(w));
-        let add_row = 1 + signals * (1 + octets.div_ceil(w) * 5);
+        let per_lane = |n: usize| n.div_ceil(w);
+        // A loop of n turns takes n + 1: the last one finds that it is over.
+        let turns = |n: usize, body: usize| n + 1 + n * body;
+        let over_slots = turns(m, 0);
+        let copy_basis = turns(per_lane(m * k), 0);
+        let square = |body: usize| turns(per_lane(k * k), body);
+        // All signals together have `octets` octets.
+        let pair = turns(signals, 1) + octets / 2;
+        let refresh = |n: usize| turns(per_lane(n * m), pair) + turns(per_lane(n), 0);
+        // `total` loops over the lanes of both sums of a signal.
+        let member_pair = turns(signals, 1 + 2 * turns(3, 0)) + octets;
+        let multiply = turns(per_lane(m * k), over_slots);
+        let remove_earlier = turns(2, turns(per_lane(k), over_slots) + turns(per_lane(m), turns(k, 0)));
+        let attempt = 2 * over_slots + remove_earlier + turns(per_lane(m), 0);
+        let orthonormalise = turns(k, turns(2, attempt) + over_slots + turns(per_lane(m), 0));
+        let jacobi = turns(JACOBI_SWEEPS, square(0) + turns(k, 2 * square(0)));
+        let rotate_rows = turns(per_lane(m), turns(k, turns(k, 0)) + turns(k, 0));
+        let add_row = turns(signals, turns(per_lane(octets), turns(4, 0)));
         let longest_rule = problem.spacing.iter().map(|r| r.weights.len()).max().unwrap_or(0);
-        let semantic = problem.semantic_id.as_ref().map_or(0, |s| s.weights.len() * (1 + s.n_levels));
-        let caps: usize = problem.caps.iter().map(|c| 1 + c.window).sum();
-        let score = k.div_ceil(4) * (1 + m) + k * (1 + k) + problem.spacing.len() + semantic + signals + octets + caps;
+        let load_spacing = turns(per_lane(problem.spacing.len()), turns(longest_rule, 0));
+        let semantic = problem.semantic_id.as_ref().map_or(0, |s| turns(s.weights.len(), turns(s.n_levels, 0)));
+        let balance = turns(signals, 1) + octets;
+        let caps = 1 + problem.caps.iter().map(|c| 1 + turns(c.window, 0)).sum::<usize>();
+        let diversity = turns(k.div_ceil(4), over_slots) + turns(k, turns(k, 0));
+        let score = diversity + turns(problem.spacing.len(), 0) + semantic + balance + caps;
         let cost = |phase: Phase| match phase {
-            Phase::Recents => MEMBER_CHUNK * add_row,
-            Phase::Begin => (m * k).div_ceil(w) + (1 + longest_rule) + 3 * slate_size + m,
-            // The four lanes of both sums of a signal.
-            Phase::Members => members.div_ceil(w) * (1 + signals * (1 + 2 * 3) + octets) + (m * m).div_ceil(w),
-            Phase::Sweep => multiply + (m * k).div_ceil(w) + orthonormalise,
-            Phase::Rotate => {
-                let jacobi = JACOBI_SWEEPS * (1 + square + k * (1 + 2 * square));
-                multiply + square * (1 + m) + jacobi + k + m.div_ceil(w) * (1 + k * (2 + k)) + orthonormalise
-            }
-            Phase::Expose => square * (1 + m),
+            Phase::Recents => turns(MEMBER_CHUNK, add_row),
+            Phase::Begin => copy_basis + load_spacing + turns(3 * slate_size, 0) + over_slots,
+            Phase::Members => turns(per_lane(MEMBER_CHUNK.min(m) * m), member_pair) + turns(per_lane(m * m), 0),
+            Phase::Sweep => multiply + copy_basis + orthonormalise,
+            Phase::Rotate => multiply + square(over_slots) + jacobi + turns(k, 0) + rotate_rows + orthonormalise,
+            Phase::Expose => copy_basis + square(over_slots),
             Phase::ExposePast => {
-                refresh(PAST_CHUNK) + (PAST_CHUNK * k).div_ceil(w) * (1 + m) + square * (1 + PAST_CHUNK)
+                refresh(PAST_CHUNK) + turns(per_lane(PAST_CHUNK * k), over_slots) + square(turns(PAST_CHUNK, 0))
             }
-            Phase::Weights => square,
-            Phase::Scan => refresh(w) + score + 1 + w.ilog2() as usize,
-            Phase::Place => add_row + 4 * m + 2 * slate_size + 4,
+            Phase::Weights => square(0),
+            Phase::Scan => refresh(w) + score + turns(w.ilog2() as usize, 0),
+            Phase::Place => add_row + 4 * over_slots + turns(2 * slate_size, 0),
             Phase::Done => 0,
         };
         let mut dearest = 0;
@@ -296,18 +304,17 @@ impl Plan {
             self.params.cost[at / 4][at % 4] = cost(phase) as u32;
             dearest = dearest.max(cost(phase));
         }
-        let per_lane = |words: usize| words.div_ceil(w);
         let n_local = crate::config::MAX_CANDIDATES + MAX_RECENT;
-        let save = per_lane(3 * m + m * k + k * k) + 8;
+        let solver_state = turns(per_lane(m), 0) + copy_basis + turns(per_lane(k), 0) + square(0);
         let ahead = problem.config.window.ahead;
-        self.overhead = 3 * save
-            + 3 * per_lane(n_local)
-            + octets
-            + per_lane(slate_size)
-            + 2 * (m + ahead)
-            + longest_rule
-            + (m * m).div_ceil(w)
-            + (m * k).div_ceil(w);
+        self.overhead = 3 * solver_state
+            + 3 * turns(per_lane(n_local), 0)
+            + turns(per_lane(self.row_values), 0)
+            + turns(per_lane(slate_size), 0)
+            + 2 * turns(m + ahead, 0)
+            + load_spacing
+            + turns(per_lane(m * m), 0)
+            + copy_basis;
         let needed = dearest + self.overhead + 1;
         if needed > max_iterations {
             return Err(PlanError::Step { needed, available: max_iterations });

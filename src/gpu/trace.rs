@@ -2,7 +2,8 @@
 //!
 //! The kernel is the one that ranks slates; it only gets a budget of one step per dispatch.
 
-use crate::gpu::engine::{GpuEngine, GpuError};
+use crate::gpu::engine::GpuEngine;
+use crate::gpu::error::GpuError;
 pub use crate::gpu::layout::Phase;
 use crate::gpu::layout::{CONTROL_WORDS, SlateHeader};
 use crate::prepare::PreparedSlate;
@@ -65,14 +66,8 @@ impl GpuEngine<'_> {
     /// # Errors
     /// As [`GpuEngine::rerank`].
     pub fn trace(&mut self, slate: &PreparedSlate) -> Result<Vec<Snapshot>, GpuError> {
-        let budget = std::mem::replace(&mut self.options.budget, 1);
-        let snapshots = self.trace_steps(std::slice::from_ref(slate));
-        self.options.budget = budget;
-        snapshots
-    }
-
-    fn trace_steps(&mut self, slate: &[PreparedSlate]) -> Result<Vec<Snapshot>, GpuError> {
-        let mut open = self.open_batch(slate);
+        let slate = std::slice::from_ref(slate);
+        let mut open = self.open_batch(slate)?;
         let size = open.buffers.state.size();
         let readback = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("trace"),
@@ -82,7 +77,7 @@ impl GpuEngine<'_> {
         });
         let mut snapshots = Vec::new();
         for _ in 0..self.plan.max_steps(slate) {
-            let output = self.advance(&mut open)?;
+            let output = self.advance(&mut open, 1)?;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             self.device.queue.submit([encoder.finish()]);
