@@ -127,15 +127,8 @@ fn names(files: &[PathBuf]) -> String {
 
 /// Only what the configuration needs is read.
 fn columns(config: &Config) -> CatalogColumns {
-    let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
-    let signals = (!config.signals.is_empty()).then(|| names(config.signals.iter().map(|s| &s.name).collect()));
-    let mut columns: Vec<String> = names(config.relevance.adjust.iter().map(|a| &a.column).collect());
-    columns.extend(config.spacing.iter().flat_map(|s| [Some(&s.column), s.confidence.as_ref()]).flatten().cloned());
-    columns.extend(config.semantic_id.iter().map(|s| s.column.clone()));
-    columns.extend(config.cap.iter().map(|c| c.column.clone()));
-    columns.sort();
-    columns.dedup();
-    CatalogColumns::Only { signals, columns }
+    let signals = (!config.signals.is_empty()).then(|| config.signals.iter().map(|s| s.name.clone()).collect());
+    CatalogColumns::Only { signals, columns: config.columns() }
 }
 
 fn stream(

@@ -1,0 +1,161 @@
+//! Runs cases through an engine under test and judges every slate.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use crate::parity::case::Case;
+use crate::parity::generate::{Limits, SLATES_PER_RECIPE, recipe};
+use crate::parity::replay::{Fault, Replay, replay};
+use crate::parity::report::{Failure, Report};
+use crate::parity::subject::{Subject, SubjectError};
+use crate::prepare::PreparedSlate;
+use crate::problem::Problem;
+use crate::slate::{RankedSlate, Slate};
+
+/// Cases made, run and judged at a time.
+const BATCH_CASES: usize = 64;
+
+/// A case that cannot be run at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("case \"{case}\" cannot be run: {reason}")]
+pub struct HarnessError {
+    /// The case.
+    pub case: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// An engine under test and what came of it so far.
+pub struct Harness<'s> {
+    subject: &'s dyn Subject,
+    report: Report,
+    started: Instant,
+    progress: Box<dyn Fn(usize) + 's>,
+}
+
+/// One case's results, before they are judged.
+type Ran = Result<Vec<RankedSlate>, SubjectError>;
+
+impl<'s> Harness<'s> {
+    /// A harness that has seen nothing yet.
+    pub fn new(subject: &'s dyn Subject) -> Self {
+        let report = Report { engine: subject.name(), ..Report::default() };
+        Self { subject, report, started: Instant::now(), progress: Box::new(|_| {}) }
+    }
+
+    /// Calls `progress` with the number of slates that were judged since the last call.
+    pub fn with_progress(mut self, progress: impl Fn(usize) + 's) -> Self {
+        self.progress = Box::new(progress);
+        self
+    }
+
+    /// What was found.
+    pub fn into_report(mut self) -> Report {
+        self.report.seconds = self.started.elapsed().as_secs_f64();
+        self.report
+    }
+
+    /// Checks `n_slates` generated slates. Slate i is slate `i % 4` of recipe `i / 4`; nothing else decides what it is.
+    ///
+    /// # Errors
+    /// A recipe that cannot be made: a bug of the generator.
+    pub fn check_generated(&mut self, seed: u64, n_slates: usize, limits: &Limits) -> Result<(), HarnessError> {
+        let n_recipes = n_slates.div_ceil(SLATES_PER_RECIPE);
+        for first in (0..n_recipes).step_by(BATCH_CASES) {
+            let indices = first..(first + BATCH_CASES).min(n_recipes);
+            let make = |index: usize| {
+                let mut recipe = recipe(seed, index as u64, limits);
+                recipe.requests.truncate(n_slates - index * SLATES_PER_RECIPE);
+                let name = format!("seed {seed}, case {index}");
+                let mut case =
+                    recipe.build().map_err(|e| HarnessError { case: name.clone(), reason: e.to_string() })?;
+                case.name = name;
+                for (i, slate) in case.slates.iter_mut().enumerate() {
+                    slate.id = format!("{}", index * SLATES_PER_RECIPE + i);
+                }
+                Ok(case)
+            };
+            let cases = indices.into_par_iter().map(make).collect::<Result<Vec<_>, _>>()?;
+            self.check_cases(&cases)?;
+        }
+        Ok(())
+    }
+
+    /// Checks every slate of some cases.
+    ///
+    /// # Errors
+    /// A case whose parts do not fit together.
+    pub fn check_cases(&mut self, cases: &[Case]) -> Result<(), HarnessError> {
+        let refused = |case: &Case, reason: String| HarnessError { case: case.name.clone(), reason };
+        let problems = cases
+            .iter()
+            .map(|case| Problem::new(&case.config, &case.catalog).map_err(|e| refused(case, e.to_string())))
+            .collect::<Result<Vec<_>, _>>()?;
+        let prepare = |(case, problem): (&Case, &Problem)| {
+            let prepared = case.slates.iter().map(|slate| PreparedSlate::new(problem, slate));
+            prepared.collect::<Result<Vec<_>, _>>().map_err(|e| refused(case, e.to_string()))
+        };
+        let prepared = cases.iter().zip(&problems).map(prepare).collect::<Result<Vec<_>, _>>()?;
+        let subject = self.subject;
+        let run = |(problem, slates): (_, &Vec<PreparedSlate>)| run(subject, problem, slates);
+        let ran: Vec<Ran> = if self.subject.is_parallel() {
+            problems.par_iter().zip(&prepared).map(run).collect()
+        } else {
+            problems.iter().zip(&prepared).map(run).collect()
+        };
+        let replays: Vec<Vec<Replay>> = ran
+            .par_iter()
+            .zip(&problems)
+            .zip(&prepared)
+            .map(|((ran, problem), slates)| replays(problem, slates, ran))
+            .collect();
+        for (i, case) in cases.iter().enumerate() {
+            self.record(&case.name, &problems[i], &case.slates, &ran[i], &replays[i]);
+        }
+        Ok(())
+    }
+
+    /// Checks slates of a problem; `prepared` are the same slates, ready for engines.
+    pub fn check_slates(&mut self, problem: &Problem, slates: &[Slate], prepared: &[PreparedSlate]) {
+        let ran = run(self.subject, problem, prepared);
+        let replays = replays(problem, prepared, &ran);
+        self.record("files", problem, slates, &ran, &replays);
+    }
+
+    fn record(&mut self, name: &str, problem: &Problem, slates: &[Slate], ran: &Ran, replays: &[Replay]) {
+        (self.progress)(slates.len());
+        let failure = |slate: &Slate, fault: String, position| {
+            let name = format!("{name}, slate {}", slate.id);
+            Failure { slate: slate.id.clone(), fault, position, case: Case::of_slate(&name, problem, slate).ok() }
+        };
+        match ran {
+            Ok(_) => {}
+            Err(SubjectError::Unsupported(_)) => self.report.unsupported += 1,
+            Err(SubjectError::Failed(why)) => {
+                for slate in slates {
+                    self.report.fail(|| failure(slate, why.clone(), None));
+                }
+            }
+        }
+        for (slate, replay) in slates.iter().zip(replays) {
+            self.report.add(&slate.id, replay);
+            if let Err(fault) = replay.verdict() {
+                self.report.fail(|| failure(slate, fault.to_string(), Fault::position(&fault)));
+            }
+        }
+    }
+}
+
+fn run<'p>(subject: &dyn Subject, problem: &'p Problem<'p>, slates: &[PreparedSlate]) -> Ran {
+    let ranked = subject.bind(problem)?.rerank(slates)?;
+    if ranked.len() == slates.len() {
+        return Ok(ranked);
+    }
+    Err(SubjectError::Failed(format!("{} slates came back, not {}", ranked.len(), slates.len())))
+}
+
+fn replays(problem: &Problem, slates: &[PreparedSlate], ran: &Ran) -> Vec<Replay> {
+    let Ok(ranked) = ran else { return Vec::new() };
+    slates.par_iter().zip(ranked).map(|(slate, ranked)| replay(problem, slate, ranked)).collect()
+}

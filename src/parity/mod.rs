@@ -1,0 +1,30 @@
+//! Does an engine compute what the reference computes? Anyone can ask, of any engine, on any data.
+//!
+//! ```text
+//! generate::recipe(seed, index) ─→ Recipe ─→ Case {config, catalog, slates}        or the user's own files
+//!                                             │
+//! Subject (an engine under test) ── rerank ───┤
+//!                                             ↓
+//! replay(problem, slate, ranked) ─→ Replay: every pick judged by the f64 reference (SPEC 9)
+//!                                             ↓
+//! Harness ─→ Report: figures, worst slate, faults;   a fault → attribution: the first stage that departs
+//!                                                            → shrink: a small Case in a file, to run anywhere
+//! ```
+//! Nothing is printed here; reports and faults are values that know how to say what they mean.
+
+pub mod case;
+mod copies;
+pub mod generate;
+pub mod harness;
+pub mod random;
+pub mod recipe;
+mod replay;
+pub mod report;
+pub mod subject;
+
+pub use case::{Case, CaseError};
+pub use generate::Limits;
+pub use harness::Harness;
+pub use replay::{Fault, Replay, ReplayedPosition, TOLERANCE, Term, bound, replay};
+pub use report::Report;
+pub use subject::{Bound, CpuSubject, Subject, SubjectError};
