@@ -18,6 +18,12 @@ fn f32_engine(problem: &Problem, slates: &[PreparedSlate]) -> Vec<RankedSlate> {
 }
 
 #[test]
+#[ignore = "single precision is beyond the bound in spectra of weight 0 or of equal weight"]
+fn f32_agrees_over_the_whole_space() {
+    assert_parity(&category::WHOLE_SPACE, 1000, &f32_engine);
+}
+
+#[test]
 fn f32_agrees_on_random_cases() {
     assert_parity(&category::RANDOM_CASES, 100, &f32_engine);
 }
@@ -44,15 +50,15 @@ fn planted() -> Recipe {
     );
     Recipe {
         seed: 5,
-        items: Items { n_items: 40, cloud: Cloud::Clusters(3, 0.3), dims: vec![12], storage: Storage::F32 },
-        requests: vec![Request { n_candidates: 30, n_recent: 3, n_pins: 1, score_scale: 1.0 }],
+        items: Items::new(40, Cloud::Clusters(3, 0.3), vec![12], Storage::F32),
+        requests: vec![Request::new(30, 3, 1)],
         config: config.unwrap(),
     }
 }
 
 /// Replays the reference's own result after `damage`; pins are passed on so that damage can spare them.
 fn replay_damaged(damage: impl Fn(&mut RankedSlate, &PreparedSlate, &Problem)) -> Replay {
-    let case = planted().build();
+    let case = planted().build().unwrap();
     let problem = Problem::new(&case.config, &case.catalog).unwrap();
     let prepared = PreparedSlate::new(&problem, &case.slates[0]).unwrap();
     let mut ranked = CpuEngine::<f64>::new(&problem).rerank(std::slice::from_ref(&prepared)).remove(0);

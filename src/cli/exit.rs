@@ -7,7 +7,7 @@ use spectrank::config::ConfigError;
 use spectrank::engine::EngineError;
 use spectrank::gpu::{AdapterError, GpuError};
 use spectrank::io::{InputError, OutputError};
-use spectrank::parity::CaseError;
+use spectrank::parity::{CaseError, HarnessError};
 
 /// Exit codes. 2 is clap's, for a bad command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,7 @@ macro_rules! failure_from {
 
 failure_from!(
     CaseError => Input,
+    HarnessError => Input,
     ConfigError => Input,
     InputError => Input,
     OutputError => Output,

@@ -2,28 +2,62 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use spectrank::parity::{Case, CpuSubject, Harness, Limits, Report, Subject};
+use spectrank::catalog::Catalog;
+use spectrank::config::Config;
+use spectrank::gpu::{self, AdapterChoice, GpuOptions};
+use spectrank::io::{self, CatalogColumns};
+use spectrank::parity::{Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
+use spectrank::prepare::PreparedSlate;
+use spectrank::problem::Problem;
+use spectrank::slate::Slate;
 
+use super::settings::read_config;
 use super::{Exit, Failure, terminal};
+
+/// Slates of the user's files computed and judged at a time.
+const BATCH_SLATES: usize = 1024;
+/// Generated slates, where the user names no number.
+const USUAL_CASES: usize = 2000;
+/// Engine runs that shrinking one failing slate may take.
+const MAX_SHRINK_RUNS: usize = 600;
 
 /// Flags of `parity`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Parity {
-    /// Generated slates to check.
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    cases: usize,
+    /// Engine to check.
+    #[arg(long, value_enum, default_value = "gpu")]
+    engine: EngineKind,
+    /// GPU to check: its number in `spectrank devices`, part of its name, its PCI id, or `all` [default: the one that
+    /// `--backend auto` takes]. A software adapter has to be named.
+    #[arg(long, value_name = "WHICH")]
+    adapter: Option<String>,
+    /// Slates to check: so many generated ones [default: 2000], or at most so many of --slates [default: all].
+    #[arg(long, value_name = "N", conflicts_with = "replay")]
+    cases: Option<usize>,
     /// Seed of the generated slates: the same seed gives the same slates on every machine.
     #[arg(long, value_name = "SEED", default_value_t = 7)]
     seed: u64,
-    /// Save every failing slate in this folder, as a file that `--replay` takes.
-    #[arg(long, value_name = "DIR")]
-    save_failures: Option<PathBuf>,
-    /// Check saved cases instead of generated ones.
+    /// Items of your own instead of generated ones, as in `rerank`.
+    #[arg(long, num_args = 1.., value_name = "FILE", requires = "slates", conflicts_with = "replay")]
+    catalog: Vec<PathBuf>,
+    /// Slates of your own, as in `rerank`.
+    #[arg(long, num_args = 1..=2, value_name = "FILE", requires = "catalog")]
+    slates: Vec<PathBuf>,
+    /// Configuration for your own files (TOML). Without one, every setting has its default.
+    #[arg(long, value_name = "FILE", requires = "catalog")]
+    config: Option<PathBuf>,
+    /// Check saved cases, on whatever engine is named.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     replay: Vec<PathBuf>,
+    /// Shrink every failing slate (the first 20) and save it in this folder, as a file that --replay takes.
+    #[arg(long, value_name = "DIR")]
+    save_failures: Option<PathBuf>,
+    /// Check instead that every bit is the same however slates are batched, ordered, split over dispatches or repeated.
+    #[arg(long, conflicts_with = "save_failures")]
+    invariance: bool,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -33,59 +67,184 @@ pub struct Parity {
 }
 
 const EXAMPLES: &str = "\
+An engine is right where, for every position of every slate, its utility is within 2e-5 (relative above 1) of what the f64
+reference computes for the same pick, no candidate was better by more than that, items appear once, and pins and caps hold.
+
 Examples:
-  spectrank parity --cases 10000 --seed 7
-  spectrank parity --cases 2000 --save-failures failures
-  spectrank parity --replay failures/*.json";
+  spectrank parity                                   2000 generated slates on the GPU
+  spectrank parity --adapter all --cases 10000       every adapter present
+  spectrank parity --engine cpu-f32                  the fast CPU engine; needs no GPU
+  spectrank parity --catalog items.parquet --slates slates.parquet --config feed.toml
+  spectrank parity --save-failures failures          then, here or elsewhere: --replay failures/*.json
+  spectrank parity --invariance --cases 5000";
 
-/// Checks an engine and says what came of it.
+/// Engines that can be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineKind {
+    /// A GPU.
+    Gpu,
+    /// The CPU engine in single precision.
+    CpuF32,
+}
+
+/// What is computed.
+enum Work {
+    Generated(usize),
+    Saved(Vec<Case>),
+    Files { config: Box<Config>, catalog: Box<Catalog> },
+}
+
+/// Checks the engines and says what came of it.
 pub fn run(flags: &Parity) -> Result<(), Failure> {
-    let subject = CpuSubject;
-    let report = check(flags, &subject)?;
-    if let Some(folder) = &flags.save_failures {
-        save(folder, &report)?;
-    }
-    if flags.json {
-        terminal::print(format_args!("{}\n", serde_json::json!(report)))?;
-    } else {
-        terminal::print(format_args!("{report}"))?;
-    }
-    if report.holds() {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Parity, "the engine does not compute what the reference computes; see the report"))
-}
-
-fn check(flags: &Parity, subject: &dyn Subject) -> Result<Report, Failure> {
-    let cases = flags.replay.iter().map(|path| Case::load(path)).collect::<Result<Vec<_>, _>>()?;
-    let n_slates = if cases.is_empty() { flags.cases } else { cases.iter().map(|case| case.slates.len()).sum() };
-    let bar = progress_bar(n_slates as u64, flags.quiet || flags.json);
-    let mut harness = Harness::new(subject).with_progress(|n| bar.inc(n as u64));
-    let result = if cases.is_empty() {
-        harness.check_generated(flags.seed, flags.cases, &Limits::USUAL)
-    } else {
-        harness.check_cases(&cases)
-    };
-    bar.finish_and_clear();
-    result.map_err(|error| Failure::new(Exit::Input, error))?;
-    Ok(harness.into_report())
-}
-
-fn save(folder: &std::path::Path, report: &Report) -> Result<(), Failure> {
-    for failure in &report.failures {
-        if let Some(case) = &failure.case {
-            let path = folder.join(format!("{}.json", case.name.replace(", ", "_").replace(' ', "-")));
-            case.save(&path, &failure.fault)?;
+    let work = work(flags)?;
+    let (mut holds, mut reports) = (true, Vec::new());
+    for subject in subjects(flags)? {
+        let (report, text, report_holds) = if flags.invariance {
+            let report = invariance(flags, &work, subject.as_ref())?;
+            (serde_json::json!(report), report.to_string(), report.holds())
+        } else {
+            let report = parity(flags, &work, subject.as_ref())?;
+            (serde_json::json!(report), report.to_string(), report.holds())
+        };
+        holds &= report_holds;
+        if flags.json {
+            reports.push(report);
+        } else {
+            terminal::print(format_args!("{text}"))?;
         }
     }
-    Ok(())
+    if flags.json {
+        terminal::print(format_args!("{}\n", serde_json::json!({ "holds": holds, "engines": reports })))?;
+    }
+    if holds {
+        return Ok(());
+    }
+    let advice =
+        if flags.save_failures.is_none() && !flags.invariance { "; --save-failures DIR keeps them" } else { "" };
+    Err(Failure::new(Exit::Parity, format_args!("not everything holds, see the report{advice}")))
 }
 
-fn progress_bar(n_slates: u64, is_hidden: bool) -> ProgressBar {
+fn subjects(flags: &Parity) -> Result<Vec<Box<dyn Subject>>, Failure> {
+    if flags.engine == EngineKind::CpuF32 {
+        return match flags.adapter {
+            Some(_) => Err(Failure::new(Exit::Gpu, "--adapter names a GPU but --engine is cpu-f32: drop one of them")),
+            None => Ok(vec![Box::new(CpuSubject::default())]),
+        };
+    }
+    let choices = match flags.adapter.as_deref() {
+        Some("all") if !gpu::list().is_empty() => (0..gpu::list().len()).map(AdapterChoice::Index).collect(),
+        None | Some("all") => vec![AdapterChoice::Auto],
+        Some(which) => vec![which.parse()?],
+    };
+    let open = |choice: AdapterChoice| {
+        let device = gpu::open(&choice).map_err(|error| {
+            let advice = "a software adapter is checked where --adapter names it, the CPU engine with --engine cpu-f32";
+            Failure::new(Exit::Gpu, format_args!("{error}; {advice}"))
+        })?;
+        Ok(Box::new(GpuSubject::new(device, GpuOptions::default())) as Box<dyn Subject>)
+    };
+    choices.into_iter().map(open).collect()
+}
+
+fn work(flags: &Parity) -> Result<Work, Failure> {
+    if !flags.replay.is_empty() {
+        return Ok(Work::Saved(flags.replay.iter().map(|path| Case::load(path)).collect::<Result<_, _>>()?));
+    }
+    if flags.catalog.is_empty() {
+        return Ok(Work::Generated(flags.cases.unwrap_or(USUAL_CASES)));
+    }
+    let config = Box::new(flags.config.as_deref().map_or_else(|| Ok(Config::default()), read_config)?);
+    let catalog = Box::new(io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?);
+    Ok(Work::Files { config, catalog })
+}
+
+fn parity(flags: &Parity, work: &Work, subject: &dyn Subject) -> Result<Report, Failure> {
+    let n_slates = match work {
+        Work::Generated(n) => Some(*n),
+        Work::Saved(cases) => Some(cases.iter().map(|case| case.slates.len()).sum()),
+        Work::Files { .. } => flags.cases,
+    };
+    let bar = progress_bar(n_slates, flags.quiet || flags.json);
+    let mut harness = Harness::new(subject).with_progress(|n| bar.inc(n as u64));
+    match work {
+        Work::Generated(n) => harness.check_generated(flags.seed, *n, &Limits::USUAL)?,
+        Work::Saved(cases) => harness.check_cases(cases)?,
+        Work::Files { config, catalog } => {
+            let problem = Problem::new(config, catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;
+            let mut batches = Batches::open(flags, &problem)?;
+            harness.check_stream(&problem, || batches.next())?;
+        }
+    }
+    bar.finish_and_clear();
+    let mut report = harness.into_report();
+    if let Some(folder) = &flags.save_failures {
+        report.save_failures(subject, folder, MAX_SHRINK_RUNS)?;
+    }
+    Ok(report)
+}
+
+fn invariance(flags: &Parity, work: &Work, subject: &dyn Subject) -> Result<Invariance, Failure> {
+    let mut invariance = Invariance::new(subject);
+    match work {
+        Work::Generated(n) => return Ok(Invariance::of_generated(subject, flags.seed, *n, &Limits::USUAL)?),
+        Work::Saved(cases) => {
+            for case in cases {
+                invariance.add_case(subject, case, flags.seed)?;
+            }
+        }
+        Work::Files { config, catalog } => {
+            let problem = Problem::new(config, catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;
+            let mut batches = Batches::open(flags, &problem)?;
+            let mut all = Vec::new();
+            while let Some((_, prepared)) = batches.next()? {
+                all.extend(prepared);
+            }
+            invariance.add(subject, &problem, &all, &names(&flags.slates), flags.seed);
+        }
+    }
+    Ok(invariance)
+}
+
+/// The user's slates, as given and ready for engines.
+struct Batches<'a> {
+    flags: &'a Parity,
+    problem: &'a Problem<'a>,
+    source: Box<dyn io::SlateSource + Send + 'a>,
+    n_left: usize,
+}
+
+impl<'a> Batches<'a> {
+    fn open(flags: &'a Parity, problem: &'a Problem<'a>) -> Result<Self, Failure> {
+        let source = io::open_slates(&flags.slates, problem.catalog)?;
+        Ok(Self { flags, problem, source, n_left: flags.cases.unwrap_or(usize::MAX) })
+    }
+
+    fn next(&mut self) -> Result<Option<(Vec<Slate>, Vec<PreparedSlate>)>, Failure> {
+        let n = self.n_left.min(BATCH_SLATES);
+        let slates = if n == 0 { None } else { self.source.next_batch(n)? };
+        let Some(slates) = slates else { return Ok(None) };
+        self.n_left -= slates.len();
+        let prepare =
+            |slate| PreparedSlate::new(self.problem, slate).map_err(|e| Failure::input(names(&self.flags.slates), e));
+        let prepared = slates.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some((slates, prepared)))
+    }
+}
+
+/// Files as a message names them.
+fn names(files: &[PathBuf]) -> String {
+    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn progress_bar(n_slates: Option<usize>, is_hidden: bool) -> ProgressBar {
     if is_hidden {
         return ProgressBar::hidden();
     }
-    // The template is a constant that parses; the default style stands in should it ever not.
-    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} slates  {per_sec}  {eta} left");
-    ProgressBar::new(n_slates).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let template = match n_slates {
+        Some(_) => "{bar:30} {human_pos}/{human_len} slates  {per_sec}  {eta} left",
+        None => "{spinner} {human_pos} slates  {per_sec}",
+    };
+    // The templates are constants that parse; the default style stands in should they ever not.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    n_slates.map_or_else(ProgressBar::new_spinner, |n| ProgressBar::new(n as u64)).with_style(style)
 }

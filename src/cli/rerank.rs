@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use spectrank::config::Config;
 use spectrank::engine::{ChosenEngine, Engine};
 use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
 use spectrank::prepare::PreparedSlate;
@@ -67,7 +66,7 @@ struct Summary {
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let config = flags.config.load()?;
-    let catalog = io::read_catalog(&flags.catalog, &columns(&config))?;
+    let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| match error {
         ProblemError::StrategyMissing { .. } => Failure::input(flags.config.source(), error),
         _ => Failure::input(names(&flags.catalog), error),
@@ -123,12 +122,6 @@ impl From<Failure> for Stop {
 /// Files as a message names them.
 fn names(files: &[PathBuf]) -> String {
     files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// Only what the configuration needs is read.
-fn columns(config: &Config) -> CatalogColumns {
-    let signals = (!config.signals.is_empty()).then(|| config.signals.iter().map(|s| s.name.clone()).collect());
-    CatalogColumns::Only { signals, columns: config.columns() }
 }
 
 fn stream(

@@ -1,6 +1,7 @@
 //! An open device that records its errors.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::adapter::{AdapterDescription, AdapterError, enumerate};
 use super::choice::{AdapterChoice, choose};
 use super::diagnosis::{Environment, diagnose};
+use super::pipeline::PipelineKey;
 
 /// Taken where the adapter has them, never needed.
 const OPTIONAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
@@ -78,6 +80,8 @@ pub struct OpenDevice {
     pub device: wgpu::Device,
     /// Its queue.
     pub queue: wgpu::Queue,
+    /// Kernels compiled on this device so far: a driver can take seconds for one.
+    pub(super) pipelines: Mutex<HashMap<PipelineKey, wgpu::ComputePipeline>>,
     health: Arc<Health>,
 }
 
@@ -176,7 +180,7 @@ fn open_adapter(description: AdapterDescription, adapter: wgpu::Adapter) -> Resu
         // Set once; a second call has nothing to add.
         let _ = on_loss.lost.set(reason);
     });
-    Ok(OpenDevice { description, adapter, device, queue, health })
+    Ok(OpenDevice { description, adapter, device, queue, pipelines: Mutex::default(), health })
 }
 
 #[cfg(test)]

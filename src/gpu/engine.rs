@@ -1,5 +1,6 @@
 //! The GPU engine: one workgroup per slate, thousands of slates per dispatch, resumed until every slate is done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -7,7 +8,7 @@ use futures::channel::oneshot;
 use crate::gpu::adapter::AdapterKind;
 use crate::gpu::device::{OpenDevice, PollFailure};
 use crate::gpu::layout::{Dispatch, HEADER_WORDS, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
-use crate::gpu::pipeline::{BatchBuffers, Pipeline};
+use crate::gpu::pipeline::{BatchBuffers, Pipeline, ShaderChecks};
 use crate::gpu::plan::{DeviceLimits, Plan, PlanError};
 use crate::gpu::planted::Planted;
 use crate::prepare::PreparedSlate;
@@ -70,6 +71,8 @@ pub struct GpuOptions {
     pub budget: usize,
     /// Longest wait for one dispatch.
     pub timeout: Duration,
+    /// What the compiler adds to the kernel.
+    pub shader_checks: ShaderChecks,
     /// What goes wrong on purpose.
     pub planted: Planted,
 }
@@ -82,6 +85,7 @@ impl Default for GpuOptions {
             max_batch_bytes: 256 << 20,
             budget: MAX_ITERATIONS,
             timeout: Duration::from_secs(60),
+            shader_checks: ShaderChecks::default(),
             planted: Planted::default(),
         }
     }
@@ -90,7 +94,7 @@ impl Default for GpuOptions {
 /// Composes slates on one GPU. The catalog is uploaded once, at creation.
 pub struct GpuEngine<'a> {
     problem: &'a Problem<'a>,
-    pub(super) device: OpenDevice,
+    pub(super) device: Arc<OpenDevice>,
     pub(super) options: GpuOptions,
     pub(super) plan: Plan,
     pipeline: Pipeline,
@@ -103,7 +107,12 @@ impl<'a> GpuEngine<'a> {
     ///
     /// # Errors
     /// The problem does not fit the device, or the driver refuses something.
-    pub fn new(device: OpenDevice, problem: &'a Problem<'a>, mut options: GpuOptions) -> Result<Self, GpuError> {
+    pub fn new(
+        device: impl Into<Arc<OpenDevice>>,
+        problem: &'a Problem<'a>,
+        mut options: GpuOptions,
+    ) -> Result<Self, GpuError> {
+        let device = device.into();
         if device.description.kind == AdapterKind::Cpu {
             options.max_slates = options.max_slates.min(MAX_SLATES_ON_CPU);
         }
@@ -116,7 +125,7 @@ impl<'a> GpuEngine<'a> {
             groups_per_dimension: found.max_compute_workgroups_per_dimension,
         };
         let plan = plan(problem, &limits, options.lanes, device.description.kind)?;
-        let pipeline = Pipeline::new(&device, problem, &plan, &options.planted)?;
+        let pipeline = Pipeline::new(&device, problem, &plan, &options)?;
         Ok(Self { problem, device, options, plan, pipeline, limits, next_nonce: 1 })
     }
 

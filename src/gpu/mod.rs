@@ -19,4 +19,5 @@ pub use choice::{AdapterChoice, choose};
 pub use device::{DeviceFault, OpenDevice, PollFailure, open};
 pub use diagnosis::{Environment, diagnose};
 pub use engine::{GpuEngine, GpuError, GpuOptions};
+pub use pipeline::ShaderChecks;
 pub use table::devices_table;

@@ -1,12 +1,13 @@
 //! The compiled kernel with everything bound that does not change between batches.
 
+use std::sync::PoisonError;
+
 use wgpu::util::DeviceExt;
 
 use crate::gpu::device::OpenDevice;
-use crate::gpu::engine::GpuError;
+use crate::gpu::engine::{GpuError, GpuOptions};
 use crate::gpu::layout::{Dispatch, Params};
 use crate::gpu::plan::{MAX_SHARDS, Plan};
-use crate::gpu::planted::Planted;
 use crate::gpu::{shader, tables};
 use crate::problem::Problem;
 
@@ -18,6 +19,19 @@ pub struct Pipeline {
     shards: Vec<wgpu::Buffer>,
     items: wgpu::Buffer,
 }
+
+/// What checks the compiler adds to the kernel. They change no result, and a test says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ShaderChecks {
+    /// All of them.
+    #[default]
+    Checked,
+    /// No counter in every loop, which can cost a good part of a kernel's time. Indices stay checked.
+    Trusted,
+}
+
+/// What one compiled kernel differs from another by: source, checks, and the bits of the override constants.
+pub type PipelineKey = (String, ShaderChecks, [u64; 8]);
 
 /// Buffers of one batch.
 pub struct BatchBuffers {
@@ -35,8 +49,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// The driver refuses the shader or an allocation.
-    pub fn new(open: &OpenDevice, problem: &Problem, plan: &Plan, planted: &Planted) -> Result<Self, GpuError> {
-        let source = planted.patch(shader::source()).map_err(GpuError::Planted)?;
+    pub fn new(open: &OpenDevice, problem: &Problem, plan: &Plan, options: &GpuOptions) -> Result<Self, GpuError> {
+        let source = options.planted.patch(shader::source()).map_err(GpuError::Planted)?;
         let device = &open.device;
         let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -66,7 +80,7 @@ impl Pipeline {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let pipeline = compile(device, plan, source);
+        let pipeline = cached(open, plan, source, options.shader_checks);
         let out_of_memory = pollster::block_on(memory.pop());
         if let Some(error) = out_of_memory.or(pollster::block_on(validation.pop())) {
             return Err(GpuError::Driver(one_line(&error.to_string())));
@@ -129,11 +143,32 @@ impl Pipeline {
     }
 }
 
-fn compile(device: &wgpu::Device, plan: &Plan, source: String) -> wgpu::ComputePipeline {
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some("fused"),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
-    });
+/// The kernel as this device has compiled it before, or now.
+fn cached(open: &OpenDevice, plan: &Plan, source: String, checks: ShaderChecks) -> wgpu::ComputePipeline {
+    let key = (source, checks, overrides(plan).map(|(_, value)| value.to_bits()));
+    let mut pipelines = open.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pipeline) = pipelines.get(&key) {
+        return pipeline.clone();
+    }
+    let pipeline = compile(&open.device, plan, key.0.clone(), checks);
+    pipelines.insert(key, pipeline.clone());
+    pipeline
+}
+
+fn compile(device: &wgpu::Device, plan: &Plan, source: String, checks: ShaderChecks) -> wgpu::ComputePipeline {
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some("fused"), source: wgpu::ShaderSource::Wgsl(source.into()) };
+    let module = match checks {
+        ShaderChecks::Checked => device.create_shader_module(descriptor),
+        ShaderChecks::Trusted => {
+            let checks =
+                wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+            // SAFETY: without loop bounding a shader must hold no infinite loop. This one is the program's own: every
+            // `for` counts up to a bound that its body leaves alone, `while` loops move a cursor towards one, and each
+            // turn of the outer loop spends at least one of the dispatch's budget or ends.
+            unsafe { device.create_shader_module_trusted(descriptor, checks) }
+        }
+    };
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some("rerank"),
         layout: None,

@@ -2,6 +2,8 @@
 //!
 //! The kernel is the one that ranks slates; it only gets a budget of one step per dispatch.
 
+use std::ops::ControlFlow;
+
 use crate::gpu::engine::{GpuEngine, GpuError};
 pub use crate::gpu::layout::Phase;
 use crate::gpu::layout::{CONTROL_WORDS, SlateHeader};
@@ -63,13 +65,34 @@ impl GpuEngine<'_> {
     /// # Errors
     /// As [`GpuEngine::rerank`].
     pub fn trace(&mut self, slate: &PreparedSlate) -> Result<Vec<Snapshot>, GpuError> {
-        let budget = std::mem::replace(&mut self.options.budget, 1);
-        let snapshots = self.trace_steps(std::slice::from_ref(slate));
-        self.options.budget = budget;
-        snapshots
+        let mut snapshots = Vec::new();
+        self.trace_with(slate, |snapshot| {
+            snapshots.push(snapshot);
+            ControlFlow::Continue(())
+        })?;
+        Ok(snapshots)
     }
 
-    fn trace_steps(&mut self, slate: &[PreparedSlate]) -> Result<Vec<Snapshot>, GpuError> {
+    /// Composes one slate step by step and shows its state after every step, until `look` has seen enough.
+    ///
+    /// # Errors
+    /// As [`GpuEngine::rerank`].
+    pub fn trace_with(
+        &mut self,
+        slate: &PreparedSlate,
+        look: impl FnMut(Snapshot) -> ControlFlow<()>,
+    ) -> Result<(), GpuError> {
+        let budget = std::mem::replace(&mut self.options.budget, 1);
+        let result = self.trace_steps(std::slice::from_ref(slate), look);
+        self.options.budget = budget;
+        result
+    }
+
+    fn trace_steps(
+        &mut self,
+        slate: &[PreparedSlate],
+        mut look: impl FnMut(Snapshot) -> ControlFlow<()>,
+    ) -> Result<(), GpuError> {
         let mut open = self.open_batch(slate);
         let size = open.buffers.state.size();
         let readback = self.device.device.create_buffer(&wgpu::BufferDescriptor {
@@ -78,16 +101,15 @@ impl GpuEngine<'_> {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut snapshots = Vec::new();
         for _ in 0..self.plan.max_steps(slate) {
             let output = self.advance(&mut open)?;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             self.device.queue.submit([encoder.finish()]);
             let words = self.read_back(&readback)?;
-            snapshots.push(self.snapshot(&words, &open.headers[0])?);
-            if output[0] == Phase::Done as u32 {
-                return Ok(snapshots);
+            let flow = look(self.snapshot(&words, &open.headers[0])?);
+            if flow.is_break() || output[0] == Phase::Done as u32 {
+                return Ok(());
             }
         }
         Err(GpuError::BadOutput { slate: 0, what: "it never ends".to_owned() })

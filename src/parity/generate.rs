@@ -77,8 +77,13 @@ impl Shape {
     }
 }
 
-/// Recipe `index` under `seed`.
+/// Recipe `index` under `seed`, of [`SLATES_PER_RECIPE`] slates.
 pub fn recipe(seed: u64, index: u64, limits: &Limits) -> Recipe {
+    recipe_of(seed, index, limits, SLATES_PER_RECIPE)
+}
+
+/// The same configuration and items with another number of slates.
+pub fn recipe_of(seed: u64, index: u64, limits: &Limits, n_slates: usize) -> Recipe {
     let mut random = Random::of(seed, index);
     let shape = Shape::of(&mut random, index, limits);
     let is_long = limits.long_one_in > 0 && random.one_in(limits.long_one_in);
@@ -86,8 +91,9 @@ pub fn recipe(seed: u64, index: u64, limits: &Limits) -> Recipe {
     let n_candidates = growth * limits.candidates;
     let items = items(&mut random, n_candidates + 10, shape);
     let config = config(&mut random, growth * limits.slate_size, shape, items.dims.len());
-    let requests = (0..SLATES_PER_RECIPE).map(|_| request(&mut random, n_candidates, limits)).collect();
-    Recipe { seed: random.next_u64(), items, requests, config }
+    let seed = random.next_u64();
+    let requests = (0..n_slates).map(|_| request(&mut random, n_candidates, limits)).collect();
+    Recipe { seed, items, requests, config }
 }
 
 fn items(random: &mut Random, n_items: usize, shape: Shape) -> Items {

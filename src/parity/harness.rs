@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use crate::parity::attribution::Departure;
 use crate::parity::case::Case;
 use crate::parity::generate::{Limits, SLATES_PER_RECIPE, recipe};
-use crate::parity::replay::{Fault, Replay, replay};
+use crate::parity::replay::{Replay, replay};
 use crate::parity::report::{Failure, Report};
-use crate::parity::subject::{Subject, SubjectError};
+use crate::parity::subject::{Bound, Subject, SubjectError};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::{RankedSlate, Slate};
@@ -116,18 +117,42 @@ impl<'s> Harness<'s> {
         Ok(())
     }
 
-    /// Checks slates of a problem; `prepared` are the same slates, ready for engines.
-    pub fn check_slates(&mut self, problem: &Problem, slates: &[Slate], prepared: &[PreparedSlate]) {
-        let ran = run(self.subject, problem, prepared);
-        let replays = replays(problem, prepared, &ran);
-        self.record("files", problem, slates, &ran, &replays);
+    /// Checks batches of slates of one problem, as given and ready for engines; one engine computes them all.
+    ///
+    /// # Errors
+    /// Whatever `next` fails with.
+    pub fn check_stream<'p, E>(
+        &mut self,
+        problem: &'p Problem<'p>,
+        mut next: impl FnMut() -> Result<Option<(Vec<Slate>, Vec<PreparedSlate>)>, E>,
+    ) -> Result<(), E> {
+        let mut engine = self.subject.bind(problem);
+        while let Some((slates, prepared)) = next()? {
+            let ran = match &mut engine {
+                Ok(engine) => rerank(engine.as_mut(), &prepared),
+                Err(error) => Err(error.clone()),
+            };
+            let replays = replays(problem, &prepared, &ran);
+            self.record("files", problem, &slates, &ran, &replays);
+            if matches!(ran, Err(SubjectError::Unsupported(_))) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn record(&mut self, name: &str, problem: &Problem, slates: &[Slate], ran: &Ran, replays: &[Replay]) {
         (self.progress)(slates.len());
         let failure = |slate: &Slate, fault: String, position| {
             let name = format!("{name}, slate {}", slate.id);
-            Failure { slate: slate.id.clone(), fault, position, case: Case::of_slate(&name, problem, slate).ok() }
+            Failure {
+                slate: slate.id.clone(),
+                fault,
+                position,
+                departure: departure(self.subject, problem, slate),
+                saved: None,
+                case: Case::of_slate(&name, problem, slate).ok(),
+            }
         };
         match ran {
             Ok(_) => {}
@@ -141,18 +166,42 @@ impl<'s> Harness<'s> {
         for (slate, replay) in slates.iter().zip(replays) {
             self.report.add(&slate.id, replay);
             if let Err(fault) = replay.verdict() {
-                self.report.fail(|| failure(slate, fault.to_string(), Fault::position(&fault)));
+                self.report.fail(|| failure(slate, fault.to_string(), fault.position()));
             }
         }
     }
 }
 
 fn run<'p>(subject: &dyn Subject, problem: &'p Problem<'p>, slates: &[PreparedSlate]) -> Ran {
-    let ranked = subject.bind(problem)?.rerank(slates)?;
+    rerank(subject.bind(problem)?.as_mut(), slates)
+}
+
+fn rerank(engine: &mut dyn Bound, slates: &[PreparedSlate]) -> Ran {
+    let ranked = engine.rerank(slates)?;
     if ranked.len() == slates.len() {
         return Ok(ranked);
     }
     Err(SubjectError::Failed(format!("{} slates came back, not {}", ranked.len(), slates.len())))
+}
+
+/// What is wrong first with a case of one slate, and where; none where nothing is, or where the case cannot be run.
+pub(super) fn first_fault(subject: &dyn Subject, case: &Case) -> Option<(String, Option<usize>)> {
+    let problem = Problem::new(&case.config, &case.catalog).ok()?;
+    let prepared = PreparedSlate::new(&problem, case.slates.first()?).ok()?;
+    match run(subject, &problem, std::slice::from_ref(&prepared)) {
+        Ok(ranked) => {
+            let fault = replay(&problem, &prepared, &ranked[0]).verdict().err()?;
+            Some((fault.to_string(), fault.position()))
+        }
+        Err(SubjectError::Unsupported(_)) => None,
+        Err(SubjectError::Failed(why)) => Some((why, None)),
+    }
+}
+
+/// Where a slate that failed departs first. An engine that fails again has nothing to add to the fault.
+fn departure<'p>(subject: &dyn Subject, problem: &'p Problem<'p>, slate: &Slate) -> Option<Departure> {
+    let prepared = PreparedSlate::new(problem, slate).ok()?;
+    subject.bind(problem).and_then(|mut engine| engine.departure(&prepared)).ok()?
 }
 
 fn replays(problem: &Problem, slates: &[PreparedSlate], ran: &Ran) -> Vec<Replay> {

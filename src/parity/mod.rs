@@ -12,19 +12,26 @@
 //! ```
 //! Nothing is printed here; reports and faults are values that know how to say what they mean.
 
+pub mod attribution;
 pub mod case;
 mod copies;
 pub mod generate;
+pub mod gpu_subject;
 pub mod harness;
+pub mod invariance;
 pub mod random;
 pub mod recipe;
 mod replay;
 pub mod report;
+pub mod shrink;
 pub mod subject;
 
+pub use attribution::{Departure, Stage};
 pub use case::{Case, CaseError};
 pub use generate::Limits;
-pub use harness::Harness;
+pub use gpu_subject::GpuSubject;
+pub use harness::{Harness, HarnessError};
+pub use invariance::{Invariance, Variation};
 pub use replay::{Fault, Replay, ReplayedPosition, TOLERANCE, Term, bound, replay};
 pub use report::Report;
 pub use subject::{Bound, CpuSubject, Subject, SubjectError};

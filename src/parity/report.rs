@@ -1,11 +1,15 @@
 //! What a run of the harness found.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::parity::case::Case;
+use crate::parity::attribution::Departure;
+use crate::parity::case::{Case, CaseError};
 use crate::parity::replay::{Replay, ReplayedPosition};
+use crate::parity::shrink::shrink;
+use crate::parity::subject::Subject;
 
 /// Failures kept in full; the rest are counted.
 pub const MAX_FAILURES: usize = 20;
@@ -32,6 +36,10 @@ pub struct Failure {
     pub fault: String,
     /// Where; none where the slate as a whole is wrong.
     pub position: Option<usize>,
+    /// The stage that departs first when the slate runs alone.
+    pub departure: Option<Departure>,
+    /// The file it was saved in, as small as it would get.
+    pub saved: Option<PathBuf>,
     /// The slate with all it needs.
     #[serde(skip)]
     pub case: Option<Case>,
@@ -72,6 +80,23 @@ impl Report {
         self.failed_slates == 0 && self.positions > 0
     }
 
+    /// Shrinks the failures, with at most `max_runs` engine runs each, and saves them in a folder.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn save_failures(&mut self, subject: &dyn Subject, folder: &Path, max_runs: usize) -> Result<(), CaseError> {
+        for failure in &mut self.failures {
+            let Some(case) = &failure.case else { continue };
+            let shrunk = shrink(subject, case, max_runs);
+            // What fails in company alone is saved as it is.
+            let (case, fault) = shrunk.as_ref().map_or((case, &failure.fault), |shrunk| (&shrunk.case, &shrunk.fault));
+            let path = folder.join(file_name(&case.name));
+            case.save(&path, &format!("{}: {fault}", self.engine))?;
+            failure.saved = Some(path);
+        }
+        Ok(())
+    }
+
     /// Takes in a slate's replay.
     pub(super) fn add(&mut self, slate: &str, replay: &Replay) {
         self.slates += 1;
@@ -90,6 +115,13 @@ impl Report {
             self.failures.push(failure());
         }
     }
+}
+
+/// `seed 7, case 71, slate 284` as `seed-7-case-71-slate-284.json`.
+fn file_name(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let stem: String = words.collect::<Vec<_>>().join("-").chars().take(100).collect();
+    stem + ".json"
 }
 
 fn raise(worst: &mut Option<Worst>, slate: &str, at: Option<&ReplayedPosition>, value: fn(&ReplayedPosition) -> f64) {
@@ -133,8 +165,14 @@ impl fmt::Display for Report {
         if self.unsupported > 0 {
             writeln!(f, "    {} configurations are beyond this engine's limits", self.unsupported)?;
         }
-        for Failure { slate, fault, .. } in &self.failures {
+        for Failure { slate, fault, departure, saved, .. } in &self.failures {
             writeln!(f, "    slate {slate}: {fault}")?;
+            if let Some(departure) = departure {
+                writeln!(f, "        {departure}")?;
+            }
+            if let Some(path) = saved {
+                writeln!(f, "        saved as {}", path.display())?;
+            }
         }
         if self.failed_slates > self.failures.len() {
             writeln!(f, "    and {} more", self.failed_slates - self.failures.len())?;
