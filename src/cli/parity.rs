@@ -8,10 +8,9 @@ use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::gpu::{self, AdapterChoice, GpuOptions};
 use spectrank::io::{self, CatalogColumns};
-use spectrank::parity::{Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
+use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
-use spectrank::slate::Slate;
 
 use super::settings::read_config;
 use super::{Exit, Failure, terminal};
@@ -219,7 +218,7 @@ impl<'a> Batches<'a> {
         Ok(Self { flags, problem, source, n_left: flags.cases.unwrap_or(usize::MAX) })
     }
 
-    fn next(&mut self) -> Result<Option<(Vec<Slate>, Vec<PreparedSlate>)>, Failure> {
+    fn next(&mut self) -> Result<Option<Batch>, Failure> {
         let n = self.n_left.min(BATCH_SLATES);
         let slates = if n == 0 { None } else { self.source.next_batch(n)? };
         let Some(slates) = slates else { return Ok(None) };

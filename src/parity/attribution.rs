@@ -272,5 +272,6 @@ impl<'a> Beside<'a> {
 
 /// True for a NaN as well.
 fn is_off(found: f64, wanted: f64, tolerance: f64) -> bool {
-    !((found - wanted).abs() <= tolerance)
+    let error = (found - wanted).abs();
+    error.is_nan() || error > tolerance
 }

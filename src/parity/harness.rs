@@ -35,6 +35,9 @@ pub struct Harness<'s> {
     progress: Box<dyn Fn(usize) + 's>,
 }
 
+/// Slates as given, and the same ready for engines.
+pub type Batch = (Vec<Slate>, Vec<PreparedSlate>);
+
 /// One case's results, before they are judged.
 type Ran = Result<Vec<RankedSlate>, SubjectError>;
 
@@ -124,7 +127,7 @@ impl<'s> Harness<'s> {
     pub fn check_stream<'p, E>(
         &mut self,
         problem: &'p Problem<'p>,
-        mut next: impl FnMut() -> Result<Option<(Vec<Slate>, Vec<PreparedSlate>)>, E>,
+        mut next: impl FnMut() -> Result<Option<Batch>, E>,
     ) -> Result<(), E> {
         let mut engine = self.subject.bind(problem);
         while let Some((slates, prepared)) = next()? {
@@ -176,7 +179,8 @@ fn run<'p>(subject: &dyn Subject, problem: &'p Problem<'p>, slates: &[PreparedSl
     rerank(subject.bind(problem)?.as_mut(), slates)
 }
 
-fn rerank(engine: &mut dyn Bound, slates: &[PreparedSlate]) -> Ran {
+/// All slates, or an error.
+pub(super) fn rerank(engine: &mut dyn Bound, slates: &[PreparedSlate]) -> Ran {
     let ranked = engine.rerank(slates)?;
     if ranked.len() == slates.len() {
         return Ok(ranked);

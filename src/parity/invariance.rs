@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::parity::case::Case;
 use crate::parity::generate::{Limits, recipe_of};
-use crate::parity::harness::HarnessError;
+use crate::parity::harness::{HarnessError, rerank};
 use crate::parity::random::Random;
 use crate::parity::subject::{Subject, SubjectError};
 use crate::prepare::PreparedSlate;
@@ -119,7 +119,7 @@ impl Invariance {
             Err(SubjectError::Unsupported(_)) => return self.unsupported += 1,
             Err(error) => return self.compare("one batch", name, slates.len(), &[], Err(error)),
         };
-        let whole = match engine.rerank(slates) {
+        let whole = match rerank(engine.as_mut(), slates) {
             Ok(whole) => whole,
             Err(error) => return self.compare("one batch", name, slates.len(), &[], Err(error)),
         };

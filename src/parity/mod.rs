@@ -15,6 +15,7 @@
 pub mod attribution;
 pub mod case;
 mod copies;
+mod fault;
 pub mod generate;
 pub mod gpu_subject;
 pub mod harness;
@@ -28,10 +29,11 @@ pub mod subject;
 
 pub use attribution::{Departure, Stage};
 pub use case::{Case, CaseError};
+pub use fault::{Fault, ReplayedPosition, Term};
 pub use generate::Limits;
 pub use gpu_subject::GpuSubject;
-pub use harness::{Harness, HarnessError};
+pub use harness::{Batch, Harness, HarnessError};
 pub use invariance::{Invariance, Variation};
-pub use replay::{Fault, Replay, ReplayedPosition, TOLERANCE, Term, bound, replay};
+pub use replay::{Replay, TOLERANCE, bound, replay};
 pub use report::Report;
 pub use subject::{Bound, CpuSubject, Subject, SubjectError};

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::parity::attribution::Departure;
 use crate::parity::case::{Case, CaseError};
-use crate::parity::replay::{Replay, ReplayedPosition};
+use crate::parity::fault::ReplayedPosition;
+use crate::parity::replay::Replay;
 use crate::parity::shrink::shrink;
 use crate::parity::subject::Subject;
 
@@ -128,7 +129,7 @@ fn raise(worst: &mut Option<Worst>, slate: &str, at: Option<&ReplayedPosition>, 
     let Some(at) = at else { return };
     let of_bound = value(at) / at.bound;
     // A NaN is the worst there is.
-    if worst.as_ref().is_none_or(|worst| !worst.of_bound.is_nan() && !(of_bound <= worst.of_bound)) {
+    if worst.as_ref().is_none_or(|worst| !worst.of_bound.is_nan() && (of_bound.is_nan() || of_bound > worst.of_bound)) {
         *worst = Some(Worst { of_bound, value: value(at), slate: slate.to_owned(), position: at.position });
     }
 }

@@ -3,6 +3,7 @@
 //! Parts are dropped in halves first, then one by one, large parts before small ones; then settings return to their
 //! defaults. Any failure counts, also another than the first. The number of engine runs is bounded.
 
+use crate::catalog::{Catalog, Embedding, EmbeddingData};
 use crate::config::{Balance, Config, Scope, Spectral, Strategy, Window};
 use crate::parity::case::Case;
 use crate::parity::harness::first_fault;
@@ -64,6 +65,7 @@ impl Search<'_> {
         for &(count, drop_one) in &PARTS {
             has_changed |= self.drop_parts(count, drop_one);
         }
+        has_changed |= self.narrow();
         has_changed |= self.simplify();
         has_changed
     }
@@ -98,6 +100,19 @@ impl Search<'_> {
                 }
             }
             block /= 2;
+        }
+        has_changed
+    }
+
+    /// Keeps the first half of a signal's dimensions, and again.
+    fn narrow(&mut self) -> bool {
+        let mut has_changed = false;
+        for signal in 0..self.best.catalog.signals().len() {
+            while let Some(case) = halved(&self.best, signal)
+                && self.accepts(case)
+            {
+                has_changed = true;
+            }
         }
         has_changed
     }
@@ -165,6 +180,28 @@ fn drop_candidate(case: &mut Case, index: usize) {
     let item = slate.candidates.remove(index);
     slate.scores.remove(index);
     slate.pinned.retain(|pin| pin.item != item);
+}
+
+/// The case with the first half of a signal's dimensions; none where there is one left.
+fn halved(case: &Case, index: usize) -> Option<Case> {
+    fn cut<T: Copy>(values: &[T], dim: usize, kept: usize) -> Vec<T> {
+        values.chunks_exact(dim).flat_map(|row| row[..kept].iter().copied()).collect()
+    }
+    let mut catalog = Catalog::new();
+    for (i, signal) in case.catalog.signals().iter().enumerate() {
+        let dim = signal.dim;
+        let kept = if i == index { dim / 2 } else { dim };
+        let data = match &signal.data {
+            EmbeddingData::F16(v) => EmbeddingData::F16(cut(v, dim, kept)),
+            EmbeddingData::F32(v) => EmbeddingData::F32(cut(v, dim, kept)),
+            EmbeddingData::F64(v) => EmbeddingData::F64(cut(v, dim, kept)),
+        };
+        catalog.add_signal(Embedding::new(&signal.name, kept, data)).ok()?;
+    }
+    for column in case.catalog.columns() {
+        catalog.add_column(column.clone()).ok()?;
+    }
+    Some(Case { catalog, ..case.clone() })
 }
 
 /// The case without items, signals and columns that nothing uses; none where it is no valid case any more.
