@@ -1,7 +1,9 @@
 //! One face for all engines, and the choice between them.
 
+use std::sync::Arc;
+
 use crate::cpu::CpuEngine;
-use crate::gpu::{self, AdapterChoice, AdapterError, GpuEngine, GpuError, GpuOptions};
+use crate::gpu::{self, AdapterChoice, AdapterError, GpuEngine, GpuError, GpuOptions, OpenDevice};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::RankedSlate;
@@ -28,6 +30,30 @@ pub enum Precision {
     F64,
 }
 
+/// What happens where the GPU fails for good while slates are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnGpuError {
+    /// The run ends with an error.
+    Fail,
+    /// The CPU engine does the rest, and says so.
+    Cpu,
+}
+
+/// What engine is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct EngineRequest {
+    /// Where to compute.
+    pub backend: Backend,
+    /// Which adapter; naming one counts as asking for the GPU.
+    pub adapter: AdapterChoice,
+    /// Numbers to compute with.
+    pub precision: Precision,
+    /// What to do where the GPU fails later. `None`: go on on the CPU where `auto` chose the GPU, fail where the user did.
+    pub on_gpu_error: Option<OnGpuError>,
+    /// Settings of the GPU engine.
+    pub gpu: GpuOptions,
+}
+
 /// Why no engine could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -45,6 +71,16 @@ pub enum EngineError {
     AdapterForCpu,
 }
 
+/// The GPU failed for good after some slates.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{error}; slates done until then: {n_done}, `--on-gpu-error cpu` does the rest on the CPU")]
+pub struct Interrupted {
+    /// What happened.
+    pub error: GpuError,
+    /// Slates the engine has done since its start.
+    pub n_done: u64,
+}
+
 /// An engine of any kind.
 pub enum Engine<'a> {
     /// CPU in single precision.
@@ -55,49 +91,50 @@ pub enum Engine<'a> {
     Gpu(Box<GpuEngine<'a>>),
 }
 
-/// An engine, and what `auto` has to say about the choice.
-pub struct ChosenEngine<'a> {
-    /// The engine.
-    pub engine: Engine<'a>,
-    /// Why `auto` did not take a GPU, in one line.
-    pub notice: Option<String>,
-}
-
 impl<'a> Engine<'a> {
     /// Chooses and builds an engine. Naming an adapter counts as asking for the GPU.
     ///
     /// # Errors
-    /// The GPU was asked for and cannot be had, or cannot hold the problem. `auto` takes the CPU then.
-    pub fn choose(
+    /// The GPU was asked for and cannot be had, cannot hold the problem, or computes wrongly. `auto` takes the CPU then.
+    pub fn choose(problem: &'a Problem<'a>, request: &EngineRequest) -> Result<ChosenEngine<'a>, EngineError> {
+        Self::choose_with(problem, request, |adapter| gpu::open(adapter).map(Arc::new))
+    }
+
+    /// As [`Self::choose`], with a device from elsewhere where one is needed: opened before, and shared.
+    ///
+    /// # Errors
+    /// As [`Self::choose`].
+    pub fn choose_with(
         problem: &'a Problem<'a>,
-        backend: Backend,
-        adapter: &AdapterChoice,
-        precision: Precision,
+        request: &EngineRequest,
+        open: impl FnOnce(&AdapterChoice) -> Result<Arc<OpenDevice>, AdapterError>,
     ) -> Result<ChosenEngine<'a>, EngineError> {
-        let cpu = |notice| {
-            let engine = match precision {
-                Precision::F32 => Self::CpuF32(CpuEngine::new(problem)),
-                Precision::F64 => Self::CpuF64(CpuEngine::new(problem)),
-            };
-            Ok(ChosenEngine { engine, notice })
+        let is_auto = request.backend == Backend::Auto && request.adapter == AdapterChoice::Auto;
+        let on_gpu_error = request.on_gpu_error.unwrap_or(if is_auto { OnGpuError::Cpu } else { OnGpuError::Fail });
+        let chosen = |engine, notice| ChosenEngine { engine, notice, problem, on_gpu_error, n_done: 0, replaced: None };
+        let cpu = |notice| chosen(Self::cpu(problem, request.precision), notice);
+        let gpu = || -> Result<Self, EngineError> {
+            let device = open(&request.adapter)?;
+            Ok(Self::Gpu(Box::new(GpuEngine::new(device, problem, request.gpu.clone())?)))
         };
-        let is_named = *adapter != AdapterChoice::Auto;
-        match backend {
-            Backend::Cpu if is_named => Err(EngineError::AdapterForCpu),
-            Backend::Cpu => cpu(None),
-            Backend::Auto if precision == Precision::F64 && !is_named => cpu(None),
-            _ if precision == Precision::F64 => Err(EngineError::F64OnGpu),
-            Backend::Auto if !is_named => match Self::gpu(problem, adapter) {
-                Ok(engine) => Ok(ChosenEngine { engine, notice: None }),
-                Err(error) => cpu(Some(format!("using the CPU engine: {error}"))),
+        match (request.backend, request.precision) {
+            (Backend::Cpu, _) if request.adapter != AdapterChoice::Auto => Err(EngineError::AdapterForCpu),
+            (Backend::Cpu, _) => Ok(cpu(None)),
+            (_, Precision::F64) if is_auto => Ok(cpu(None)),
+            (_, Precision::F64) => Err(EngineError::F64OnGpu),
+            _ => match gpu() {
+                Ok(engine) => Ok(chosen(engine, None)),
+                Err(error) if is_auto => Ok(cpu(Some(format!("using the CPU engine: {error}")))),
+                Err(error) => Err(error),
             },
-            _ => Ok(ChosenEngine { engine: Self::gpu(problem, adapter)?, notice: None }),
         }
     }
 
-    fn gpu(problem: &'a Problem<'a>, adapter: &AdapterChoice) -> Result<Self, EngineError> {
-        let device = gpu::open(adapter)?;
-        Ok(Self::Gpu(Box::new(GpuEngine::new(device, problem, GpuOptions::default())?)))
+    fn cpu(problem: &'a Problem<'a>, precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::CpuF32(CpuEngine::new(problem)),
+            Precision::F64 => Self::CpuF64(CpuEngine::new(problem)),
+        }
     }
 
     /// What computes, in words.
@@ -114,10 +151,78 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// The GPU fails, or returns results that cannot be right.
     pub fn rerank(&mut self, slates: &[PreparedSlate]) -> Result<Vec<RankedSlate>, GpuError> {
+        let mut ranked = Vec::with_capacity(slates.len());
+        self.rerank_into(slates, &mut ranked)?;
+        Ok(ranked)
+    }
+
+    /// Composes every slate, in order, and appends it to `ranked`.
+    ///
+    /// # Errors
+    /// As [`Self::rerank`]. What was appended until then is right and complete.
+    pub fn rerank_into(&mut self, slates: &[PreparedSlate], ranked: &mut Vec<RankedSlate>) -> Result<(), GpuError> {
         match self {
-            Self::CpuF32(engine) => Ok(engine.rerank(slates)),
-            Self::CpuF64(engine) => Ok(engine.rerank(slates)),
-            Self::Gpu(engine) => engine.rerank(slates),
+            Self::CpuF32(engine) => ranked.extend(engine.rerank(slates)),
+            Self::CpuF64(engine) => ranked.extend(engine.rerank(slates)),
+            Self::Gpu(engine) => return engine.rerank_into(slates, ranked),
         }
+        Ok(())
+    }
+}
+
+/// An engine, what there is to say about its choice, and what happens where it fails.
+pub struct ChosenEngine<'a> {
+    /// The engine.
+    pub engine: Engine<'a>,
+    /// Something the user should know, in one line: why `auto` did not take a GPU, or that the CPU took over.
+    pub notice: Option<String>,
+    problem: &'a Problem<'a>,
+    on_gpu_error: OnGpuError,
+    n_done: u64,
+    /// The engine that the CPU took over from, in words.
+    replaced: Option<String>,
+}
+
+impl ChosenEngine<'_> {
+    /// What computes, in words.
+    pub fn name(&self) -> String {
+        let now = self.engine.name();
+        self.replaced.as_ref().map_or(now.clone(), |before| format!("{before}, then {now}"))
+    }
+
+    /// Composes every slate, in order, and appends it to `ranked`. Where the GPU fails for good, the CPU engine does the
+    /// rest if that is what was asked for, now and from now on; [`notice`](Self::notice) says so.
+    ///
+    /// # Errors
+    /// The GPU failed for good. What was appended until then is right and complete.
+    pub fn rerank_into(&mut self, slates: &[PreparedSlate], ranked: &mut Vec<RankedSlate>) -> Result<(), Interrupted> {
+        let n_before = ranked.len();
+        let result = self.engine.rerank_into(slates, ranked);
+        let n_ranked = ranked.len() - n_before;
+        self.n_done += n_ranked as u64;
+        let n_done = self.n_done;
+        match (result, self.on_gpu_error) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), OnGpuError::Fail) => Err(Interrupted { error, n_done }),
+            (Err(error), OnGpuError::Cpu) => {
+                self.notice = Some(format!("the CPU engine goes on after {n_done} slates: {error}"));
+                self.replaced = Some(self.engine.name());
+                let engine = CpuEngine::<f32>::new(self.problem);
+                ranked.extend(engine.rerank(&slates[n_ranked..]));
+                self.n_done += (slates.len() - n_ranked) as u64;
+                self.engine = Engine::CpuF32(engine);
+                Ok(())
+            }
+        }
+    }
+
+    /// As [`Self::rerank_into`], into a new list.
+    ///
+    /// # Errors
+    /// As [`Self::rerank_into`]. Nothing is returned then.
+    pub fn rerank(&mut self, slates: &[PreparedSlate]) -> Result<Vec<RankedSlate>, Interrupted> {
+        let mut ranked = Vec::with_capacity(slates.len());
+        self.rerank_into(slates, &mut ranked)?;
+        Ok(ranked)
     }
 }

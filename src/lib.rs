@@ -67,6 +67,7 @@ pub mod engine;
 pub mod gpu;
 pub mod io;
 pub mod metrics;
+pub mod panics;
 pub mod parity;
 pub mod prepare;
 pub mod problem;

@@ -8,7 +8,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     skip_device_select();
-    spectrank::io::silence_caught_panics();
+    spectrank::panics::silence_caught();
     let arguments = cli::Arguments::parse();
     match cli::run(arguments) {
         Ok(()) => cli::Exit::Done.into(),

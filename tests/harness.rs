@@ -5,14 +5,13 @@
 mod common;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use common::generate::{Cloud, Items, Recipe, Request, Storage};
 use common::gpu;
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
 use spectrank::gpu::GpuOptions;
-use spectrank::gpu::planted::{Patch, Planted};
+use spectrank::gpu::planted::Planted;
 use spectrank::parity::attribution::Stage;
 use spectrank::parity::recipe::Scores;
 use spectrank::parity::shrink::shrink;
@@ -139,14 +138,14 @@ const PLANTS: [Plant; 13] = [
 ];
 
 fn sabotaged(healthy: &GpuSubject, find: &'static str, replace: &'static str) -> GpuSubject {
-    let planted = Planted { shader: vec![Patch { find, replace }], ..Planted::default() };
+    let planted = Planted::in_shader(find, replace);
     healthy.with_options(GpuOptions { planted, ..healthy.options().clone() })
 }
 
 #[test]
 fn every_planted_fault_is_caught_and_its_stage_named() {
     let Some(device) = gpu::device() else { return };
-    let healthy = GpuSubject::new(Arc::new(device), GpuOptions::default());
+    let healthy = GpuSubject::new(device, GpuOptions::default());
     let right = report(&healthy);
     assert!(right.holds(), "{right}");
     for Plant { name, find, replace, stage } in PLANTS {

@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Write};
 
 use clap::Args;
 use spectrank::demo::{self, DemoError, Style};
-use spectrank::engine::ChosenEngine;
 
 use super::settings::EngineFlags;
 use super::terminal::tell;
@@ -20,12 +19,17 @@ pub struct Demo {
 /// Re-ranks the slates that come with the program and prints what changed.
 pub fn run(flags: &Demo) -> Result<(), Failure> {
     let report = demo::run(|problem, slates| {
-        let ChosenEngine { mut engine, notice } = flags.engine.choose(problem)?;
-        if let Some(notice) = notice {
-            tell(format_args!("spectrank: {notice}"));
-        }
+        let mut engine = flags.engine.choose(problem)?;
+        let notice = |text: Option<String>| {
+            if let Some(text) = text {
+                tell(format_args!("spectrank: {text}"));
+            }
+        };
+        notice(engine.notice.take());
         tell(format_args!("spectrank: computing on {}", engine.name()));
-        Ok::<_, Failure>(engine.rerank(slates)?)
+        let ranked = engine.rerank(slates)?;
+        notice(engine.notice.take());
+        Ok::<_, Failure>(ranked)
     });
     let report = report.map_err(|error| match error {
         DemoError::Engine(failure) => failure,

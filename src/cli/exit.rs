@@ -4,8 +4,8 @@ use std::fmt;
 use std::process::ExitCode;
 
 use spectrank::config::ConfigError;
-use spectrank::engine::EngineError;
-use spectrank::gpu::{AdapterError, GpuError};
+use spectrank::engine::{EngineError, Interrupted};
+use spectrank::gpu::AdapterError;
 use spectrank::io::{InputError, OutputError};
 use spectrank::parity::{CaseError, HarnessError};
 
@@ -79,5 +79,5 @@ failure_from!(
     OutputError => Output,
     AdapterError => Gpu,
     EngineError => Gpu,
-    GpuError => Gpu,
+    Interrupted => Gpu,
 );

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use spectrank::engine::{ChosenEngine, Engine};
+use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::{Problem, ProblemError};
@@ -77,26 +77,37 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
         ("spectrank.config".to_owned(), config.to_toml()),
     ];
     let mut sink = io::create_output(&flags.output, catalog.has_ids(), &metadata)?;
-    let ChosenEngine { mut engine, notice } = flags.engine.choose(&problem)?;
-    let notice = notice.filter(|_| !flags.quiet).map(|notice| format!("spectrank: {notice}"));
+    let mut engine = flags.engine.choose(&problem)?;
     let bar = progress_bar(source.n_slates(), flags.quiet || flags.json);
-    // On a terminal at once; in a log only with the summary, so that bad input ends in one line.
-    if let Some(notice) = &notice {
-        bar.println(notice);
-    }
-    let is_told = !bar.is_hidden();
-    let result = stream(flags, &problem, &mut engine, source.as_mut(), sink.as_mut(), &bar);
+    let mut notices = Notices { is_quiet: flags.quiet, untold: Vec::new() };
+    notices.tell(&bar, engine.notice.take());
+    let result = stream(flags, &problem, &mut engine, source.as_mut(), sink.as_mut(), &bar, &mut notices);
     bar.finish_and_clear();
     let result = result.and_then(|summary| sink.finish().map(|()| summary).map_err(Stop::from));
     match result {
         Ok(summary) => {
-            if let Some(notice) = notice.filter(|_| !is_told) {
+            for notice in notices.untold {
                 terminal::tell(format_args!("{notice}"));
             }
             report(flags, &summary)
         }
         Err(Stop::ReaderLeft) => Ok(()),
         Err(Stop::Failed(failure)) => Err(failure),
+    }
+}
+
+/// What the engine has to say. On a terminal at once; in a log only with the summary, so that bad input ends in one
+/// line.
+struct Notices {
+    is_quiet: bool,
+    untold: Vec<String>,
+}
+
+impl Notices {
+    fn tell(&mut self, bar: &ProgressBar, notice: Option<String>) {
+        let Some(notice) = notice.filter(|_| !self.is_quiet) else { return };
+        let line = format!("spectrank: {notice}");
+        if bar.is_hidden() { self.untold.push(line) } else { bar.println(line) }
     }
 }
 
@@ -127,14 +138,15 @@ fn names(files: &[PathBuf]) -> String {
 fn stream(
     flags: &Rerank,
     problem: &Problem,
-    engine: &mut Engine,
+    engine: &mut ChosenEngine,
     source: &mut dyn SlateSource,
     sink: &mut dyn SlateSink,
     bar: &ProgressBar,
+    notices: &mut Notices,
 ) -> Result<Summary, Stop> {
     let started = Instant::now();
     let mut in_engine = Duration::ZERO;
-    let mut summary = Summary { engine: engine.name(), ..Summary::default() };
+    let mut summary = Summary::default();
     while let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? {
         // A slate's problem does not know its file; the user should.
         let prepare = |slate| PreparedSlate::new(problem, slate).map_err(|e| Failure::input(names(&flags.slates), e));
@@ -142,12 +154,14 @@ fn stream(
         let before = Instant::now();
         let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
         in_engine += before.elapsed();
+        notices.tell(bar, engine.notice.take());
         sink.write(&slates, &ranked, problem.catalog)?;
         summary.slates += slates.len() as u64;
         summary.positions += ranked.iter().map(|r| r.placements.len() as u64).sum::<u64>();
         summary.short_slates += ranked.iter().filter(|r| r.is_short).count() as u64;
         bar.inc(slates.len() as u64);
     }
+    summary.engine = engine.name();
     summary.seconds = started.elapsed().as_secs_f64();
     summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
     summary.engine_slates_per_s = summary.slates as f64 / in_engine.as_secs_f64().max(1e-9);

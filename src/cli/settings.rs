@@ -1,11 +1,12 @@
 //! Flags that several commands share.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use spectrank::config::{Config, Scope, Strategy};
-use spectrank::engine::{Backend, ChosenEngine, Engine, Precision};
-use spectrank::gpu::AdapterChoice;
+use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
+use spectrank::gpu::{AdapterChoice, GpuOptions};
 use spectrank::problem::Problem;
 
 use super::Failure;
@@ -22,13 +23,28 @@ pub struct EngineFlags {
     /// Numbers to compute with; f64 is the reference and runs on the CPU only.
     #[arg(long, value_enum, default_value = "f32")]
     precision: Precision,
+    /// What to do where the GPU fails for good halfway: end with an error, or do the rest on the CPU and say so
+    /// [default: cpu where `auto` chose the GPU, else fail].
+    #[arg(long, value_enum)]
+    on_gpu_error: Option<OnGpuError>,
+    /// Milliseconds of work given to the GPU at a time, at most about; less keeps a desktop smooth and drivers from
+    /// giving up on slow GPUs. The result is the same.
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = value_parser!(u64).range(1..=60_000))]
+    max_dispatch_ms: u64,
 }
 
 impl EngineFlags {
     /// Builds the engine; the notice says why `auto` took none of the GPUs.
     pub fn choose<'a>(&self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
-        let adapter = self.adapter.clone().unwrap_or_default();
-        Ok(Engine::choose(problem, self.backend, &adapter, self.precision)?)
+        let max_dispatch = Some(Duration::from_millis(self.max_dispatch_ms));
+        let request = EngineRequest {
+            backend: self.backend,
+            adapter: self.adapter.clone().unwrap_or_default(),
+            precision: self.precision,
+            on_gpu_error: self.on_gpu_error,
+            gpu: GpuOptions { max_dispatch, ..GpuOptions::default() },
+        };
+        Ok(Engine::choose(problem, &request)?)
     }
 }
 

@@ -1,15 +1,17 @@
 //! An open device that records its errors.
 
-use std::any::Any;
-use std::collections::HashMap;
 use std::error::Error as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::adapter::{AdapterDescription, AdapterError, enumerate};
 use super::choice::{AdapterChoice, choose};
 use super::diagnosis::{Environment, diagnose};
-use super::pipeline::PipelineKey;
+use super::kernel::Kernels;
+use super::known_answer::Verdicts;
+use super::plan::DeviceLimits;
+use crate::panics::caught;
 
 /// Taken where the adapter has them, never needed.
 const OPTIONAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
@@ -59,6 +61,7 @@ pub enum PollFailure {
 struct Health {
     fault: Mutex<Option<DeviceFault>>,
     lost: OnceLock<String>,
+    is_stuck: AtomicBool,
 }
 
 impl Health {
@@ -70,6 +73,8 @@ impl Health {
 
 /// A device with its queue. Errors are recorded, not raised: callers ask [`take_error`](Self::take_error) and
 /// [`is_lost`](Self::is_lost) before they believe a result.
+///
+/// Many engines can share one: kernels are compiled, and known answers asked for, once per device.
 #[derive(Debug)]
 pub struct OpenDevice {
     /// The adapter in words.
@@ -79,9 +84,9 @@ pub struct OpenDevice {
     /// The device, with the limits of the adapter.
     pub device: wgpu::Device,
     /// Its queue.
-    pub queue: wgpu::Queue,
-    /// Kernels compiled on this device so far: a driver can take seconds for one.
-    pub(super) pipelines: Mutex<HashMap<PipelineKey, wgpu::ComputePipeline>>,
+    pub queue: ManuallyDrop<wgpu::Queue>,
+    pub(super) kernels: Kernels,
+    pub(super) verdicts: Verdicts,
     health: Arc<Health>,
 }
 
@@ -110,16 +115,45 @@ impl OpenDevice {
     }
 
     fn poll_caught(&self, poll_type: wgpu::PollType) -> Result<wgpu::PollStatus, PollFailure> {
-        match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll_type))) {
+        match caught(|| self.device.poll(poll_type)) {
             Ok(Ok(status)) => Ok(status),
             Ok(Err(wgpu::PollError::Timeout)) => Err(PollFailure::Timeout),
             Ok(Err(error)) => Err(PollFailure::NotSubmitted(error.to_string())),
-            Err(panic) => {
-                let reason = panic_message(panic.as_ref());
+            Err(reason) => {
                 // The callback has set the reason already where the driver reported a loss.
                 let _ = self.health.lost.set(reason.clone());
                 Err(PollFailure::Lost(reason))
             }
+        }
+    }
+
+    /// Opens the same adapter once more, for when this device is lost.
+    ///
+    /// # Errors
+    /// The adapter is gone, or gives no device.
+    pub fn reopen(&self) -> Result<Self, AdapterError> {
+        open_adapter(self.description.clone(), self.adapter.clone()).or_else(|error| {
+            // A driver that was reset may want to be asked anew.
+            let is_same = |a: &AdapterDescription| AdapterDescription { index: self.description.index, ..a.clone() };
+            let found = enumerate().into_iter().find(|(a, _)| is_same(a) == self.description);
+            found.map_or(Err(error), |(_, adapter)| open_adapter(self.description.clone(), adapter))
+        })
+    }
+
+    /// Notes that the device does not answer. It is not waited for any more, not even when it is closed.
+    pub(super) fn give_up(&self) {
+        self.health.is_stuck.store(true, Ordering::Relaxed);
+    }
+
+    /// What engines plan with.
+    pub(super) fn limits(&self) -> DeviceLimits {
+        let found = self.device.limits();
+        DeviceLimits {
+            binding_bytes: found.max_storage_buffer_binding_size.min(found.max_buffer_size),
+            workgroup_bytes: found.max_compute_workgroup_storage_size as usize,
+            workgroup_invocations: found.max_compute_invocations_per_workgroup.min(found.max_compute_workgroup_size_x)
+                as usize,
+            groups_per_dimension: found.max_compute_workgroups_per_dimension,
         }
     }
 
@@ -139,10 +173,18 @@ impl OpenDevice {
     }
 }
 
-/// The text of a panic, in one line.
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("wgpu failed").split_whitespace().collect::<Vec<_>>().join(" ")
+impl Drop for OpenDevice {
+    fn drop(&mut self) {
+        if self.health.is_stuck.load(Ordering::Relaxed) {
+            // Closing the queue waits for its work, maybe for ever.
+            return;
+        }
+        // It also panics where the driver fails while it waits; nobody is left to whom that matters.
+        let _ = caught(|| {
+            // SAFETY: this is the queue's last use: `drop` runs once, and nothing reads the field after it.
+            unsafe { ManuallyDrop::drop(&mut self.queue) }
+        });
+    }
 }
 
 /// Opens the adapter chosen, with all its limits. Where there is no GPU, the error says why and what to do.
@@ -180,19 +222,20 @@ fn open_adapter(description: AdapterDescription, adapter: wgpu::Adapter) -> Resu
         // Set once; a second call has nothing to add.
         let _ = on_loss.lost.set(reason);
     });
-    Ok(OpenDevice { description, adapter, device, queue, pipelines: Mutex::default(), health })
+    Ok(OpenDevice {
+        description,
+        adapter,
+        device,
+        queue: ManuallyDrop::new(queue),
+        kernels: Kernels::default(),
+        verdicts: Verdicts::default(),
+        health,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DeviceFault, Health, panic_message};
-
-    #[test]
-    fn a_panic_becomes_one_line() {
-        assert_eq!(panic_message(&"Error in Device::poll:\n  lost\n".to_owned()), "Error in Device::poll: lost");
-        assert_eq!(panic_message(&"text"), "text");
-        assert_eq!(panic_message(&7), "wgpu failed");
-    }
+    use super::{DeviceFault, Health};
 
     #[test]
     fn the_first_fault_is_kept() {

@@ -1,24 +1,35 @@
 //! The GPU engine: one workgroup per slate, thousands of slates per dispatch, resumed until every slate is done.
+//!
+//! ```text
+//! start:  plan → kernel (compiled once per device) → known answers → catalog up
+//! rerank: batch up → dispatch, read back, check … until every slate is done → next batch
+//!         out of memory: half the batch;  device lost: start again on a new one, the open batch once more, by halves
+//! ```
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 
 use crate::gpu::adapter::AdapterKind;
+use crate::gpu::batch::{self, OpenBatch};
 use crate::gpu::device::{OpenDevice, PollFailure};
-use crate::gpu::layout::{Dispatch, HEADER_WORDS, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
-use crate::gpu::pipeline::{BatchBuffers, Pipeline, ShaderChecks};
+use crate::gpu::error::GpuError;
+use crate::gpu::kernel::{KernelKey, ShaderChecks};
+use crate::gpu::known_answer;
+use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS};
+use crate::gpu::pace::{Measured, Pace};
+use crate::gpu::pipeline::Pipeline;
 use crate::gpu::plan::{DeviceLimits, Plan, PlanError};
-use crate::gpu::planted::Planted;
+use crate::gpu::planted::{Planted, PlantedFault, Site};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
-use crate::slate::{Placement, RankedSlate};
+use crate::slate::RankedSlate;
 
 /// Written over the output before a batch starts: "never written" must differ from "wrote 0".
 const POISON: u32 = 0xdead_beef;
 /// Loop iterations one invocation may take in a dispatch: one driver in the wild stops looping, in silence, at 65,535.
-const MAX_ITERATIONS: usize = 65_000;
+pub(super) const MAX_ITERATIONS: usize = 65_000;
 
 /// Lanes of a software adapter: one vector of its processor.
 const FEWEST_LANES: usize = 8;
@@ -27,35 +38,8 @@ const MAX_SLATES_ON_CPU: usize = 64;
 /// Lanes of a GPU.
 const USUAL_LANES: usize = 64;
 
-/// What went wrong on the device, and what to do.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum GpuError {
-    /// The problem does not fit the device.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// A fault planted by a test does not fit.
-    #[error("planted fault: {0}")]
-    Planted(String),
-    /// The driver reported an error.
-    #[error("the GPU driver reports: {0}; run with --backend cpu")]
-    Driver(String),
-    /// Results did not arrive.
-    #[error("the GPU did not answer within {seconds} s: run with --backend cpu, or with smaller slates")]
-    Timeout {
-        /// Seconds waited.
-        seconds: u64,
-    },
-    /// Results that cannot be right.
-    #[error(
-        "the GPU returned an impossible result for slate number {slate}: {what}; its driver computes wrongly, run with --backend cpu"
-    )]
-    BadOutput {
-        /// Index of the slate in the call.
-        slate: usize,
-        /// What is impossible about it.
-        what: String,
-    },
-}
+/// Wall time that a dispatch is kept near.
+pub const DEFAULT_MAX_DISPATCH: Duration = Duration::from_millis(200);
 
 /// Settings that change how fast the engine is, never what it computes; and faults planted by tests.
 #[derive(Debug, Clone)]
@@ -69,8 +53,12 @@ pub struct GpuOptions {
     pub max_batch_bytes: u64,
     /// Loop iterations an invocation may take in one dispatch. Small values split a slate over many dispatches.
     pub budget: usize,
+    /// Wall time a dispatch should stay near; without one, each gets all it can.
+    pub max_dispatch: Option<Duration>,
     /// Longest wait for one dispatch.
     pub timeout: Duration,
+    /// Ask the device for known answers before it is trusted.
+    pub known_answer: bool,
     /// What the compiler adds to the kernel.
     pub shader_checks: ShaderChecks,
     /// What goes wrong on purpose.
@@ -84,7 +72,9 @@ impl Default for GpuOptions {
             max_slates: 4096,
             max_batch_bytes: 256 << 20,
             budget: MAX_ITERATIONS,
+            max_dispatch: Some(DEFAULT_MAX_DISPATCH),
             timeout: Duration::from_secs(60),
+            known_answer: true,
             shader_checks: ShaderChecks::default(),
             planted: Planted::default(),
         }
@@ -99,68 +89,136 @@ pub struct GpuEngine<'a> {
     pub(super) plan: Plan,
     pipeline: Pipeline,
     limits: DeviceLimits,
+    pace: Pace,
     next_nonce: u32,
 }
 
 impl<'a> GpuEngine<'a> {
-    /// Plans the problem, uploads the catalog and builds the pipeline.
+    /// Plans the problem, compiles the kernel, asks it for known answers and uploads the catalog. Engines that share a
+    /// device share kernels, and the known-answer test of each.
     ///
     /// # Errors
-    /// The problem does not fit the device, or the driver refuses something.
+    /// The problem does not fit the device, the driver refuses something, or the device computes wrongly.
     pub fn new(
         device: impl Into<Arc<OpenDevice>>,
         problem: &'a Problem<'a>,
-        mut options: GpuOptions,
+        options: GpuOptions,
     ) -> Result<Self, GpuError> {
         let device = device.into();
+        let plan = plan(problem, &device.limits(), options.lanes, device.description.kind)?;
+        Self::with_plan(device, problem, plan, options)
+    }
+
+    /// As [`Self::new`], with a plan made elsewhere.
+    pub(super) fn with_plan(
+        device: Arc<OpenDevice>,
+        problem: &'a Problem<'a>,
+        plan: Plan,
+        mut options: GpuOptions,
+    ) -> Result<Self, GpuError> {
         if device.description.kind == AdapterKind::Cpu {
             options.max_slates = options.max_slates.min(MAX_SLATES_ON_CPU);
         }
-        let found = device.device.limits();
-        let limits = DeviceLimits {
-            binding_bytes: found.max_storage_buffer_binding_size.min(found.max_buffer_size),
-            workgroup_bytes: found.max_compute_workgroup_storage_size as usize,
-            workgroup_invocations: found.max_compute_invocations_per_workgroup.min(found.max_compute_workgroup_size_x)
-                as usize,
-            groups_per_dimension: found.max_compute_workgroups_per_dimension,
-        };
-        let plan = plan(problem, &limits, options.lanes, device.description.kind)?;
-        let pipeline = Pipeline::new(&device, problem, &plan, &options)?;
-        Ok(Self { problem, device, options, plan, pipeline, limits, next_nonce: 1 })
+        let limits = device.limits();
+        let pipeline = start(&device, problem, &plan, &options)?;
+        let dearest_step = plan.params.cost.iter().flatten().max().map_or(1, |&cost| cost as usize + 1);
+        let most = options.budget.min(MAX_ITERATIONS).saturating_sub(plan.overhead).max(1);
+        let pace = Pace::new(options.max_dispatch, dearest_step.min(most)..=most, options.max_slates);
+        Ok(Self { problem, device, options, plan, pipeline, limits, pace, next_nonce: 1 })
     }
 
     /// The adapter in use.
-    pub fn device(&self) -> &OpenDevice {
+    pub fn device(&self) -> &Arc<OpenDevice> {
         &self.device
+    }
+
+    /// Dispatches so far.
+    pub fn n_dispatches(&self) -> u32 {
+        self.next_nonce - 1
     }
 
     /// Composes every slate, in order. Empty slates give empty results.
     ///
     /// # Errors
-    /// The driver fails, or returns results that cannot be right. Nothing is returned then.
+    /// As [`Self::rerank_into`]. Nothing is returned then.
     pub fn rerank(&mut self, slates: &[PreparedSlate]) -> Result<Vec<RankedSlate>, GpuError> {
         let mut ranked = Vec::with_capacity(slates.len());
-        while ranked.len() < slates.len() {
-            let rest = &slates[ranked.len()..];
-            let max_bytes = self.options.max_batch_bytes.min(self.limits.binding_bytes);
-            let n = self.plan.batch_len(rest, max_bytes, self.options.max_slates)?;
-            let first = ranked.len();
-            let batch = self.run_batch(&rest[..n], first)?;
-            ranked.extend(batch);
-        }
+        self.rerank_into(slates, &mut ranked)?;
         Ok(ranked)
     }
 
+    /// Composes every slate, in order, and appends it to `ranked` as soon as it is known to be right. Where memory runs
+    /// out the batch is halved; where the device is lost a new one is opened and the open batch done again.
+    ///
+    /// # Errors
+    /// Memory does not hold one slate, the device is lost twice over the same slates, or it returns results that cannot
+    /// be right. What was appended until then is right and complete.
+    pub fn rerank_into(&mut self, slates: &[PreparedSlate], ranked: &mut Vec<RankedSlate>) -> Result<(), GpuError> {
+        let mut done = 0;
+        // Where the batch ended that was open when the device was lost.
+        let mut replayed_until = 0;
+        while done < slates.len() {
+            let n = self.batch_len(&slates[done..], done)?;
+            match self.run_batch(&slates[done..done + n], done) {
+                Ok(batch) => {
+                    done += n;
+                    ranked.extend(batch);
+                }
+                Err(GpuError::OutOfMemory { .. }) if n > 1 && !self.device.is_lost() => self.pace.limit_slates(n),
+                Err(error) => {
+                    // Whatever came of it: where the device is lost, that is what to cure.
+                    let lost = self.device.lost_reason().map(str::to_owned);
+                    let Some(reason) = error.loss().or(lost) else { return Err(error) };
+                    if done < replayed_until {
+                        return Err(GpuError::LostAgain { reason });
+                    }
+                    replayed_until = done + n;
+                    self.pace.back_off(n);
+                    self.reopen()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Slates of the next batch.
+    fn batch_len(&self, slates: &[PreparedSlate], first: usize) -> Result<usize, GpuError> {
+        let max_bytes = self.options.max_batch_bytes.min(self.limits.binding_bytes);
+        self.plan.batch_len(slates, max_bytes, self.pace.slates()).map_err(|error| match error {
+            PlanError::Slate { index, needed, available } => {
+                PlanError::Slate { index: first + index, needed, available }.into()
+            }
+            other => other.into(),
+        })
+    }
+
+    fn reopen(&mut self) -> Result<(), GpuError> {
+        // Room for the catalog's next copy.
+        self.pipeline.release();
+        let device = Arc::new(self.device.reopen().map_err(GpuError::NotReopened)?);
+        self.pipeline = start(&device, self.problem, &self.plan, &self.options)?;
+        self.device = device;
+        Ok(())
+    }
+
     fn run_batch(&mut self, slates: &[PreparedSlate], first: usize) -> Result<Vec<RankedSlate>, GpuError> {
-        let mut open = self.open_batch(slates);
-        for _ in 0..self.plan.max_steps(slates) {
-            let output = self.advance(&mut open)?;
-            if self.is_done(&output, slates.len(), open.dispatch.nonce, first)? {
+        let n_slates = slates.len();
+        let mut open = self.open_batch(slates)?;
+        for step in 0..self.plan.max_steps(slates) {
+            let is_warm = self.pipeline.kernel().warm_up();
+            let submitted = Instant::now();
+            let output = self.advance(&mut open, self.pace.budget())?;
+            let took = submitted.elapsed();
+            let n_left = batch::n_left(&output, n_slates, open.dispatch.nonce, first)?;
+            if is_warm {
+                self.pace.record(Measured { n_slates, is_first: step == 0, n_left, took });
+            }
+            if n_left == 0 {
                 return slates
                     .iter()
                     .zip(&open.headers)
                     .enumerate()
-                    .map(|(i, (slate, header))| self.ranked(slate, header, &output, first + i))
+                    .map(|(i, (slate, header))| batch::ranked(&self.plan, slate, header, &output, first + i))
                     .collect();
             }
         }
@@ -168,67 +226,35 @@ impl<'a> GpuEngine<'a> {
     }
 
     /// Uploads a batch, its output poisoned; nothing runs yet.
-    pub(super) fn open_batch(&self, slates: &[PreparedSlate]) -> OpenBatch {
-        let headers = self.headers(slates);
-        let batch_words = batch_words(slates, &headers);
+    pub(super) fn open_batch(&self, slates: &[PreparedSlate]) -> Result<OpenBatch, GpuError> {
+        let headers = batch::headers(&self.plan, slates);
+        let words = batch::words(slates, &headers);
         let (mut state_words, mut output_words) = (0, 0);
         if let (Some(header), Some(slate)) = (headers.last(), slates.last()) {
             state_words = header.state_at as usize + self.plan.state_words(slate);
             output_words = header.output_at as usize + header.n_positions as usize * PLACEMENT_WORDS;
         }
-        let buffers = self.pipeline.batch_buffers(&self.device, &batch_words, state_words, output_words);
+        let buffers = self.pipeline.batch_buffers(&self.device, &words, state_words, output_words)?;
         self.device.queue.write_buffer(&buffers.output, 0, bytemuck::cast_slice(&vec![POISON; output_words]));
         let dispatch = Dispatch {
             n_slates: slates.len() as u32,
-            budget: self.options.budget.min(MAX_ITERATIONS).saturating_sub(self.plan.overhead).max(1) as u32,
             is_first: 1,
             row_length: (slates.len() as u32).min(self.limits.groups_per_dimension),
             ..Dispatch::default()
         };
-        OpenBatch { headers, buffers, dispatch }
+        Ok(OpenBatch { headers, buffers, dispatch })
     }
 
     /// One dispatch over the batch; returns its output.
-    pub(super) fn advance(&mut self, open: &mut OpenBatch) -> Result<Vec<u32>, GpuError> {
+    pub(super) fn advance(&mut self, open: &mut OpenBatch, budget: usize) -> Result<Vec<u32>, GpuError> {
         if open.dispatch.nonce != 0 {
             open.dispatch.is_first = 0;
         }
+        open.dispatch.budget = budget as u32;
         open.dispatch.nonce = self.next_nonce;
         self.next_nonce = self.next_nonce.wrapping_add(1).max(1);
         self.pipeline.submit(&self.device, &open.buffers, &open.dispatch);
         self.read_back(&open.buffers.readback)
-    }
-
-    fn headers(&self, slates: &[PreparedSlate]) -> Vec<SlateHeader> {
-        let mut batch_at = slates.len() * HEADER_WORDS;
-        let mut output_at = slates.len() * STATUS_WORDS;
-        let mut state_at = 0;
-        let take = |at: &mut usize, n: usize| {
-            let start = *at as u32;
-            *at += n;
-            start
-        };
-        slates
-            .iter()
-            .enumerate()
-            .map(|(i, slate)| {
-                let n_positions = slate.n_positions(self.problem.config.slate_size);
-                SlateHeader {
-                    n_candidates: slate.n_candidates() as u32,
-                    n_local: slate.rows.len() as u32,
-                    n_positions: n_positions as u32,
-                    active_rules: slate.active_rules,
-                    n_pins: slate.pins.len() as u32,
-                    rows_at: take(&mut batch_at, slate.rows.len()),
-                    base_at: take(&mut batch_at, slate.n_candidates()),
-                    pins_at: take(&mut batch_at, 2 * slate.pins.len()),
-                    state_at: take(&mut state_at, self.plan.state_words(slate)),
-                    output_at: take(&mut output_at, n_positions * PLACEMENT_WORDS),
-                    status_at: (i * STATUS_WORDS) as u32,
-                    pad: 0,
-                }
-            })
-            .collect()
     }
 
     pub(super) fn read_back(&self, readback: &wgpu::Buffer) -> Result<Vec<u32>, GpuError> {
@@ -238,11 +264,17 @@ impl<'a> GpuEngine<'a> {
             let _ = sender.send(result);
         });
         let timeout = self.options.timeout;
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) });
+        let polled = match self.options.planted.device.due(Site::Readback) {
+            Some(PlantedFault::Timeout) => Err(PollFailure::Timeout),
+            _ => self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) }),
+        };
         self.check_device()?;
         match (polled, receiver.try_recv()) {
             (Ok(_), Ok(Some(Ok(())))) => {}
-            (Err(PollFailure::Timeout), _) => return Err(GpuError::Timeout { seconds: timeout.as_secs() }),
+            (Err(PollFailure::Timeout), _) => {
+                self.device.give_up();
+                return Err(GpuError::Timeout { seconds: timeout.as_secs() });
+            }
             (polled, received) => return Err(GpuError::Driver(format!("readback failed ({polled:?}, {received:?})"))),
         }
         let view = readback.get_mapped_range(..).map_err(|e| GpuError::Driver(e.to_string()))?;
@@ -254,69 +286,29 @@ impl<'a> GpuEngine<'a> {
 
     fn check_device(&self) -> Result<(), GpuError> {
         if let Some(reason) = self.device.lost_reason() {
-            return Err(GpuError::Driver(format!("the device is lost ({reason})")));
+            return Err(GpuError::Lost { reason: reason.to_owned() });
         }
-        self.device.take_error().map_or(Ok(()), |fault| Err(GpuError::Driver(fault.to_string())))
-    }
-
-    /// True where every slate is done; an error where one did not take part in the dispatch.
-    fn is_done(&self, output: &[u32], n_slates: usize, nonce: u32, first: usize) -> Result<bool, GpuError> {
-        let mut is_done = true;
-        for (i, status) in output.chunks_exact(STATUS_WORDS).take(n_slates).enumerate() {
-            if status[2] != nonce {
-                let what = format!("dispatch {nonce} did not reach its end (mark {:#x})", status[2]);
-                return Err(GpuError::BadOutput { slate: first + i, what });
-            }
-            is_done &= status[0] == Phase::Done as u32;
-        }
-        Ok(is_done)
-    }
-
-    /// Reads one slate's placements, trusting nothing.
-    fn ranked(
-        &self,
-        slate: &PreparedSlate,
-        header: &SlateHeader,
-        output: &[u32],
-        index: usize,
-    ) -> Result<RankedSlate, GpuError> {
-        let bad = |what: String| GpuError::BadOutput { slate: index, what };
-        let n = header.n_positions as usize;
-        let filled = output[header.status_at as usize + 1] as usize;
-        if filled != n {
-            return Err(bad(format!("{filled} positions are filled, not {n}")));
-        }
-        let mut is_taken = vec![false; slate.n_candidates()];
-        let words = &output[header.output_at as usize..header.output_at as usize + n * PLACEMENT_WORDS];
-        let mut placements = Vec::with_capacity(n);
-        for (position, words) in words.chunks_exact(PLACEMENT_WORDS).enumerate() {
-            let rank = words[0] as usize;
-            if rank >= is_taken.len() || std::mem::replace(&mut is_taken[rank], true) {
-                return Err(bad(format!(
-                    "position {position} holds candidate {rank}, which is taken or does not exist"
-                )));
-            }
-            let number = |i: usize| f64::from(f32::from_bits(words[i]));
-            if (1..PLACEMENT_WORDS).any(|i| !number(i).is_finite()) {
-                return Err(bad(format!("position {position} holds a number that is not finite")));
-            }
-            placements.push(Placement {
-                candidate: slate.candidate[rank],
-                item: slate.rows[rank],
-                base: slate.base[rank],
-                utility: number(1),
-                diversity: number(2),
-                spacing: number(3),
-                semantic: number(4),
-                balance: number(5),
-            });
-        }
-        Ok(RankedSlate { placements, is_short: n < self.problem.config.slate_size })
+        self.device.take_error().map_or(Ok(()), |fault| Err(fault.into()))
     }
 }
 
+/// Compiles the kernel, tests it and uploads the catalog.
+fn start(device: &Arc<OpenDevice>, problem: &Problem, plan: &Plan, options: &GpuOptions) -> Result<Pipeline, GpuError> {
+    let Planted { shader, device: faults } = &options.planted;
+    let kernel = device.kernels.get(device, KernelKey::new(plan, shader, options.shader_checks))?;
+    if options.known_answer {
+        known_answer::check(device, problem.config, plan, shader, options.shader_checks)?;
+    }
+    Pipeline::new(device, kernel, problem, plan, faults)
+}
+
 /// Plans with the lanes asked for, or with the fewest that suit the adapter and keep every step short enough.
-fn plan(problem: &Problem, limits: &DeviceLimits, lanes: Option<usize>, kind: AdapterKind) -> Result<Plan, PlanError> {
+pub(super) fn plan(
+    problem: &Problem,
+    limits: &DeviceLimits,
+    lanes: Option<usize>,
+    kind: AdapterKind,
+) -> Result<Plan, PlanError> {
     let (fewest, most) = match lanes {
         Some(lanes) => (lanes, lanes),
         None if kind == AdapterKind::Cpu => (FEWEST_LANES, USUAL_LANES),
@@ -329,21 +321,4 @@ fn plan(problem: &Problem, limits: &DeviceLimits, lanes: Option<usize>, kind: Ad
             result => return result,
         }
     }
-}
-
-/// A batch on the device, between dispatches.
-pub(super) struct OpenBatch {
-    pub(super) headers: Vec<SlateHeader>,
-    pub(super) buffers: BatchBuffers,
-    dispatch: Dispatch,
-}
-
-fn batch_words(slates: &[PreparedSlate], headers: &[SlateHeader]) -> Vec<u32> {
-    let mut words: Vec<u32> = bytemuck::cast_slice(headers).to_vec();
-    for slate in slates {
-        words.extend_from_slice(&slate.rows);
-        words.extend(slate.base.iter().map(|&b| (b as f32).to_bits()));
-        words.extend(slate.pins.iter().flat_map(|&(position, rank)| [position, rank]));
-    }
-    words
 }

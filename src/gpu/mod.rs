@@ -1,11 +1,17 @@
 //! The GPU side, through wgpu: Vulkan, Metal and Direct3D 12.
 
 pub mod adapter;
+mod batch;
+pub mod check;
 pub mod choice;
 pub mod device;
 pub mod diagnosis;
 pub mod engine;
+pub mod error;
+mod kernel;
+pub mod known_answer;
 pub mod layout;
+pub mod pace;
 mod pipeline;
 pub mod plan;
 pub mod planted;
@@ -15,9 +21,11 @@ mod tables;
 pub mod trace;
 
 pub use adapter::{AdapterDescription, AdapterError, AdapterKind, Backend, list};
+pub use check::{AdapterCheck, check, checks_text};
 pub use choice::{AdapterChoice, choose};
 pub use device::{DeviceFault, OpenDevice, PollFailure, open};
 pub use diagnosis::{Environment, diagnose};
-pub use engine::{GpuEngine, GpuError, GpuOptions};
-pub use pipeline::ShaderChecks;
+pub use engine::{GpuEngine, GpuOptions};
+pub use error::GpuError;
+pub use kernel::ShaderChecks;
 pub use table::devices_table;

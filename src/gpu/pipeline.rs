@@ -1,37 +1,28 @@
-//! The compiled kernel with everything bound that does not change between batches.
+//! The kernel with everything bound that does not change between batches.
 
-use std::sync::PoisonError;
-
-use wgpu::util::DeviceExt;
+use std::sync::Arc;
 
 use crate::gpu::device::OpenDevice;
-use crate::gpu::engine::{GpuError, GpuOptions};
+use crate::gpu::error::GpuError;
+use crate::gpu::kernel::Kernel;
 use crate::gpu::layout::{Dispatch, Params};
 use crate::gpu::plan::{MAX_SHARDS, Plan};
-use crate::gpu::{shader, tables};
+use crate::gpu::planted::{DeviceFaults, PlantedFault, Site};
+use crate::gpu::tables;
 use crate::problem::Problem;
+
+/// Rows are uploaded in pieces of about this size: a piece is in memory three times, here, on its way and there.
+const UPLOAD_BYTES: usize = 64 << 20;
 
 /// Kernel, catalog and tables on one device.
 pub struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
+    kernel: Arc<Kernel>,
     params: wgpu::Buffer,
     dispatch: wgpu::Buffer,
     shards: Vec<wgpu::Buffer>,
     items: wgpu::Buffer,
+    faults: DeviceFaults,
 }
-
-/// What checks the compiler adds to the kernel. They change no result, and a test says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ShaderChecks {
-    /// All of them.
-    #[default]
-    Checked,
-    /// No counter in every loop, which can cost a good part of a kernel's time. Indices stay checked.
-    Trusted,
-}
-
-/// What one compiled kernel differs from another by: source, checks, and the bits of the override constants.
-pub type PipelineKey = (String, ShaderChecks, [u64; 8]);
 
 /// Buffers of one batch.
 pub struct BatchBuffers {
@@ -45,71 +36,53 @@ pub struct BatchBuffers {
 }
 
 impl Pipeline {
-    /// Uploads the catalog and compiles the kernel for the plan.
+    /// Uploads the catalog.
     ///
     /// # Errors
-    /// The driver refuses the shader or an allocation.
-    pub fn new(open: &OpenDevice, problem: &Problem, plan: &Plan, options: &GpuOptions) -> Result<Self, GpuError> {
-        let source = options.planted.patch(shader::source()).map_err(GpuError::Planted)?;
-        let device = &open.device;
-        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let upload = |label, contents: &[u8], usage| {
-            device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some(label), contents, usage })
-        };
-        let n_items = problem.catalog.n_items();
-        let rows_per_shard = plan.params.rows_per_shard as usize;
-        let shards = (0..MAX_SHARDS)
-            .map(|shard| {
-                let first = (shard * rows_per_shard).min(n_items);
-                let last = ((shard + 1) * rows_per_shard).min(n_items);
-                let mut bytes =
-                    if shard < plan.n_shards { tables::row_bytes(problem, plan, first, last) } else { Vec::new() };
-                // A binding cannot be empty.
-                bytes.resize(bytes.len().max(16), 0);
-                upload("catalog", &bytes, wgpu::BufferUsages::STORAGE)
-            })
-            .collect();
-        let mut item_words = tables::item_table(problem, plan);
-        item_words.resize(item_words.len().max(1), 0);
-        let items = upload("items", bytemuck::cast_slice(&item_words), wgpu::BufferUsages::STORAGE);
-        let params = upload("params", bytemuck::bytes_of(&plan.params), wgpu::BufferUsages::UNIFORM);
-        let dispatch = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("dispatch"),
-            size: size_of::<Dispatch>() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let pipeline = cached(open, plan, source, options.shader_checks);
-        let out_of_memory = pollster::block_on(memory.pop());
-        if let Some(error) = out_of_memory.or(pollster::block_on(validation.pop())) {
-            return Err(GpuError::Driver(one_line(&error.to_string())));
+    /// The driver refuses an allocation.
+    pub fn new(
+        open: &OpenDevice,
+        kernel: Arc<Kernel>,
+        problem: &Problem,
+        plan: &Plan,
+        faults: &DeviceFaults,
+    ) -> Result<Self, GpuError> {
+        let allocate = |label, size: usize, usage| allocate(open, faults, label, size, usage);
+        let mut shards = Vec::with_capacity(MAX_SHARDS);
+        for shard in 0..MAX_SHARDS {
+            shards.push(upload_shard(open, faults, problem, plan, shard)?);
         }
-        Ok(Self { pipeline, params, dispatch, shards, items })
+        let item_words = tables::item_table(problem, plan);
+        let items = allocate("items", 4 * item_words.len(), wgpu::BufferUsages::STORAGE)?;
+        open.queue.write_buffer(&items, 0, bytemuck::cast_slice(&item_words));
+        let params = allocate("params", size_of::<Params>(), wgpu::BufferUsages::UNIFORM)?;
+        open.queue.write_buffer(&params, 0, bytemuck::bytes_of(&plan.params));
+        let dispatch = allocate("dispatch", size_of::<Dispatch>(), wgpu::BufferUsages::UNIFORM)?;
+        Ok(Self { kernel, params, dispatch, shards, items, faults: faults.clone() })
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
     }
 
     /// Buffers for a batch, the slates uploaded.
+    ///
+    /// # Errors
+    /// The driver refuses an allocation.
     pub fn batch_buffers(
         &self,
         open: &OpenDevice,
         batch_words: &[u32],
         state_words: usize,
         output_words: usize,
-    ) -> BatchBuffers {
-        let device = &open.device;
-        let buffer = |label, words: usize, usage| {
-            let size = (4 * words.max(1)) as u64;
-            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
-        };
-        let batch = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("batch"),
-            contents: bytemuck::cast_slice(batch_words),
-            usage: wgpu::BufferUsages::STORAGE,
-        });
-        let state = buffer("state", state_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
-        let output_usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let output = buffer("output", output_words, output_usage);
-        let readback = buffer("readback", output_words, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+    ) -> Result<BatchBuffers, GpuError> {
+        let buffer = |label, words: usize, usage| allocate(open, &self.faults, label, 4 * words, usage);
+        let batch = buffer("batch", batch_words.len(), wgpu::BufferUsages::STORAGE)?;
+        open.queue.write_buffer(&batch, 0, bytemuck::cast_slice(batch_words));
+        let state = buffer("state", state_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)?;
+        let output = buffer("output", output_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)?;
+        let readback = buffer("readback", output_words, wgpu::BufferUsages::MAP_READ)?;
         let bound = [&self.params, &self.dispatch].into_iter().chain(&self.shards).chain([
             &self.items,
             &batch,
@@ -120,85 +93,95 @@ impl Pipeline {
             .enumerate()
             .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.as_entire_binding() })
             .collect();
-        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("batch"),
-            layout: &self.pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
-        BatchBuffers { bind_group, state, output, readback }
+        let bind_group = open.scoped(|device| {
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("batch"),
+                layout: &self.kernel.pipeline.get_bind_group_layout(0),
+                entries: &entries,
+            })
+        })?;
+        Ok(BatchBuffers { bind_group, state, output, readback })
     }
 
     /// One dispatch over the whole batch, and the copy of its output.
     pub fn submit(&self, open: &OpenDevice, buffers: &BatchBuffers, dispatch: &Dispatch) {
-        open.queue.write_buffer(&self.dispatch, 0, bytemuck::bytes_of(dispatch));
+        let planted = self.faults.due(Site::Submit);
+        if planted == Some(PlantedFault::Lost) {
+            open.device.destroy();
+        }
+        let mut dispatch = *dispatch;
+        if planted == Some(PlantedFault::StaleNonce) {
+            dispatch.nonce = dispatch.nonce.wrapping_sub(1);
+        }
+        open.queue.write_buffer(&self.dispatch, 0, bytemuck::bytes_of(&dispatch));
         let mut encoder = open.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("rerank") });
-        {
+        if planted != Some(PlantedFault::Truncated) {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&self.pipeline);
+            pass.set_pipeline(&self.kernel.pipeline);
             pass.set_bind_group(0, &buffers.bind_group, &[]);
             pass.dispatch_workgroups(dispatch.row_length, dispatch.n_slates.div_ceil(dispatch.row_length), 1);
         }
         encoder.copy_buffer_to_buffer(&buffers.output, 0, &buffers.readback, 0, buffers.output.size());
         open.queue.submit([encoder.finish()]);
     }
-}
 
-/// The kernel as this device has compiled it before, or now.
-fn cached(open: &OpenDevice, plan: &Plan, source: String, checks: ShaderChecks) -> wgpu::ComputePipeline {
-    let key = (source, checks, overrides(plan).map(|(_, value)| value.to_bits()));
-    let mut pipelines = open.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pipeline) = pipelines.get(&key) {
-        return pipeline.clone();
-    }
-    let pipeline = compile(&open.device, plan, key.0.clone(), checks);
-    pipelines.insert(key, pipeline.clone());
-    pipeline
-}
-
-fn compile(device: &wgpu::Device, plan: &Plan, source: String, checks: ShaderChecks) -> wgpu::ComputePipeline {
-    let descriptor =
-        wgpu::ShaderModuleDescriptor { label: Some("fused"), source: wgpu::ShaderSource::Wgsl(source.into()) };
-    let module = match checks {
-        ShaderChecks::Checked => device.create_shader_module(descriptor),
-        ShaderChecks::Trusted => {
-            let checks =
-                wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
-            // SAFETY: without loop bounding a shader must hold no infinite loop. This one is the program's own: every
-            // `for` counts up to a bound that its body leaves alone, `while` loops move a cursor towards one, and each
-            // turn of the outer loop spends at least one of the dispatch's budget or ends.
-            unsafe { device.create_shader_module_trusted(descriptor, checks) }
+    /// Gives the catalog's memory back, where others may still hold the device.
+    pub fn release(&self) {
+        for buffer in self.shards.iter().chain([&self.items]) {
+            buffer.destroy();
         }
+    }
+}
+
+/// A buffer that is written from the host; never empty, as a binding must not be.
+///
+/// It is not mapped at its creation: wgpu panics where the memory for that is not there.
+fn allocate(
+    open: &OpenDevice,
+    faults: &DeviceFaults,
+    label: &'static str,
+    size: usize,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, GpuError> {
+    if faults.due(Site::Allocation).is_some() {
+        return Err(GpuError::OutOfMemory { detail: "planted".to_owned() });
+    }
+    let descriptor = wgpu::BufferDescriptor {
+        label: Some(label),
+        size: size.max(16) as u64,
+        usage: usage | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
     };
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some("rerank"),
-        layout: None,
-        module: &module,
-        entry_point: Some(shader::ENTRY_POINT),
-        compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &overrides(plan),
-            zero_initialize_workgroup_memory: false,
-        },
-        cache: None,
-    })
+    Ok(open.scoped(|device| device.create_buffer(&descriptor))?)
 }
 
-/// Values of the shader's override constants.
-fn overrides(plan: &Plan) -> [(&'static str, f64); 8] {
-    let (m, k) = (plan.n_slots, plan.n_spectra);
-    [
-        ("WORKGROUP", plan.workgroup as f64),
-        ("N_SLOTS", m as f64),
-        ("N_SPECTRA", k as f64),
-        ("BASIS_WORDS", (m * k) as f64),
-        ("GRAM_WORDS", if plan.has_gram { (m * m) as f64 } else { 1.0 }),
-        ("SQUARE_WORDS", (k * k) as f64),
-        ("N_SHARDS", plan.n_shards as f64),
-        ("IS_F16", f64::from(u8::from(plan.is_f16))),
-    ]
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The catalog rows of one binding.
+fn upload_shard(
+    open: &OpenDevice,
+    faults: &DeviceFaults,
+    problem: &Problem,
+    plan: &Plan,
+    shard: usize,
+) -> Result<wgpu::Buffer, GpuError> {
+    let n_items = if shard < plan.n_shards { problem.catalog.n_items() } else { 0 };
+    let rows_per_shard = plan.params.rows_per_shard as usize;
+    let first = (shard * rows_per_shard).min(n_items);
+    let last = ((shard + 1) * rows_per_shard).min(n_items);
+    let row_bytes = plan.row_values * if plan.is_f16 { 2 } else { 4 };
+    let buffer = allocate(open, faults, "catalog", (last - first) * row_bytes, wgpu::BufferUsages::STORAGE)?;
+    let rows_per_piece = (UPLOAD_BYTES / row_bytes.max(1)).max(1);
+    let mut at = first;
+    while at < last && row_bytes > 0 {
+        let end = (at + rows_per_piece).min(last);
+        let bytes = tables::row_bytes(problem, plan, at, end);
+        open.queue.write_buffer(&buffer, ((at - first) * row_bytes) as u64, &bytes);
+        if end < last {
+            // Starts the copy, so that what is on its way does not pile up.
+            open.queue.submit([]);
+        }
+        at = end;
+    }
+    Ok(buffer)
 }
 
 // The uniform block is bound whole; a size that is not a multiple of 16 would be refused by some backends.

@@ -4,7 +4,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::gpu::engine::{GpuEngine, GpuError};
+use crate::gpu::engine::GpuEngine;
+use crate::gpu::error::GpuError;
 pub use crate::gpu::layout::Phase;
 use crate::gpu::layout::{CONTROL_WORDS, SlateHeader};
 use crate::prepare::PreparedSlate;
@@ -80,20 +81,10 @@ impl GpuEngine<'_> {
     pub fn trace_with(
         &mut self,
         slate: &PreparedSlate,
-        look: impl FnMut(Snapshot) -> ControlFlow<()>,
-    ) -> Result<(), GpuError> {
-        let budget = std::mem::replace(&mut self.options.budget, 1);
-        let result = self.trace_steps(std::slice::from_ref(slate), look);
-        self.options.budget = budget;
-        result
-    }
-
-    fn trace_steps(
-        &mut self,
-        slate: &[PreparedSlate],
         mut look: impl FnMut(Snapshot) -> ControlFlow<()>,
     ) -> Result<(), GpuError> {
-        let mut open = self.open_batch(slate);
+        let slate = std::slice::from_ref(slate);
+        let mut open = self.open_batch(slate)?;
         let size = open.buffers.state.size();
         let readback = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("trace"),
@@ -102,7 +93,7 @@ impl GpuEngine<'_> {
             mapped_at_creation: false,
         });
         for _ in 0..self.plan.max_steps(slate) {
-            let output = self.advance(&mut open)?;
+            let output = self.advance(&mut open, 1)?;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             self.device.queue.submit([encoder.finish()]);

@@ -31,5 +31,4 @@ pub use catalog_files::{CatalogColumns, read_catalog};
 pub use error::{AtPath, InputError, InputProblem};
 pub use output::{SlateSink, create_output};
 pub use output_error::{OutputError, OutputProblem};
-pub use parquet_file::silence_caught_panics;
 pub use slates::{SlateSource, open_slates};

@@ -3,9 +3,7 @@
 //! The reader checks much but not all of what a file says, and panics where it believed a wrong number. So the
 //! directory is checked before it is used, and what still goes wrong inside the reader becomes an error.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
@@ -13,36 +11,13 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::file::metadata::ParquetMetaData;
 
 use super::error::InputProblem;
-
-thread_local! {
-    /// True while a panic on this thread would be caught.
-    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Keeps the messages of panics that reading a damaged Parquet file caught off standard error: the error says it all.
-///
-/// For programs, once at their start. It wraps the panic hook, so it is not done behind a library user's back.
-pub fn silence_caught_panics() {
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if !IS_GUARDED.get() {
-            before(info);
-        }
-    }));
-}
+use crate::panics::caught;
 
 /// Runs the reader; a panic inside it becomes an error.
 fn guarded<T, E: Into<InputProblem>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, InputProblem> {
-    IS_GUARDED.set(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    IS_GUARDED.set(false);
-    match result {
+    match caught(work) {
         Ok(result) => result.map_err(Into::into),
-        Err(cause) => {
-            let text = cause.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no details");
-            Err(damaged(text))
-        }
+        Err(message) => Err(damaged(&message)),
     }
 }
 
@@ -137,11 +112,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_becomes_an_error_and_the_guard_goes_down() {
-        silence_caught_panics();
+    fn a_panic_becomes_an_error() {
         let found = guarded(|| -> Result<(), InputProblem> { panic!("index {}", 3) }).unwrap_err();
         assert!(found.to_string().contains("its content is damaged: index 3"), "{found}");
-        assert!(!IS_GUARDED.get());
         assert_eq!(guarded(|| Ok::<_, InputProblem>(1)).unwrap(), 1);
     }
 }

@@ -19,9 +19,9 @@ pub struct GpuSubject {
 }
 
 impl GpuSubject {
-    /// The device, and how its engines are set.
+    /// The device, and how its engines are set. Known answers are not asked for: here everything is.
     pub fn new(device: impl Into<Arc<OpenDevice>>, options: GpuOptions) -> Self {
-        Self { device: device.into(), options }
+        Self { device: device.into(), options: GpuOptions { known_answer: false, ..options } }
     }
 
     /// The device.
@@ -50,7 +50,8 @@ impl Subject for GpuSubject {
         let mut add = |name: String, options| variants.push((name, Box::new(self.with_options(options))));
         // One step per dispatch, then more and more of them.
         for budget in [1, 300, 1_000, 4_000, 16_000] {
-            add(format!("at most {budget} loops per dispatch"), GpuOptions { budget, ..self.options.clone() });
+            let options = GpuOptions { budget, max_dispatch: None, ..self.options.clone() };
+            add(format!("at most {budget} loops per dispatch"), options);
         }
         add("in batches of 3".to_owned(), GpuOptions { max_slates: 3, ..self.options.clone() });
         let shader_checks = match self.options.shader_checks {

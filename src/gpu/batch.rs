@@ -1,0 +1,112 @@
+//! A batch of slates as words for the device, and the device's words as ranked slates, trusting nothing.
+
+use super::error::GpuError;
+use super::layout::{Dispatch, HEADER_WORDS, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
+use super::pipeline::BatchBuffers;
+use super::plan::Plan;
+use crate::prepare::PreparedSlate;
+use crate::slate::{Placement, RankedSlate};
+
+/// A batch on the device, between dispatches.
+pub(super) struct OpenBatch {
+    pub(super) headers: Vec<SlateHeader>,
+    pub(super) buffers: BatchBuffers,
+    pub(super) dispatch: Dispatch,
+}
+
+/// Where each slate's words start.
+pub(super) fn headers(plan: &Plan, slates: &[PreparedSlate]) -> Vec<SlateHeader> {
+    let mut batch_at = slates.len() * HEADER_WORDS;
+    let mut output_at = slates.len() * STATUS_WORDS;
+    let mut state_at = 0;
+    let take = |at: &mut usize, n: usize| {
+        let start = *at as u32;
+        *at += n;
+        start
+    };
+    slates
+        .iter()
+        .enumerate()
+        .map(|(i, slate)| {
+            let n_positions = slate.n_positions(plan.params.slate_size as usize);
+            SlateHeader {
+                n_candidates: slate.n_candidates() as u32,
+                n_local: slate.rows.len() as u32,
+                n_positions: n_positions as u32,
+                active_rules: slate.active_rules,
+                n_pins: slate.pins.len() as u32,
+                rows_at: take(&mut batch_at, slate.rows.len()),
+                base_at: take(&mut batch_at, slate.n_candidates()),
+                pins_at: take(&mut batch_at, 2 * slate.pins.len()),
+                state_at: take(&mut state_at, plan.state_words(slate)),
+                output_at: take(&mut output_at, n_positions * PLACEMENT_WORDS),
+                status_at: (i * STATUS_WORDS) as u32,
+                pad: 0,
+            }
+        })
+        .collect()
+}
+
+/// Headers, then the slates.
+pub(super) fn words(slates: &[PreparedSlate], headers: &[SlateHeader]) -> Vec<u32> {
+    let mut words: Vec<u32> = bytemuck::cast_slice(headers).to_vec();
+    for slate in slates {
+        words.extend_from_slice(&slate.rows);
+        words.extend(slate.base.iter().map(|&b| (b as f32).to_bits()));
+        words.extend(slate.pins.iter().flat_map(|&(position, rank)| [position, rank]));
+    }
+    words
+}
+
+/// Slates that are not done yet; an error where one did not take part in the dispatch.
+pub(super) fn n_left(output: &[u32], n_slates: usize, nonce: u32, first: usize) -> Result<usize, GpuError> {
+    let mut n_left = 0;
+    for (i, status) in output.chunks_exact(STATUS_WORDS).take(n_slates).enumerate() {
+        if status[2] != nonce {
+            let what = format!("dispatch {nonce} did not reach its end (mark {:#x})", status[2]);
+            return Err(GpuError::BadOutput { slate: first + i, what });
+        }
+        n_left += usize::from(status[0] != Phase::Done as u32);
+    }
+    Ok(n_left)
+}
+
+/// Reads one slate's placements.
+pub(super) fn ranked(
+    plan: &Plan,
+    slate: &PreparedSlate,
+    header: &SlateHeader,
+    output: &[u32],
+    index: usize,
+) -> Result<RankedSlate, GpuError> {
+    let bad = |what: String| GpuError::BadOutput { slate: index, what };
+    let n = header.n_positions as usize;
+    let filled = output[header.status_at as usize + 1] as usize;
+    if filled != n {
+        return Err(bad(format!("{filled} positions are filled, not {n}")));
+    }
+    let mut is_taken = vec![false; slate.n_candidates()];
+    let words = &output[header.output_at as usize..header.output_at as usize + n * PLACEMENT_WORDS];
+    let mut placements = Vec::with_capacity(n);
+    for (position, words) in words.chunks_exact(PLACEMENT_WORDS).enumerate() {
+        let rank = words[0] as usize;
+        if rank >= is_taken.len() || std::mem::replace(&mut is_taken[rank], true) {
+            return Err(bad(format!("position {position} holds candidate {rank}, which is taken or does not exist")));
+        }
+        let number = |i: usize| f64::from(f32::from_bits(words[i]));
+        if (1..PLACEMENT_WORDS).any(|i| !number(i).is_finite()) {
+            return Err(bad(format!("position {position} holds a number that is not finite")));
+        }
+        placements.push(Placement {
+            candidate: slate.candidate[rank],
+            item: slate.rows[rank],
+            base: slate.base[rank],
+            utility: number(1),
+            diversity: number(2),
+            spacing: number(3),
+            semantic: number(4),
+            balance: number(5),
+        });
+    }
+    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize })
+}
