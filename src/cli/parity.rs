@@ -1,6 +1,6 @@
 //! `spectrank parity`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -97,12 +97,16 @@ enum Work {
 pub fn run(flags: &Parity) -> Result<(), Failure> {
     let work = work(flags)?;
     let (mut holds, mut reports) = (true, Vec::new());
-    for subject in subjects(flags)? {
+    let subjects = subjects(flags)?;
+    for (i, subject) in subjects.iter().enumerate() {
+        // One folder for each where there are several: the same slate may fail on all of them.
+        let part = if subjects.len() > 1 { format!("adapter-{i}") } else { String::new() };
+        let folder = flags.save_failures.as_ref().map(|folder| folder.join(part));
         let (report, text, report_holds) = if flags.invariance {
             let report = invariance(flags, &work, subject.as_ref())?;
             (serde_json::json!(report), report.to_string(), report.holds())
         } else {
-            let report = parity(flags, &work, subject.as_ref())?;
+            let report = parity(flags, &work, subject.as_ref(), folder.as_deref())?;
             (serde_json::json!(report), report.to_string(), report.holds())
         };
         holds &= report_holds;
@@ -157,7 +161,7 @@ fn work(flags: &Parity) -> Result<Work, Failure> {
     Ok(Work::Files { config, catalog })
 }
 
-fn parity(flags: &Parity, work: &Work, subject: &dyn Subject) -> Result<Report, Failure> {
+fn parity(flags: &Parity, work: &Work, subject: &dyn Subject, folder: Option<&Path>) -> Result<Report, Failure> {
     let n_slates = match work {
         Work::Generated(n) => Some(*n),
         Work::Saved(cases) => Some(cases.iter().map(|case| case.slates.len()).sum()),
@@ -176,7 +180,7 @@ fn parity(flags: &Parity, work: &Work, subject: &dyn Subject) -> Result<Report, 
     }
     bar.finish_and_clear();
     let mut report = harness.into_report();
-    if let Some(folder) = &flags.save_failures {
+    if let Some(folder) = folder {
         report.save_failures(subject, folder, MAX_SHRINK_RUNS)?;
     }
     Ok(report)

@@ -51,7 +51,7 @@ impl Subject for GpuSubject {
         // One step per dispatch, then more and more of them.
         for budget in [1, 300, 1_000, 4_000, 16_000] {
             let options = GpuOptions { budget, max_dispatch: None, ..self.options.clone() };
-            add(format!("at most {budget} loops per dispatch"), options);
+            add(format!("at most {budget} loop iterations per dispatch"), options);
         }
         add("in batches of 3".to_owned(), GpuOptions { max_slates: 3, ..self.options.clone() });
         let shader_checks = match self.options.shader_checks {

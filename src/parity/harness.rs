@@ -136,7 +136,7 @@ impl<'s> Harness<'s> {
                 Err(error) => Err(error.clone()),
             };
             let replays = replays(problem, &prepared, &ran);
-            self.record("files", problem, &slates, &ran, &replays);
+            self.record("", problem, &slates, &ran, &replays);
             if matches!(ran, Err(SubjectError::Unsupported(_))) {
                 break;
             }
@@ -146,10 +146,14 @@ impl<'s> Harness<'s> {
 
     fn record(&mut self, name: &str, problem: &Problem, slates: &[Slate], ran: &Ran, replays: &[Replay]) {
         (self.progress)(slates.len());
+        let named = |slate: &Slate| {
+            let separator = if name.is_empty() { "" } else { ", " };
+            format!("{name}{separator}slate {}", slate.id)
+        };
         let failure = |slate: &Slate, fault: String, position| {
-            let name = format!("{name}, slate {}", slate.id);
+            let name = named(slate);
             Failure {
-                slate: slate.id.clone(),
+                slate: name.clone(),
                 fault,
                 position,
                 departure: departure(self.subject, problem, slate),
@@ -161,13 +165,14 @@ impl<'s> Harness<'s> {
             Ok(_) => {}
             Err(SubjectError::Unsupported(_)) => self.report.unsupported += 1,
             Err(SubjectError::Failed(why)) => {
+                self.report.slates += slates.len();
                 for slate in slates {
                     self.report.fail(|| failure(slate, why.clone(), None));
                 }
             }
         }
         for (slate, replay) in slates.iter().zip(replays) {
-            self.report.add(&slate.id, replay);
+            self.report.add(&named(slate), replay);
             if let Err(fault) = replay.verdict() {
                 self.report.fail(|| failure(slate, fault.to_string(), fault.position()));
             }

@@ -86,12 +86,12 @@ impl Report {
     /// # Errors
     /// A file cannot be written.
     pub fn save_failures(&mut self, subject: &dyn Subject, folder: &Path, max_runs: usize) -> Result<(), CaseError> {
-        for failure in &mut self.failures {
+        for (i, failure) in self.failures.iter_mut().enumerate() {
             let Some(case) = &failure.case else { continue };
             let shrunk = shrink(subject, case, max_runs);
             // What fails in company alone is saved as it is.
             let (case, fault) = shrunk.as_ref().map_or((case, &failure.fault), |shrunk| (&shrunk.case, &shrunk.fault));
-            let path = folder.join(file_name(&case.name));
+            let path = folder.join(format!("{:02}-{}.json", i + 1, file_stem(&case.name)));
             case.save(&path, &format!("{}: {fault}", self.engine))?;
             failure.saved = Some(path);
         }
@@ -118,11 +118,10 @@ impl Report {
     }
 }
 
-/// `seed 7, case 71, slate 284` as `seed-7-case-71-slate-284.json`.
-fn file_name(name: &str) -> String {
+/// `seed 7, case 71, slate 284` as `seed-7-case-71-slate-284`.
+fn file_stem(name: &str) -> String {
     let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let stem: String = words.collect::<Vec<_>>().join("-").chars().take(100).collect();
-    stem + ".json"
+    words.collect::<Vec<_>>().join("-").chars().take(100).collect()
 }
 
 fn raise(worst: &mut Option<Worst>, slate: &str, at: Option<&ReplayedPosition>, value: fn(&ReplayedPosition) -> f64) {
@@ -134,11 +133,11 @@ fn raise(worst: &mut Option<Worst>, slate: &str, at: Option<&ReplayedPosition>, 
     }
 }
 
-/// `1.3e-6, 6 % of what is allowed (slate 17, position 4)`.
+/// `1.3e-6, 6 % of what is allowed (seed 7, case 4, slate 17, position 4)`.
 impl fmt::Display for Worst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { of_bound, value, slate, position } = self;
-        write!(f, "{value:.1e}, {:.1} % of what is allowed (slate {slate}, position {position})", 100.0 * of_bound)
+        write!(f, "{value:.1e}, {:.1} % of what is allowed ({slate}, position {position})", 100.0 * of_bound)
     }
 }
 
@@ -167,7 +166,7 @@ impl fmt::Display for Report {
             writeln!(f, "    {} configurations are beyond this engine's limits", self.unsupported)?;
         }
         for Failure { slate, fault, departure, saved, .. } in &self.failures {
-            writeln!(f, "    slate {slate}: {fault}")?;
+            writeln!(f, "    {slate}: {fault}")?;
             if let Some(departure) = departure {
                 writeln!(f, "        {departure}")?;
             }
