@@ -4,12 +4,12 @@
 
 mod common;
 
-use common::generate::{Cloud, Items, Limits, Random, Recipe, Request, Storage};
+use common::generate::{Cloud, Items, Limits, Recipe, Request, Storage};
 use common::parity::{self as category, assert_parity};
-use common::{generate, golden, gpu};
+use common::{golden, gpu};
 use spectrank::config::{Config, Scope};
 use spectrank::gpu::GpuOptions;
-use spectrank::parity;
+use spectrank::parity::{self, GpuSubject, Invariance};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::{RankedSlate, Slate};
@@ -158,34 +158,19 @@ fn wide_rows_hold() {
 
 /// However slates are batched, spread over lanes, split over dispatches or repeated, every bit is the same.
 #[test]
-fn batching_and_splitting_change_nothing() {
-    if gpu::device().is_none() {
-        return;
+fn batching_order_and_splitting_change_nothing() {
+    let Some(device) = gpu::device() else { return };
+    let subject = GpuSubject::new(device, GpuOptions::default());
+    let limits = Limits { candidates: 60, slate_size: 12, window: 8, spectra: 5, long_one_in: 0 };
+    let invariance = Invariance::of_generated(&subject, 3, 40, &limits).unwrap();
+    print!("{invariance}");
+    assert!(invariance.holds() && invariance.variations.len() >= 12, "{invariance}");
+}
+
+#[test]
+#[ignore = "single precision is beyond the bound in spectra of weight 0 or of equal weight"]
+fn the_whole_space_holds() {
+    if gpu::device().is_some() {
+        assert_parity(&category::WHOLE_SPACE, 60, &gpu_engine);
     }
-    let limits = Limits { candidates: 80, slate_size: 12, window: 8, spectra: 5, long_one_in: 0 };
-    generate::for_many("splits", 2, limits, |recipe| {
-        let mut recipe = recipe.clone();
-        // Bit-equality holds for every configuration; the parity bound is not what is asked here.
-        recipe.requests.extend(recipe.requests.clone());
-        let case = recipe.build().unwrap();
-        let problem = Problem::new(&case.config, &case.catalog).unwrap();
-        let prepared = prepare(&problem, &case.slates);
-        let whole = gpu_engine(&problem, &prepared);
-        let options = [
-            GpuOptions { max_slates: 1, ..GpuOptions::default() },
-            // One step per dispatch.
-            GpuOptions { budget: 1, ..GpuOptions::default() },
-            GpuOptions { budget: 3_000, max_slates: 2, lanes: Some(64), ..GpuOptions::default() },
-        ];
-        for options in options {
-            assert_eq!(gpu::rerank(&problem, &prepared, options.clone()), whole, "{options:?}");
-        }
-        let mut order: Vec<usize> = (0..prepared.len()).collect();
-        order.sort_by_key(|&i| Random(i as u64).next_u64());
-        let shuffled: Vec<_> = order.iter().map(|&i| prepared[i].clone()).collect();
-        let ranked = gpu_engine(&problem, &shuffled);
-        for (at, &i) in order.iter().enumerate() {
-            assert_eq!(ranked[at], whole[i]);
-        }
-    });
 }

@@ -96,12 +96,21 @@ enum Work {
 /// Checks the engines and says what came of it.
 pub fn run(flags: &Parity) -> Result<(), Failure> {
     let work = work(flags)?;
-    let (mut holds, mut reports) = (true, Vec::new());
+    let (mut holds, mut reports, mut not_opened) = (true, Vec::new(), None);
     let subjects = subjects(flags)?;
-    for (i, subject) in subjects.iter().enumerate() {
+    let n_subjects = subjects.len();
+    for (i, subject) in subjects.into_iter().enumerate() {
         // One folder for each where there are several: the same slate may fail on all of them.
-        let part = if subjects.len() > 1 { format!("adapter-{i}") } else { String::new() };
+        let part = if n_subjects > 1 { format!("adapter-{i}") } else { String::new() };
         let folder = flags.save_failures.as_ref().map(|folder| folder.join(part));
+        let subject = match subject {
+            Ok(subject) => subject,
+            // The others can still be checked.
+            Err(failure) => {
+                not_opened.get_or_insert(failure);
+                continue;
+            }
+        };
         let (report, text, report_holds) = if flags.invariance {
             let report = invariance(flags, &work, subject.as_ref())?;
             (serde_json::json!(report), report.to_string(), report.holds())
@@ -119,6 +128,9 @@ pub fn run(flags: &Parity) -> Result<(), Failure> {
     if flags.json {
         terminal::print(format_args!("{}\n", serde_json::json!({ "holds": holds, "engines": reports })))?;
     }
+    if let Some(failure) = not_opened {
+        return Err(failure);
+    }
     if holds {
         return Ok(());
     }
@@ -127,11 +139,14 @@ pub fn run(flags: &Parity) -> Result<(), Failure> {
     Err(Failure::new(Exit::Parity, format_args!("not everything holds, see the report{advice}")))
 }
 
-fn subjects(flags: &Parity) -> Result<Vec<Box<dyn Subject>>, Failure> {
+/// An engine to check, or why it cannot be had.
+type Opened = Result<Box<dyn Subject>, Failure>;
+
+fn subjects(flags: &Parity) -> Result<Vec<Opened>, Failure> {
     if flags.engine == EngineKind::CpuF32 {
         return match flags.adapter {
             Some(_) => Err(Failure::new(Exit::Gpu, "--adapter names a GPU but --engine is cpu-f32: drop one of them")),
-            None => Ok(vec![Box::new(CpuSubject::default())]),
+            None => Ok(vec![Ok(Box::new(CpuSubject::default()))]),
         };
     }
     let choices = match flags.adapter.as_deref() {
@@ -146,7 +161,7 @@ fn subjects(flags: &Parity) -> Result<Vec<Box<dyn Subject>>, Failure> {
         })?;
         Ok(Box::new(GpuSubject::new(device, GpuOptions::default())) as Box<dyn Subject>)
     };
-    choices.into_iter().map(open).collect()
+    Ok(choices.into_iter().map(open).collect())
 }
 
 fn work(flags: &Parity) -> Result<Work, Failure> {

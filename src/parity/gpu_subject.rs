@@ -54,6 +54,8 @@ impl Subject for GpuSubject {
             add(format!("at most {budget} loop iterations per dispatch"), options);
         }
         add("in batches of 3".to_owned(), GpuOptions { max_slates: 3, ..self.options.clone() });
+        // Never the number by default: 8 on a software adapter, 64 on a GPU.
+        add("over 32 lanes".to_owned(), GpuOptions { lanes: Some(32), ..self.options.clone() });
         let shader_checks = match self.options.shader_checks {
             ShaderChecks::Checked => ShaderChecks::Trusted,
             ShaderChecks::Trusted => ShaderChecks::Checked,

@@ -159,7 +159,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "    {} slates equal the reference pick for pick; {} near ties, {} picks differ",
+            "    slates equal to the reference pick for pick: {}; near ties: {}; picks that differ: {}",
             self.equal_slates, self.near_ties, self.parted
         )?;
         if self.unsupported > 0 {
