@@ -47,6 +47,27 @@ fn a_right_kernel_passes_at_every_shape() {
     }
 }
 
+#[test]
+fn engines_of_one_shape_share_a_kernel_and_its_test() {
+    let Some(device) = gpu::own_device() else { return };
+    let (config, catalog) = (Config::default(), catalog());
+    let other = Config { slate_size: 3, ..Config::default() };
+    let wider = Config::from_toml("[window]\nbehind = 11").unwrap();
+    let mut n_kernels = Vec::new();
+    let mut took = Vec::new();
+    for config in [&config, &config, &other, &wider] {
+        let problem = Problem::new(config, &catalog).unwrap();
+        let started = std::time::Instant::now();
+        let mut engine = GpuEngine::new(device.clone(), &problem, GpuOptions::default()).unwrap();
+        took.push(started.elapsed());
+        let prepared = PreparedSlate::new(&problem, &slate()).unwrap();
+        assert_eq!(engine.rerank(&[prepared]).unwrap()[0].placements.len(), 3);
+        n_kernels.push(device.n_kernels());
+    }
+    println!("{took:?}");
+    assert_eq!(n_kernels, [1, 1, 1, 2]);
+}
+
 /// The error of an engine whose kernel has been changed.
 fn started_with(planted: Planted) -> Option<GpuError> {
     let device = gpu::device().unwrap();

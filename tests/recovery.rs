@@ -153,6 +153,33 @@ fn a_lost_device_is_replaced_and_the_open_batch_done_again() {
 }
 
 #[test]
+fn a_device_lost_between_two_calls_is_replaced() {
+    let Some(device) = gpu::own_device() else { return };
+    let expected = &undisturbed(&gpu::device().unwrap()).0;
+    let case = case();
+    let problem = case.problem();
+    let slates = case.prepared(&problem);
+    let mut engine = GpuEngine::new(device, &problem, options(&DeviceFaults::default())).unwrap();
+    assert_eq!(engine.rerank(&slates).as_ref(), Ok(expected));
+    engine.device().device.destroy();
+    assert_eq!(engine.rerank(&slates).as_ref(), Ok(expected));
+    assert!(!engine.device().is_lost());
+}
+
+#[test]
+fn on_a_lost_device_no_engine_is_made() {
+    let Some(device) = gpu::own_device() else { return };
+    device.device.destroy();
+    let case = case();
+    let problem = case.problem();
+    for known_answer in [true, false] {
+        let options = GpuOptions { known_answer, ..options(&DeviceFaults::default()) };
+        let refused = GpuEngine::new(device.clone(), &problem, options).err();
+        assert!(matches!(refused, Some(GpuError::Lost { .. })), "known_answer {known_answer}: {refused:?}");
+    }
+}
+
+#[test]
 fn a_device_lost_twice_over_the_same_slates_is_given_up() {
     let Some(device) = gpu::device() else { return };
     // The first batch is done.

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use super::adapter::{AdapterDescription, AdapterError, AdapterKind, Backend};
 
+/// Numbers from here on can be part of a card's name.
+const LEAST_MODEL_NUMBER: usize = 100;
+
 /// What `--adapter` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AdapterChoice {
@@ -59,8 +62,12 @@ pub fn choose(list: &[AdapterDescription], choice: &AdapterChoice) -> Result<usi
             gpus.min().map(|(_, _, i)| i).ok_or(AdapterError::NoGpu)
         }
         AdapterChoice::Index(index) if *index < list.len() => Ok(*index),
-        // Model numbers look like indices: `--adapter 4090` means the card.
-        AdapterChoice::Index(index) => named(list, &index.to_string()),
+        // Model numbers look like indices: `--adapter 4090` means the card. A smaller number is an index past the end,
+        // not whatever driver has that digit in its version.
+        AdapterChoice::Index(index) if *index >= LEAST_MODEL_NUMBER => named(list, &index.to_string()),
+        AdapterChoice::Index(index) => {
+            Err(AdapterError::NoMatch { wanted: format!("number {index}"), present: names(list) })
+        }
         AdapterChoice::Name(part) => named(list, part),
         AdapterChoice::Pci(text) => {
             let wanted = pci_address(text);
@@ -281,6 +288,9 @@ mod tests {
         let error = pick(&machine(), "Radeon").unwrap_err().to_string();
         assert!(error.contains("`Radeon`") && error.contains("llvmpipe"), "{error}");
         let error = pick(&[], "7").unwrap_err().to_string();
-        assert_eq!(error, "no adapter is `7`; there is none");
+        assert_eq!(error, "no adapter is number 7; there is none");
+        // Of "llvmpipe (LLVM 15.0.6, 256 bits)", say.
+        let versioned = [adapter(0, "llvmpipe (15.0.6)", Cpu, Vulkan, "")];
+        assert!(pick(&versioned, "1").is_err() && pick(&versioned, "15").is_err());
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::adapter::{AdapterDescription, AdapterError, enumerate};
 use super::choice::{AdapterChoice, choose};
 use super::diagnosis::{Environment, diagnose};
+use super::error::GpuError;
 use super::kernel::Kernels;
 use super::known_answer::Verdicts;
 use super::plan::DeviceLimits;
@@ -125,6 +126,11 @@ impl OpenDevice {
                 Err(PollFailure::Lost(reason))
             }
         }
+    }
+
+    /// Puts bytes into a buffer. They take memory on their way, which may run out.
+    pub(super) fn upload(&self, buffer: &wgpu::Buffer, at: u64, bytes: &[u8]) -> Result<(), GpuError> {
+        self.scoped(|_| self.queue.write_buffer(buffer, at, bytes))
     }
 
     /// Opens the same adapter once more, for when this device is lost.

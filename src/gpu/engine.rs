@@ -235,7 +235,7 @@ impl<'a> GpuEngine<'a> {
             output_words = header.output_at as usize + header.n_positions as usize * PLACEMENT_WORDS;
         }
         let buffers = self.pipeline.batch_buffers(&self.device, &words, state_words, output_words)?;
-        self.device.queue.write_buffer(&buffers.output, 0, bytemuck::cast_slice(&vec![POISON; output_words]));
+        self.device.upload(&buffers.output, 0, bytemuck::cast_slice(&vec![POISON; output_words]))?;
         let dispatch = Dispatch {
             n_slates: slates.len() as u32,
             is_first: 1,

@@ -120,13 +120,24 @@ fn module(device: &wgpu::Device, source: String, checks: ShaderChecks) -> wgpu::
 }
 
 impl OpenDevice {
+    /// Kernels compiled so far; engines of one shape share theirs.
+    pub fn n_kernels(&self) -> usize {
+        self.kernels.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Runs calls that may fail; the first error of this thread's calls comes back.
-    pub(super) fn scoped<T>(&self, calls: impl FnOnce(&wgpu::Device) -> T) -> Result<T, DeviceFault> {
+    pub(super) fn scoped<T>(&self, calls: impl FnOnce(&wgpu::Device) -> T) -> Result<T, GpuError> {
         let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];
         let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let made = calls(&self.device);
         // The scope opened last closes first. Memory comes first: where it ran out, other errors follow from that.
-        let errors = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect::<Vec<_>>();
-        errors.into_iter().next().map_or(Ok(made), |error| Err(error.into()))
+        let errors: Vec<_> = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect();
+        let Some(error) = errors.into_iter().next() else { return Ok(made) };
+        // On a lost device calls are refused for one reason or another; a poll tells of the loss.
+        let _ = self.poll(wgpu::PollType::Poll);
+        Err(match self.lost_reason() {
+            Some(reason) => GpuError::Lost { reason: reason.to_owned() },
+            None => DeviceFault::from(error).into(),
+        })
     }
 }

@@ -231,7 +231,8 @@ fn slates(n_items: usize, slate_size: usize) -> [Slate; 4] {
         id: id.to_string(),
         // 37 has no factor in common with the number of items: nobody comes twice.
         candidates: (0..n).map(|i| ((i * 37 + id) % n_items) as u32).collect(),
-        scores: (0..n).map(|i| noise((2 << 20) + 1000 * id + i)).collect(),
+        // Close together, so that every scan is long: what a dispatch may take is what this one takes, or nearly.
+        scores: (0..n).map(|i| 0.1 * noise((2 << 20) + 1000 * id + i)).collect(),
         recent: (0..n_recent).map(|i| ((i * 11 + id) % n_items) as u32).collect(),
         attributes: BTreeMap::from([("surface".to_owned(), Value::Text(surface.to_owned()))]),
         ..Slate::default()

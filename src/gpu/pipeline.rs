@@ -54,9 +54,9 @@ impl Pipeline {
         }
         let item_words = tables::item_table(problem, plan);
         let items = allocate("items", 4 * item_words.len(), wgpu::BufferUsages::STORAGE)?;
-        open.queue.write_buffer(&items, 0, bytemuck::cast_slice(&item_words));
+        open.upload(&items, 0, bytemuck::cast_slice(&item_words))?;
         let params = allocate("params", size_of::<Params>(), wgpu::BufferUsages::UNIFORM)?;
-        open.queue.write_buffer(&params, 0, bytemuck::bytes_of(&plan.params));
+        open.upload(&params, 0, bytemuck::bytes_of(&plan.params))?;
         let dispatch = allocate("dispatch", size_of::<Dispatch>(), wgpu::BufferUsages::UNIFORM)?;
         Ok(Self { kernel, params, dispatch, shards, items, faults: faults.clone() })
     }
@@ -79,7 +79,7 @@ impl Pipeline {
     ) -> Result<BatchBuffers, GpuError> {
         let buffer = |label, words: usize, usage| allocate(open, &self.faults, label, 4 * words, usage);
         let batch = buffer("batch", batch_words.len(), wgpu::BufferUsages::STORAGE)?;
-        open.queue.write_buffer(&batch, 0, bytemuck::cast_slice(batch_words));
+        open.upload(&batch, 0, bytemuck::cast_slice(batch_words))?;
         let state = buffer("state", state_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)?;
         let output = buffer("output", output_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)?;
         let readback = buffer("readback", output_words, wgpu::BufferUsages::MAP_READ)?;
@@ -152,7 +152,7 @@ fn allocate(
         usage: usage | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     };
-    Ok(open.scoped(|device| device.create_buffer(&descriptor))?)
+    open.scoped(|device| device.create_buffer(&descriptor))
 }
 
 /// The catalog rows of one binding.
@@ -174,7 +174,7 @@ fn upload_shard(
     while at < last && row_bytes > 0 {
         let end = (at + rows_per_piece).min(last);
         let bytes = tables::row_bytes(problem, plan, at, end);
-        open.queue.write_buffer(&buffer, ((at - first) * row_bytes) as u64, &bytes);
+        open.upload(&buffer, ((at - first) * row_bytes) as u64, &bytes)?;
         if end < last {
             // Starts the copy, so that what is on its way does not pile up.
             open.queue.submit([]);

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::gpu::trace::{Phase, Snapshot};
 use crate::gpu::{GpuEngine, GpuError, GpuOptions, OpenDevice, ShaderChecks};
@@ -53,6 +54,12 @@ impl Subject for GpuSubject {
             let options = GpuOptions { budget, max_dispatch: None, ..self.options.clone() };
             add(format!("at most {budget} loop iterations per dispatch"), options);
         }
+        let slowest = Some(Duration::from_nanos(1));
+        add(
+            "as little as can be per dispatch".to_owned(),
+            GpuOptions { max_dispatch: slowest, ..self.options.clone() },
+        );
+        add("as much as can be per dispatch".to_owned(), GpuOptions { max_dispatch: None, ..self.options.clone() });
         add("in batches of 3".to_owned(), GpuOptions { max_slates: 3, ..self.options.clone() });
         // Never the number by default: 8 on a software adapter, 64 on a GPU.
         add("over 32 lanes".to_owned(), GpuOptions { lanes: Some(32), ..self.options.clone() });

@@ -20,13 +20,15 @@ fn help_and_version_are_told() {
 
 #[test]
 fn a_bad_command_line_is_2() {
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 9] = [
         &[],
         &["rank"],
         &["rerank"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--backend", "tpu"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--slate-size", "many"],
+        &["demo", "--max-dispatch-ms", "0"],
+        &["demo", "--on-gpu-error", "retry"],
         &["devices", "--jason"],
     ];
     for arguments in cases {

@@ -61,6 +61,35 @@ fn an_adapter_by_name_gives_the_slates_of_the_reference() {
 }
 
 #[test]
+fn the_pace_changes_nothing_but_the_time() {
+    let Some(adapter) = adapter() else { return };
+    let folder = Folder::new();
+    let outputs = [("slow.csv", "1"), ("fast.csv", "60000")].map(|(output, ms)| {
+        rerank(&folder, output).with(["--adapter", &adapter.name, "--max-dispatch-ms", ms]).run().ok();
+        std::fs::read_to_string(folder.path(output)).unwrap()
+    });
+    assert_eq!(outputs[0], outputs[1]);
+}
+
+#[test]
+fn every_adapter_can_be_checked() {
+    if adapter().is_none() {
+        return;
+    }
+    let n = gpu::list().len();
+    let table = run(["devices", "--check"]).ok().stdout;
+    let (_, checks) = table.split_once("\nknown-answer test:\n").unwrap();
+    assert_eq!(checks.lines().filter(|line| line.contains("  passed (")).count(), 2 * n, "{table}");
+    let json: serde_json::Value = serde_json::from_str(&run(["devices", "--check", "--json"]).ok().stdout).unwrap();
+    let checks = json["checks"].as_array().unwrap();
+    assert_eq!(checks.len(), 2 * n);
+    for check in checks {
+        assert!(check["passed"] == true && check["problem"].is_null(), "{check}");
+        assert!(check["ms"].as_f64().unwrap() > 0.0 && check["name"].is_string() && check["storage"].is_string());
+    }
+}
+
+#[test]
 fn a_gpu_that_cannot_be_had_is_4() {
     let folder = Folder::new();
     let ran = rerank(&folder, "out.csv").with(["--adapter", "no such adapter"]).run();
@@ -94,4 +123,7 @@ fn without_a_driver_auto_takes_the_cpu_and_says_so() {
     assert!(devices.stdout.contains("auto: the CPU engine (no GPU found: "), "{}", devices.stdout);
     let devices = without_driver(Rerank(vec!["devices".into(), "--json".into()])).ok();
     assert_eq!(devices.stdout, "{\"adapters\":[],\"auto\":null}\n");
+    // Nothing to check is no pass.
+    let unchecked = without_driver(Rerank(vec!["devices".into(), "--check".into()]));
+    assert!(unchecked.failed(4).starts_with("no adapter to check: the Vulkan loader"), "{}", unchecked.stderr);
 }
