@@ -217,6 +217,24 @@ fn a_dropped_penalty_is_caught_and_shrinks_to_two_items() {
     }
 }
 
+/// What holds departs nowhere; that the walk compares all stages is shown by the plants above and in tests/stages.rs.
+#[test]
+fn a_right_engine_departs_nowhere() {
+    let case = case();
+    let problem = Problem::new(&case.config, &case.catalog).unwrap();
+    let mut subjects: Vec<Box<dyn Subject>> = vec![Box::new(CpuSubject::default())];
+    if let Some(device) = gpu::device() {
+        subjects.push(Box::new(GpuSubject::new(device, GpuOptions::default())));
+    }
+    for subject in subjects {
+        let mut engine = subject.bind(&problem).unwrap();
+        for slate in &case.slates {
+            let slate = PreparedSlate::new(&problem, slate).unwrap();
+            assert_eq!(engine.departure(&slate).unwrap(), None, "{}", subject.name());
+        }
+    }
+}
+
 #[test]
 fn shrinking_stops_when_its_runs_are_spent() {
     let report = report(&NO_SPACING);

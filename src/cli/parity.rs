@@ -39,6 +39,9 @@ pub struct Parity {
     /// Seed of the generated slates: the same seed gives the same slates on every machine.
     #[arg(long, value_name = "SEED", default_value_t = 7)]
     seed: u64,
+    /// First generated slate: with `--cases 1` just the one that a report names.
+    #[arg(long, value_name = "SLATE", default_value_t = 0, conflicts_with_all = ["replay", "catalog", "invariance"])]
+    first: usize,
     /// Items of your own instead of generated ones, as in `rerank`.
     #[arg(long, num_args = 1.., value_name = "FILE", requires = "slates", conflicts_with = "replay")]
     catalog: Vec<PathBuf>,
@@ -185,7 +188,10 @@ fn parity(flags: &Parity, work: &Work, subject: &dyn Subject, folder: Option<&Pa
     let bar = progress_bar(n_slates, flags.quiet || flags.json);
     let mut harness = Harness::new(subject).with_progress(|n| bar.inc(n as u64));
     match work {
-        Work::Generated(n) => harness.check_generated(flags.seed, *n, &Limits::USUAL)?,
+        Work::Generated(n) => {
+            let last = flags.first.saturating_add(*n);
+            harness.check_generated(flags.seed, flags.first..last, &Limits::USUAL)?;
+        }
         Work::Saved(cases) => harness.check_cases(cases)?,
         Work::Files { config, catalog } => {
             let problem = Problem::new(config, catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;

@@ -39,6 +39,15 @@ fn a_right_engine_is_0_and_says_yes_with_figures() {
     assert_eq!((&report["holds"], report["engines"][0]["slates"].as_u64()), (&true.into(), Some(20)));
     let again = json(&parity(&["--cases", "20", "--seed", "7", "--json"]).ok().stdout);
     assert_eq!(report["engines"][0]["worst_error"], again["engines"][0]["worst_error"], "a seed means one thing");
+    let (slate, position) =
+        (&again["engines"][0]["worst_error"]["slate"], &again["engines"][0]["worst_error"]["position"]);
+    let number = slate.as_str().unwrap().rsplit(' ').next().unwrap();
+    let alone = json(&parity(&["--first", number, "--cases", "1", "--json"]).ok().stdout);
+    assert_eq!(alone["engines"][0]["slates"], 1);
+    assert_eq!(
+        (&alone["engines"][0]["worst_error"]["slate"], &alone["engines"][0]["worst_error"]["position"]),
+        (slate, position)
+    );
     let other = json(&parity(&["--cases", "20", "--seed", "8", "--json"]).ok().stdout);
     assert_ne!(report["engines"][0]["worst_error"], other["engines"][0]["worst_error"]);
 }
