@@ -10,7 +10,7 @@ use spectrank::gpu::{self, AdapterChoice, GpuOptions};
 use spectrank::io::{self, CatalogColumns};
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
 use spectrank::prepare::PreparedSlate;
-use spectrank::problem::Problem;
+use spectrank::problem::{Problem, ProblemError};
 
 use super::settings::read_config;
 use super::{Exit, Failure, terminal};
@@ -187,24 +187,36 @@ fn parity(flags: &Parity, work: &Work, subject: &dyn Subject, folder: Option<&Pa
     };
     let bar = progress_bar(n_slates, flags.quiet || flags.json);
     let mut harness = Harness::new(subject).with_progress(|n| bar.inc(n as u64));
-    match work {
-        Work::Generated(n) => {
-            let last = flags.first.saturating_add(*n);
-            harness.check_generated(flags.seed, flags.first..last, &Limits::USUAL)?;
-        }
-        Work::Saved(cases) => harness.check_cases(cases)?,
-        Work::Files { config, catalog } => {
-            let problem = Problem::new(config, catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;
-            let mut batches = Batches::open(flags, &problem)?;
-            harness.check_stream(&problem, || batches.next())?;
-        }
-    }
+    let result = judge(flags, work, &mut harness);
     bar.finish_and_clear();
+    result?;
     let mut report = harness.into_report();
     if let Some(folder) = folder {
         report.save_failures(subject, folder, MAX_SHRINK_RUNS)?;
     }
     Ok(report)
+}
+
+fn judge(flags: &Parity, work: &Work, harness: &mut Harness) -> Result<(), Failure> {
+    match work {
+        Work::Generated(n) => {
+            let last = flags.first.saturating_add(*n);
+            Ok(harness.check_generated(flags.seed, flags.first..last, &Limits::USUAL)?)
+        }
+        Work::Saved(cases) => Ok(harness.check_cases(cases)?),
+        Work::Files { config, catalog } => {
+            let problem = bind(flags, config, catalog)?;
+            let mut batches = Batches::open(flags, &problem)?;
+            harness.check_stream(&problem, || batches.next())
+        }
+    }
+}
+
+fn bind<'a>(flags: &Parity, config: &'a Config, catalog: &'a Catalog) -> Result<Problem<'a>, Failure> {
+    Problem::new(config, catalog).map_err(|error| match (&error, &flags.config) {
+        (ProblemError::StrategyMissing { .. }, Some(path)) => Failure::input(path.display(), error),
+        _ => Failure::input(names(&flags.catalog), error),
+    })
 }
 
 fn invariance(flags: &Parity, work: &Work, subject: &dyn Subject) -> Result<Invariance, Failure> {
@@ -217,7 +229,7 @@ fn invariance(flags: &Parity, work: &Work, subject: &dyn Subject) -> Result<Inva
             }
         }
         Work::Files { config, catalog } => {
-            let problem = Problem::new(config, catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;
+            let problem = bind(flags, config, catalog)?;
             let mut batches = Batches::open(flags, &problem)?;
             let mut all = Vec::new();
             while let Some((_, prepared)) = batches.next()? {

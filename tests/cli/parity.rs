@@ -87,7 +87,10 @@ fn files_of_the_users_own_are_checked() {
     let (catalog, slates) = (data.catalog_parquet(&folder), data.slates_by_id(&folder));
     let config = folder.bytes("feed.toml", b"slate_size = 6\n[[signal]]\nname = \"graph\"");
     let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    let missing = path(&folder.bytes("missing.toml", b"strategy = \"mmr\""));
     let (catalog, slates, config) = (path(&catalog), path(&slates), path(&config));
+    let line = parity(&["--catalog", &catalog, "--slates", &slates, "--config", &missing]);
+    assert!(line.failed(1).starts_with(&missing), "{}", line.stderr);
     let files = ["--catalog", &catalog, "--slates", &slates, "--config", &config, "--json"];
     let report = json(&parity(&files).ok().stdout);
     assert_eq!(report["engines"][0]["positions"].as_u64(), Some(data.n_rows(6) as u64));
@@ -138,4 +141,6 @@ fn an_adapter_is_checked_by_name() {
     let Some(adapter) = adapter() else { return };
     let ran = run(["parity", "--cases", "8", "--adapter", &adapter.name]).ok();
     assert!(ran.stdout.starts_with("GPU, ") && ran.stdout.contains(&adapter.name), "{}", ran.stdout);
+    let all = json(&run(["parity", "--cases", "4", "--adapter", "all", "--json"]).ok().stdout);
+    assert_eq!(all["engines"].as_array().unwrap().len(), spectrank::gpu::list().len());
 }
