@@ -58,6 +58,8 @@ pub struct Parity {
     #[arg(long, value_name = "DIR")]
     save_failures: Option<PathBuf>,
     /// Check instead that every bit is the same however slates are batched, ordered, split over dispatches or repeated.
+    /// Generated slates are spread over four configurations, and a batch is as large as the engine takes: --cases 20000
+    /// fills whole batches.
     #[arg(long, conflicts_with = "save_failures")]
     invariance: bool,
     /// Print the report as JSON.

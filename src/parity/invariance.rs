@@ -39,6 +39,8 @@ pub struct Invariance {
     pub engine: String,
     /// Slates of each variation.
     pub slates: usize,
+    /// Configurations they are spread over; the slates of one go to the engine at once.
+    pub cases: usize,
     /// Configurations beyond the engine's limits.
     pub unsupported: usize,
     /// All variations.
@@ -124,6 +126,7 @@ impl Invariance {
             Err(error) => return self.compare("one batch", name, slates.len(), &[], Err(error)),
         };
         self.slates += slates.len();
+        self.cases += 1;
         let again = engine.rerank(slates);
         self.compare("repeated", name, slates.len(), &whole, again);
         let one_by_one: Result<Vec<_>, _> = slates.chunks(1).map(|slate| engine.rerank(slate)).collect();
@@ -178,7 +181,13 @@ impl fmt::Display for Invariance {
             _ => "NO",
         };
         writeln!(f, "{}: the same again? {verdict}", self.engine)?;
-        writeln!(f, "    {} slates in one batch, against the same slates in {:.1} s", self.slates, self.seconds)?;
+        let (slates, cases, ways) = (self.slates, self.cases, self.variations.len());
+        writeln!(
+            f,
+            "    {slates} slates of {cases} configurations, computed in {} ways in {:.1} s",
+            ways + 1,
+            self.seconds
+        )?;
         for Variation { name, slates, differing, first } in &self.variations {
             match first {
                 None => writeln!(f, "    {name}: equal")?,
