@@ -20,7 +20,7 @@ use crate::gpu::known_answer;
 use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS};
 use crate::gpu::pace::{Measured, Pace};
 use crate::gpu::pipeline::Pipeline;
-use crate::gpu::plan::{DeviceLimits, Plan, PlanError};
+use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan, PlanError};
 use crate::gpu::planted::{Planted, PlantedFault, Site};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -51,6 +51,8 @@ pub struct GpuOptions {
     pub max_slates: usize,
     /// Most bytes in one of the batch's buffers.
     pub max_batch_bytes: u64,
+    /// Fewest bindings that the catalog is spread over, for tests: large catalogs need several.
+    pub min_shards: usize,
     /// Loop iterations an invocation may take in one dispatch. Small values split a slate over many dispatches.
     pub budget: usize,
     /// Wall time a dispatch should stay near; without one, each gets all it can.
@@ -71,6 +73,7 @@ impl Default for GpuOptions {
             lanes: None,
             max_slates: 4096,
             max_batch_bytes: 256 << 20,
+            min_shards: 1,
             budget: MAX_ITERATIONS,
             max_dispatch: Some(DEFAULT_MAX_DISPATCH),
             timeout: Duration::from_secs(60),
@@ -105,7 +108,10 @@ impl<'a> GpuEngine<'a> {
         options: GpuOptions,
     ) -> Result<Self, GpuError> {
         let device = device.into();
-        let plan = plan(problem, &device.limits(), options.lanes, device.description.kind)?;
+        let mut plan = plan(problem, &device.limits(), options.lanes, device.description.kind)?;
+        if options.min_shards > plan.n_shards {
+            spread(&mut plan, problem, options.min_shards);
+        }
         Self::with_plan(device, problem, plan, options)
     }
 
@@ -300,6 +306,12 @@ fn start(device: &Arc<OpenDevice>, problem: &Problem, plan: &Plan, options: &Gpu
         known_answer::check(device, problem.config, plan, shader, options.shader_checks)?;
     }
     Pipeline::new(device, kernel, problem, plan, faults)
+}
+
+/// Spreads the catalog evenly over `n_shards` bindings, which is more than it needs.
+pub(super) fn spread(plan: &mut Plan, problem: &Problem, n_shards: usize) {
+    plan.n_shards = n_shards.min(MAX_SHARDS);
+    plan.params.rows_per_shard = problem.catalog.n_items().div_ceil(plan.n_shards).max(1) as u32;
 }
 
 /// Plans with the lanes asked for, or with the fewest that suit the adapter and keep every step short enough.

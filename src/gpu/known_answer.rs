@@ -132,8 +132,7 @@ fn ask(
 fn plan_like(like: &Plan, limits: &DeviceLimits, problem: &Problem) -> Result<Plan, PlanError> {
     // Rows of 29 dimensions; where the other's steps fit a dispatch these do, give or take a few iterations.
     let mut plan = Plan::new(problem, limits, like.workgroup, usize::MAX)?;
-    plan.n_shards = like.n_shards;
-    plan.params.rows_per_shard = problem.catalog.n_items().div_ceil(like.n_shards) as u32;
+    engine::spread(&mut plan, problem, like.n_shards);
     Ok(plan)
 }
 
