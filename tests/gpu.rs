@@ -8,7 +8,7 @@ use common::generate::{Cloud, Items, Limits, Recipe, Request, Storage};
 use common::parity::{self as category, assert_parity};
 use common::{golden, gpu};
 use spectrank::config::{Config, Scope};
-use spectrank::gpu::GpuOptions;
+use spectrank::gpu::{GpuEngine, GpuOptions};
 use spectrank::parity::{self, GpuSubject, Invariance};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
@@ -173,4 +173,25 @@ fn the_whole_space_holds() {
     if gpu::device().is_some() {
         assert_parity(&category::WHOLE_SPACE, 60, &gpu_engine);
     }
+}
+
+/// A poll runs the callbacks of every thread's work, so that a result may be on its way in another thread's hands.
+#[test]
+fn threads_share_a_device() {
+    let Some(device) = gpu::device() else { return };
+    let case = recipe(Cloud::Gaussian, vec![8], 20, "slate_size = 4").build().unwrap();
+    let problem = Problem::new(&case.config, &case.catalog).unwrap();
+    let prepared = prepare(&problem, &case.slates);
+    let options = GpuOptions { budget: 1, max_dispatch: None, ..GpuOptions::default() };
+    let whole = gpu::rerank(&problem, &prepared, options.clone());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut engine = GpuEngine::new(device.clone(), &problem, options.clone()).unwrap();
+                for _ in 0..5 {
+                    assert_eq!(engine.rerank(&prepared).unwrap(), whole);
+                }
+            });
+        }
+    });
 }

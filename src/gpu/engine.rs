@@ -6,10 +6,8 @@
 //!         out of memory: half the batch;  device lost: start again on a new one, the open batch once more, by halves
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-
-use futures::channel::oneshot;
 
 use crate::gpu::adapter::AdapterKind;
 use crate::gpu::batch::{self, OpenBatch};
@@ -264,7 +262,7 @@ impl<'a> GpuEngine<'a> {
     }
 
     pub(super) fn read_back(&self, readback: &wgpu::Buffer) -> Result<Vec<u32>, GpuError> {
-        let (sender, mut receiver) = oneshot::channel();
+        let (sender, receiver) = mpsc::channel();
         readback.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone only where the wait below has already failed.
             let _ = sender.send(result);
@@ -275,8 +273,10 @@ impl<'a> GpuEngine<'a> {
             _ => self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) }),
         };
         self.check_device()?;
-        match (polled, receiver.try_recv()) {
-            (Ok(_), Ok(Some(Ok(())))) => {}
+        // Where threads share the device, the poll of another may have taken this callback and not have run it yet.
+        let patience = if polled.is_ok() { timeout } else { Duration::ZERO };
+        match (polled, receiver.recv_timeout(patience)) {
+            (Ok(_), Ok(Ok(()))) => {}
             (Err(PollFailure::Timeout), _) => {
                 self.device.give_up();
                 return Err(GpuError::Timeout { seconds: timeout.as_secs() });
