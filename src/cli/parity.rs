@@ -130,14 +130,12 @@ pub fn run(flags: &Parity) -> Result<(), Failure> {
             terminal::print(format_args!("{text}"))?;
         }
     }
-    if flags.json {
+    if !reports.is_empty() {
+        let holds = holds && not_opened.is_none();
         terminal::print(format_args!("{}\n", serde_json::json!({ "holds": holds, "engines": reports })))?;
     }
-    if let Some(failure) = not_opened {
-        return Err(failure);
-    }
     if holds {
-        return Ok(());
+        return not_opened.map_or(Ok(()), Err);
     }
     let advice =
         if flags.save_failures.is_none() && !flags.invariance { "; --save-failures DIR keeps them" } else { "" };
