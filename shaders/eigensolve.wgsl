@@ -1,6 +1,9 @@
 // The leading eigenpairs of the window's similarity matrix, by block power iteration. Twin: src/stage/eigensolve.rs,
 // which has the steps and the reasons. Constants come from the twin by way of src/gpu/shader.rs:
-// ENTRY_SCALE, COLLAPSE, DROP, JACOBI_SWEEPS, JACOBI_TOLERANCE, MAX_SPECTRA.
+// ENTRY_SCALE, COLLAPSE, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE, LAST_JACOBI_TOLERANCE, MAX_SPECTRA.
+//
+// Everything but Jacobi's method is in doubled precision. That works on a K × K matrix in single precision, and is done
+// twice: the second time on a matrix that is diagonal up to rounding, where single precision is precise enough.
 
 // Jacobi's matrix and vectors, each twice: a round reads one copy and writes the other.
 var<workgroup> projected: array<f32, SQUARE_WORDS>;
@@ -10,6 +13,9 @@ var<workgroup> rotation_next: array<f32, SQUARE_WORDS>;
 var<workgroup> spectrum_order: array<u32, N_SPECTRA>;
 var<workgroup> n_off_diagonal: atomic<u32>;
 var<workgroup> is_diagonal: u32;
+// What a column has of each column before it, negated.
+var<workgroup> shares: array<vec2<f32>, N_SPECTRA>;
+var<workgroup> has_collapsed: u32;
 
 // A fixed number in -1..1 for a slot and spectrum (Wang's integer hash).
 fn pseudo_random(slot: u32, spectrum: u32) -> f32 {
@@ -27,12 +33,20 @@ fn enter_basis(step: u32) {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         let slot = i / N_SPECTRA;
         if slot_items[slot] == EMPTY {
-            basis[i] = 0.0;
+            basis[i] = vec2<f32>(0.0);
         } else if slot_entered[slot] == step {
-            basis[i] += ENTRY_SCALE * pseudo_random(slot, i % N_SPECTRA);
+            // A power of two times 24 bits: exact.
+            basis[i] = add(basis[i], vec2<f32>(ENTRY_SCALE * pseudo_random(slot, i % N_SPECTRA), 0.0));
         }
     }
     workgroupBarrier();
+}
+
+fn product_at(i: u32) -> vec2<f32> {
+    if PRODUCT_WORDS >= N_SLOTS * N_SPECTRA {
+        return product[i];
+    }
+    return load_double(product_start() + 2u * i);
 }
 
 // product <- S basis
@@ -40,90 +54,108 @@ fn multiply() {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         let slot = i / N_SPECTRA;
         let k = i % N_SPECTRA;
-        var sum = 0.0;
+        var sum = vec2<f32>(0.0);
         for (var j = 0u; j < N_SLOTS; j += 1u) {
-            sum += gram_at(slot, j) * basis[j * N_SPECTRA + k];
+            sum = multiply_add(sum, gram_at(slot, j), basis[j * N_SPECTRA + k]);
         }
-        product[i] = sum;
+        if PRODUCT_WORDS >= N_SLOTS * N_SPECTRA {
+            product[i] = sum;
+        } else {
+            store_double(product_start() + 2u * i, sum);
+        }
     }
+    storageBarrier();
     workgroupBarrier();
 }
 
-// One sweep, basis <- orth(S basis).
-fn sweep() {
-    multiply();
+fn take_product() {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        basis[i] = product[i];
+        basis[i] = product_at(i);
     }
     workgroupBarrier();
-    orthonormalise();
 }
 
 fn column_norm(c: u32) -> f32 {
     var sum = 0.0;
     for (var i = 0u; i < N_SLOTS; i += 1u) {
-        let x = basis[i * N_SPECTRA + c];
+        let x = basis[i * N_SPECTRA + c].x;
         sum += x * x;
     }
     return sqrt(sum);
 }
 
-fn scale_column(c: u32, by: f32) {
-    for (var i = 0u; i < N_SLOTS; i += 1u) {
-        basis[i * N_SPECTRA + c] *= by;
-    }
-}
-
-// Takes out of column `c` what lies in column `k`.
-fn remove_column(c: u32, k: u32) {
-    var share = 0.0;
-    for (var i = 0u; i < N_SLOTS; i += 1u) {
-        share += basis[i * N_SPECTRA + k] * basis[i * N_SPECTRA + c];
-    }
-    for (var i = 0u; i < N_SLOTS; i += 1u) {
-        basis[i * N_SPECTRA + c] -= share * basis[i * N_SPECTRA + k];
-    }
-}
-
-// Fills a collapsed column with fixed entries and takes out the columns before it; true where it collapses again.
-fn refill_column(c: u32) -> bool {
-    for (var i = 0u; i < N_SLOTS; i += 1u) {
-        basis[i * N_SPECTRA + c] = select(pseudo_random(i, c), 0.0, slot_items[i] == EMPTY);
-    }
-    let before = column_norm(c);
-    for (var k = 0u; k < c; k += 1u) {
-        remove_column(c, k);
-    }
-    return column_norm(c) <= COLLAPSE * before;
-}
-
-// Modified Gram-Schmidt, twice. Lane c owns column c: once column k is final, every later lane takes its share of k
-// out of its own column. One barrier a column.
-fn orthonormalise() {
+// Takes out of column `c` what lies in the columns before it: all shares first, then all at once; and again, since once
+// leaves rounding of the column's whole length.
+fn remove_earlier(c: u32) {
     for (var turn = 0u; turn < 2u; turn += 1u) {
-        var before = 0.0;
-        if lane < N_SPECTRA {
-            before = column_norm(lane);
-        }
-        for (var k = 0u; k < N_SPECTRA; k += 1u) {
-            if lane == k {
-                var has_collapsed = column_norm(k) <= COLLAPSE * before;
-                if has_collapsed && turn == 0u {
-                    has_collapsed = refill_column(k);
-                }
-                let after = column_norm(k);
-                if has_collapsed {
-                    scale_column(k, 0.0);
-                } else {
-                    scale_column(k, 1.0 / after);
-                }
+        for (var k = lane; k < c; k += WORKGROUP) {
+            var share = vec2<f32>(0.0);
+            for (var i = 0u; i < N_SLOTS; i += 1u) {
+                share = multiply_add(share, basis[i * N_SPECTRA + k], basis[i * N_SPECTRA + c]);
             }
-            workgroupBarrier();
-            if lane > k && lane < N_SPECTRA {
-                remove_column(lane, k);
-            }
+            shares[k] = -share;
         }
         workgroupBarrier();
+        for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
+            var entry = basis[i * N_SPECTRA + c];
+            for (var k = 0u; k < c; k += 1u) {
+                entry = multiply_add(entry, shares[k], basis[i * N_SPECTRA + k]);
+            }
+            basis[i * N_SPECTRA + c] = entry;
+        }
+        workgroupBarrier();
+    }
+}
+
+// Multiplies column `c` by a factor in doubled precision.
+fn scale_column(c: u32, factor: vec2<f32>) {
+    for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
+        basis[i * N_SPECTRA + c] = multiply_add(vec2<f32>(0.0), factor, basis[i * N_SPECTRA + c]);
+    }
+    workgroupBarrier();
+}
+
+// 1 / length of column `c`, in doubled precision.
+fn inverse_length(c: u32) -> vec2<f32> {
+    var square = vec2<f32>(0.0);
+    for (var i = 0u; i < N_SLOTS; i += 1u) {
+        square = multiply_add(square, basis[i * N_SPECTRA + c], basis[i * N_SPECTRA + c]);
+    }
+    // One step of Newton's method: what single precision leaves of 1 - square * guess^2 corrects the guess.
+    let guess = 1.0 / sqrt(square.x);
+    let guess_squared = multiply_add(vec2<f32>(0.0), vec2<f32>(guess, 0.0), vec2<f32>(guess, 0.0));
+    let left = multiply_add(vec2<f32>(-1.0, 0.0), square, guess_squared);
+    return normalised(guess, -0.5 * guess * left.x);
+}
+
+// Gram-Schmidt, each column twice. A column that collapses is refilled; one that collapses again becomes zero.
+fn orthonormalise() {
+    for (var c = 0u; c < N_SPECTRA; c += 1u) {
+        for (var attempt = 0u; attempt < 2u; attempt += 1u) {
+            let before = column_norm(c);
+            // Before any lane changes the column.
+            workgroupBarrier();
+            remove_earlier(c);
+            let after = column_norm(c);
+            if lane == 0u {
+                has_collapsed = select(1u, 0u, after > COLLAPSE * before);
+            }
+            if workgroupUniformLoad(&has_collapsed) == 0u {
+                break;
+            }
+            let is_refill = attempt == 0u;
+            for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
+                let entry = select(0.0, pseudo_random(i, c), is_refill && slot_items[i] != EMPTY);
+                basis[i * N_SPECTRA + c] = vec2<f32>(entry, 0.0);
+            }
+            workgroupBarrier();
+        }
+        // A column that collapsed twice is zero already.
+        if workgroupUniformLoad(&has_collapsed) == 0u {
+            let factor = inverse_length(c);
+            workgroupBarrier();
+            scale_column(c, factor);
+        }
     }
 }
 
@@ -140,7 +172,7 @@ fn partner(i: u32, round: u32) -> u32 {
 }
 
 // How index i mixes with its partner j: new_i = x * old_i + y * old_j.
-fn mixing(i: u32, j: u32) -> vec2<f32> {
+fn mixing(i: u32, j: u32, tolerance: f32) -> vec2<f32> {
     if j >= N_SPECTRA {
         return vec2<f32>(1.0, 0.0);
     }
@@ -149,7 +181,7 @@ fn mixing(i: u32, j: u32) -> vec2<f32> {
     let pp = projected[p * N_SPECTRA + p];
     let qq = projected[q * N_SPECTRA + q];
     let pq = projected[p * N_SPECTRA + q];
-    if abs(pq) <= JACOBI_TOLERANCE * (abs(pp) + abs(qq)) {
+    if abs(pq) <= tolerance * (abs(pp) + abs(qq)) {
         return vec2<f32>(1.0, 0.0);
     }
     let theta = (qq - pp) / (2.0 * pq);
@@ -160,12 +192,12 @@ fn mixing(i: u32, j: u32) -> vec2<f32> {
     return vec2<f32>(cosine, select(sine, -sine, i == p));
 }
 
-fn jacobi_round(round: u32) {
+fn jacobi_round(round: u32, tolerance: f32) {
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
         let row = i / N_SPECTRA;
         let b = i % N_SPECTRA;
         let with_b = partner(b, round);
-        let mix_b = mixing(b, with_b);
+        let mix_b = mixing(b, with_b, tolerance);
         let other_b = min(with_b, N_SPECTRA - 1u);
         rotation_next[i] = mix_b.x * rotation[row * N_SPECTRA + b] + mix_b.y * rotation[row * N_SPECTRA + other_b];
         // Both (row, b) and (b, row) are computed from the lower triangle in the same order: symmetric to the bit.
@@ -173,8 +205,8 @@ fn jacobi_round(round: u32) {
         let high = max(row, b);
         let with_low = partner(low, round);
         let with_high = partner(high, round);
-        let mix_low = mixing(low, with_low);
-        let mix_high = mixing(high, with_high);
+        let mix_low = mixing(low, with_low, tolerance);
+        let mix_high = mixing(high, with_high, tolerance);
         let other_low = min(with_low, N_SPECTRA - 1u);
         let other_high = min(with_high, N_SPECTRA - 1u);
         let left = mix_low.x * projected[low * N_SPECTRA + high] + mix_low.y * projected[other_low * N_SPECTRA + high];
@@ -192,7 +224,7 @@ fn jacobi_round(round: u32) {
 }
 
 // True on every lane where all off-diagonal entries are rounding noise.
-fn check_diagonal() -> bool {
+fn check_diagonal(tolerance: f32) -> bool {
     if lane == 0u {
         atomicStore(&n_off_diagonal, 0u);
     }
@@ -201,7 +233,7 @@ fn check_diagonal() -> bool {
         let a = i / N_SPECTRA;
         let b = i % N_SPECTRA;
         let size = abs(projected[a * N_SPECTRA + a]) + abs(projected[b * N_SPECTRA + b]);
-        if b < a && abs(projected[i]) > JACOBI_TOLERANCE * size {
+        if b < a && abs(projected[i]) > tolerance * size {
             atomicAdd(&n_off_diagonal, 1u);
         }
     }
@@ -212,26 +244,27 @@ fn check_diagonal() -> bool {
     return workgroupUniformLoad(&is_diagonal) == 1u;
 }
 
-// The Rayleigh-Ritz rotation: eigenvalues, basis <- U.
-fn rotate() {
-    multiply();
+// The Rayleigh-Ritz rotation, given the product: eigenvalues, basis <- U. The first time, Jacobi's rotations are off by
+// rounding, which leaves in each spectrum a little of the others; the last time finds that little, to its own precision.
+fn rotate(is_last: bool) {
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
         let a = max(i / N_SPECTRA, i % N_SPECTRA);
         let b = min(i / N_SPECTRA, i % N_SPECTRA);
-        var sum = 0.0;
+        var sum = vec2<f32>(0.0);
         for (var j = 0u; j < N_SLOTS; j += 1u) {
-            sum += basis[j * N_SPECTRA + a] * product[j * N_SPECTRA + b];
+            sum = multiply_add(sum, basis[j * N_SPECTRA + a], product_at(j * N_SPECTRA + b));
         }
-        projected[i] = sum;
+        projected[i] = sum.x;
         rotation[i] = select(0.0, 1.0, a == b);
     }
     workgroupBarrier();
+    let tolerance = select(FIRST_JACOBI_TOLERANCE, LAST_JACOBI_TOLERANCE, is_last);
     for (var s = 0u; s < JACOBI_SWEEPS; s += 1u) {
-        if check_diagonal() {
+        if check_diagonal(tolerance) {
             break;
         }
         for (var round = 0u; round < N_SPECTRA + N_SPECTRA % 2u - 1u; round += 1u) {
-            jacobi_round(round);
+            jacobi_round(round, tolerance);
         }
     }
     if lane < N_SPECTRA {
@@ -251,21 +284,23 @@ fn rotate() {
         let value = projected[old * N_SPECTRA + old];
         eigenvalues[lane] = select(0.0, value, value > DROP * largest && value > 0.0);
     }
+    workgroupBarrier();
     for (var slot = lane; slot < N_SLOTS; slot += WORKGROUP) {
-        rotate_row(slot);
+        rotate_row(slot, is_last);
     }
     workgroupBarrier();
 }
 
-fn rotate_row(slot: u32) {
-    var u: array<f32, MAX_SPECTRA>;
+fn rotate_row(slot: u32, is_last: bool) {
+    var u: array<vec2<f32>, MAX_SPECTRA>;
     for (var k = 0u; k < N_SPECTRA; k += 1u) {
         let old = spectrum_order[k];
-        var sum = 0.0;
+        var sum = vec2<f32>(0.0);
         for (var j = 0u; j < N_SPECTRA; j += 1u) {
-            sum += basis[slot * N_SPECTRA + j] * rotation[j * N_SPECTRA + old];
+            sum = multiply_add(sum, vec2<f32>(rotation[j * N_SPECTRA + old], 0.0), basis[slot * N_SPECTRA + j]);
         }
-        u[k] = sum;
+        // The direction of a spectrum that is dropped is noise and must not start the next position.
+        u[k] = select(vec2<f32>(0.0), sum, eigenvalues[k] > 0.0 || !is_last);
     }
     for (var k = 0u; k < N_SPECTRA; k += 1u) {
         basis[slot * N_SPECTRA + k] = u[k];

@@ -2,11 +2,24 @@
 // Constants from the twin: COUPLING_WIDTH, COUPLING_REACH, MAX_SPECTRA.
 
 // Loadings of one chunk of placed items, [item][spectrum].
-var<workgroup> past_loadings: array<f32, MEMBER_CHUNK * MAX_SPECTRA>;
+var<workgroup> past_loadings: array<f32, PAST_CHUNK * MAX_SPECTRA>;
 
-// Loading of the window item in `slot`: sqrt(lambda) u, or u for unit loadings.
+// Loading of the window item in `slot`: f sqrt(lambda) u, or f u for unit loadings.
 fn member_loading(slot: u32, k: u32) -> f32 {
-    return eigenvalues[k] * inverse[k] * basis[slot * N_SPECTRA + k];
+    return eigenvalues[k] * projector[slot * N_SPECTRA + k];
+}
+
+// 0 for spectra that are gone beside the strongest, 1 for those that count in full, smooth in between.
+fn fade(ratio: f32) -> f32 {
+    let x = clamp((ratio - params.fade_gone) / (params.fade_full - params.fade_gone), 0.0, 1.0);
+    return x * x * (3.0 - 2.0 * x);
+}
+
+fn build_projector() {
+    for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
+        projector[i] = basis[i].x * inverse[i % N_SPECTRA];
+    }
+    workgroupBarrier();
 }
 
 // Exposure starts: factors of the loadings, and H of the window's placed items.
@@ -15,11 +28,12 @@ fn expose_window(n_placed: u32) {
         let value = eigenvalues[lane];
         var scale = 0.0;
         if value > 0.0 {
-            scale = select(1.0 / sqrt(value), 1.0 / value, params.is_unit_loading == 1u);
+            scale = fade(value / eigenvalues[0]) * select(1.0 / sqrt(value), 1.0 / value, params.is_unit_loading == 1u);
         }
         inverse[lane] = scale;
     }
     workgroupBarrier();
+    build_projector();
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
         let k = i / N_SPECTRA;
         let l = i % N_SPECTRA;
@@ -45,10 +59,10 @@ fn expose_past(start: u32, n: u32, n_placed: u32) {
         var sum = 0.0;
         for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
             if slot_items[slot] != EMPTY {
-                sum += similarity(slot, local) * basis[slot * N_SPECTRA + k];
+                sum += similarity(slot, local) * projector[slot * N_SPECTRA + k];
             }
         }
-        past_loadings[i] = inverse[k] * sum;
+        past_loadings[i] = sum;
     }
     workgroupBarrier();
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
@@ -104,13 +118,14 @@ fn diversity_of(local: u32) -> f32 {
         for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
             if slot_items[slot] != EMPTY {
                 let row = slot * N_SPECTRA;
-                sum += similarity(slot, local) * vec4<f32>(basis[row + k], basis[row + k_1], basis[row + k_2], basis[row + k_3]);
+                sum += similarity(slot, local)
+                    * vec4<f32>(projector[row + k], projector[row + k_1], projector[row + k_2], projector[row + k_3]);
             }
         }
-        loadings[k] = sum.x * inverse[k];
-        loadings[k_1] = sum.y * inverse[k_1];
-        loadings[k_2] = sum.z * inverse[k_2];
-        loadings[k_3] = sum.w * inverse[k_3];
+        loadings[k] = sum.x;
+        loadings[k_1] = sum.y;
+        loadings[k_2] = sum.z;
+        loadings[k_3] = sum.w;
     }
     var total = 0.0;
     for (var k = 0u; k < N_SPECTRA; k += 1u) {

@@ -76,32 +76,32 @@ fn start_scan() {
 // Items whose similarities a step needs: which list, and how many from the cursor on.
 fn refreshed_list(c: Control) -> vec2<u32> {
     switch c.phase {
-        case PHASE_MEMBERS: {
-            return vec2<u32>(LIST_MEMBERS, min(MEMBER_CHUNK, N_SLOTS - c.cursor));
-        }
         case PHASE_EXPOSE_PAST: {
-            return vec2<u32>(LIST_HISTORY, min(MEMBER_CHUNK, c.n_placed - params.behind - c.cursor));
+            return vec2<u32>(LIST_HISTORY, min(PAST_CHUNK, c.n_placed - params.behind - c.cursor));
         }
         case PHASE_SCAN: {
             let n = min(WORKGROUP, c.scan_end - c.cursor);
             if c.is_forced == 1u {
                 return vec2<u32>(LIST_FORCED, n);
             }
-            // In window scope the candidates are members, which are up to date.
-            return vec2<u32>(LIST_CANDIDATES, select(0u, n, c.is_active == 1u && params.is_window_scope == 0u));
+            return vec2<u32>(select(LIST_CANDIDATES, LIST_AHEAD, params.is_window_scope == 1u), n);
         }
         default: {
-            return vec2<u32>(LIST_MEMBERS, 0u);
+            return vec2<u32>(LIST_AHEAD, 0u);
         }
     }
 }
 
-// The similarities of a chunk of the window's own items are known.
-fn finish_members(c: Control) {
+// A chunk of the rows of S_W.
+fn compare_member_chunk(c: Control) {
     let n = min(MEMBER_CHUNK, N_SLOTS - c.cursor);
     let is_last = c.cursor + n >= N_SLOTS;
+    compare_members(c.cursor, n, c.step, c.is_gram_stale == 1u);
     if is_last {
         build_gram();
+        if lane == 0u {
+            control.is_gram_stale = 0u;
+        }
     }
     advance(c.cursor + n, is_last, PHASE_SWEEP);
 }
@@ -118,12 +118,26 @@ fn advance(cursor: u32, is_last: bool, next_phase: u32) {
     workgroupBarrier();
 }
 
-fn take_sweep(c: Control) {
-    sweep();
+// One multiplication by S_W: a sweep, or one of the two rotations that follow the last one.
+fn solve(c: Control) {
+    let is_sweep = c.phase == PHASE_SWEEP;
+    let is_last = !is_sweep && c.cursor == 1u;
+    multiply();
+    if is_sweep {
+        take_product();
+    } else {
+        rotate(is_last);
+    }
+    if !is_last {
+        orthonormalise();
+    }
     if lane == 0u {
-        control.sweeps_left = c.sweeps_left - 1u;
-        if c.sweeps_left <= 1u {
-            control.phase = PHASE_ROTATE;
+        if is_sweep {
+            control.sweeps_left = c.sweeps_left - 1u;
+            control.phase = select(PHASE_SWEEP, PHASE_ROTATE, c.sweeps_left <= 1u);
+        } else {
+            control.cursor = 1u - c.cursor;
+            control.phase = select(PHASE_ROTATE, PHASE_EXPOSE, is_last);
         }
     }
     workgroupBarrier();
@@ -137,7 +151,7 @@ fn expose(c: Control) {
 
 fn expose_past_chunk(c: Control) {
     let n_past = c.n_placed - params.behind;
-    let n = min(MEMBER_CHUNK, n_past - c.cursor);
+    let n = min(PAST_CHUNK, n_past - c.cursor);
     expose_past(c.cursor, n, c.n_placed);
     advance(c.cursor + n, c.cursor + n >= n_past, PHASE_WEIGHTS);
 }
@@ -199,7 +213,7 @@ fn place(c: Control) {
 }
 
 fn take_step(c: Control) {
-    // One call for all phases: drivers inline, and this is the largest piece of code.
+    // One call for all phases: drivers inline, and these are the largest pieces of code.
     let list = refreshed_list(c);
     if list.y > 0u && c.is_active == 1u {
         refresh(list.x, c.cursor, list.y, c.step);
@@ -212,14 +226,10 @@ fn take_step(c: Control) {
             begin_position(c);
         }
         case PHASE_MEMBERS: {
-            finish_members(c);
+            compare_member_chunk(c);
         }
-        case PHASE_SWEEP: {
-            take_sweep(c);
-        }
-        case PHASE_ROTATE: {
-            rotate();
-            advance(0u, true, PHASE_EXPOSE);
+        case PHASE_SWEEP, PHASE_ROTATE: {
+            solve(c);
         }
         case PHASE_EXPOSE: {
             expose(c);
@@ -246,6 +256,7 @@ fn rerank(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         return;
     }
     lane = local_index;
+    unknown_zero = dispatch.unknown_zero;
     slate = read_header(index);
     if dispatch.is_first == 1u {
         init_state();
@@ -256,6 +267,7 @@ fn rerank(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         if saved.phase == PHASE_SWEEP || saved.phase == PHASE_ROTATE {
             build_gram();
         }
+        build_projector();
     }
     var spent = 0u;
     loop {

@@ -11,7 +11,7 @@ fn init_state() {
         slot_placed_at[i] = EMPTY;
     }
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        basis[i] = 0.0;
+        basis[i] = vec2<f32>(0.0);
     }
     for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
         eigenvalues[i] = 0.0;
@@ -55,6 +55,7 @@ fn init_state() {
         control.step = 1u;
         control.n_placed = n_recent;
         control.is_first_solve = 1u;
+        control.is_gram_stale = 1u;
         control.next_ahead = look_ahead(0u, 1u);
     }
     workgroupBarrier();

@@ -3,15 +3,15 @@
 // An item's similarities are brought up to date only when it is looked at, and only for slots whose item entered since.
 
 // Which items a refresh walks over.
-const LIST_MEMBERS: u32 = 0u;    // index = slot
+const LIST_AHEAD: u32 = 0u;      // index = slot; only unplaced items
 const LIST_HISTORY: u32 = 1u;    // index = place in the history
 const LIST_CANDIDATES: u32 = 2u; // index = rank; those out of the pool are passed over
 const LIST_FORCED: u32 = 3u;     // index = rank, whoever it is
 
 fn listed(list: u32, index: u32) -> u32 {
     switch list {
-        case LIST_MEMBERS: {
-            return slot_items[index];
+        case LIST_AHEAD: {
+            return select(EMPTY, slot_items[index], is_ahead(index));
         }
         case LIST_HISTORY: {
             return history(index);
@@ -144,11 +144,56 @@ fn similarity(slot: u32, local: u32) -> f32 {
     return bitcast<f32>(state[similarity_index(slot, local)]);
 }
 
-fn read_gram(a: u32, b: u32) -> f32 {
-    if slot_items[a] == EMPTY || slot_items[b] == EMPTY {
-        return 0.0;
+// S_ab of two catalog rows in doubled precision.
+fn similarity_of_members(row_a: u32, row_b: u32) -> vec2<f32> {
+    let a = row_start(row_a);
+    let b = row_start(row_b);
+    var similarity = vec2<f32>(0.0);
+    for (var s = 0u; s < params.n_signals; s += 1u) {
+        let part = segment(s);
+        var low = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+        var high = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
+        for (var o = part.x; o < part.x + part.y; o += 1u) {
+            let values_a = read_octet(a, o);
+            let values_b = read_octet(b, o);
+            var rest = Octet(vec4<f32>(0.0), vec4<f32>(0.0));
+            if params.rest_octets > 0u {
+                let rest_a = read_octet(a, o + params.rest_octets);
+                let rest_b = read_octet(b, o + params.rest_octets);
+                rest.low = values_a.low * rest_b.low + rest_a.low * values_b.low;
+                rest.high = values_a.high * rest_b.high + rest_a.high * values_b.high;
+            }
+            low = add_products(low, values_a.low, values_b.low, rest.low);
+            high = add_products(high, values_a.high, values_b.high, rest.high);
+        }
+        let scale = multiply_add(vec2<f32>(0.0), vec2<f32>(factor(row_a, s), 0.0), vec2<f32>(factor(row_b, s), 0.0));
+        similarity = multiply_add(similarity, add(total(low), total(high)), scale);
     }
-    return similarity(b, slot_items[a]);
+    return similarity;
+}
+
+// Entries of S_W whose rows are the slots `start .. start + n`, of items that entered at this step, or all.
+fn compare_members(start: u32, n: u32, step: u32, is_all: bool) {
+    for (var task = lane; task < n * N_SLOTS; task += WORKGROUP) {
+        let a = start + task / N_SLOTS;
+        let b = task % N_SLOTS;
+        let is_new_a = is_all || slot_entered[a] == step;
+        let is_new_b = is_all || slot_entered[b] == step;
+        if slot_items[a] != EMPTY && slot_items[b] != EMPTY && is_new_a && (b <= a || !is_new_b) {
+            let value = similarity_of_members(catalog_row(slot_items[a]), catalog_row(slot_items[b]));
+            store_double(gram_start() + 2u * (a * N_SLOTS + b), value);
+            store_double(gram_start() + 2u * (b * N_SLOTS + a), value);
+        }
+    }
+    storageBarrier();
+    workgroupBarrier();
+}
+
+fn read_gram(a: u32, b: u32) -> vec2<f32> {
+    if slot_items[a] == EMPTY || slot_items[b] == EMPTY {
+        return vec2<f32>(0.0);
+    }
+    return load_double(gram_start() + 2u * (a * N_SLOTS + b));
 }
 
 // The window's similarity matrix into workgroup memory, where it fits.
@@ -161,7 +206,7 @@ fn build_gram() {
     workgroupBarrier();
 }
 
-fn gram_at(a: u32, b: u32) -> f32 {
+fn gram_at(a: u32, b: u32) -> vec2<f32> {
     if GRAM_WORDS >= N_SLOTS * N_SLOTS {
         return gram[a * N_SLOTS + b];
     }

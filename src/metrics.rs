@@ -74,7 +74,7 @@ impl Similarities {
             for signal in &problem.signals {
                 let start = scaled.len();
                 f64::append_row(signal.embedding, row as usize, &mut scaled);
-                let factor = signal.factors[row as usize];
+                let factor = f64::from(signal.factors[row as usize]);
                 scaled[start..].iter_mut().for_each(|x| *x *= factor);
             }
         }

@@ -112,8 +112,9 @@ pub enum ProblemError {
 pub struct BoundSignal<'a> {
     /// Stored rows.
     pub embedding: &'a Embedding,
-    /// `√α_s / ‖x_si‖` (cosine, 0 for a zero row) or `√α_s` (dot), per item.
-    pub factors: Vec<f64>,
+    /// `√α_s / ‖x_si‖` (cosine, 0 for a zero row) or `√α_s` (dot), per item; in single precision, so that every engine
+    /// has the same.
+    pub factors: Vec<f32>,
 }
 
 /// One spacing rule with every item's membership.
@@ -259,7 +260,7 @@ fn bind_signal<'a>(
             Metric::Dot => root,
             Metric::Cosine if length > 0.0 => root / length,
             Metric::Cosine => 0.0,
-        })
+        } as f32)
     };
     let factors = (0..embedding.n_rows()).map(factor).collect::<Result<_, _>>()?;
     Ok(BoundSignal { embedding, factors })

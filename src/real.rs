@@ -15,8 +15,8 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Inner product of two rows of one length. The order of the additions does not depend on the processor.
     fn dot(a: &[Self], b: &[Self]) -> Self;
-    /// `product ← S basis`: S is `m × m` and symmetric, the others hold columns of length `m`.
-    fn multiply(symmetric: &[Self], basis: &[Self], product: &mut [Self], m: usize);
+    /// Inner product of two rows with the products and sums in f64.
+    fn dot_wide(a: &[Self], b: &[Self]) -> f64;
     /// Appends row `row` of an embedding.
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>);
 }
@@ -51,25 +51,36 @@ macro_rules! dot_in_lanes {
 dot_in_lanes!(dot_f32, f32);
 dot_in_lanes!(dot_f64, f64);
 
-macro_rules! multiply_by_columns {
-    ($name:ident, $type:ty) => {
-        #[multiversion(targets = "simd")]
-        fn $name(symmetric: &[$type], basis: &[$type], product: &mut [$type], m: usize) {
-            for (column, out) in basis.chunks_exact(m).zip(product.chunks_exact_mut(m)) {
-                out.fill(0.0);
-                // A row of a symmetric matrix is a column: whole rows are added, in the order of the slots.
-                for (row, &factor) in symmetric.chunks_exact(m).zip(column) {
-                    for (o, &s) in out.iter_mut().zip(row) {
-                        *o += s * factor;
-                    }
-                }
-            }
+/// Independent partial sums of [`dot_f32_wide`].
+const WIDE_LANES: usize = 16;
+
+#[multiversion(targets = "simd")]
+fn dot_f32_wide(a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = [0.0; WIDE_LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(WIDE_LANES), b.chunks_exact(WIDE_LANES));
+    let tail = a_chunks.remainder().iter().zip(b_chunks.remainder());
+    let tail: f64 = tail.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for lane in 0..WIDE_LANES {
+            sums[lane] += f64::from(x[lane]) * f64::from(y[lane]);
         }
-    };
+    }
+    sums.iter().sum::<f64>() + tail
 }
 
-multiply_by_columns!(multiply_f32, f32);
-multiply_by_columns!(multiply_f64, f64);
+/// `product ← S basis`: S is `m × m` and symmetric, the others hold columns of length `m`.
+#[multiversion(targets = "simd")]
+pub fn multiply(symmetric: &[f64], basis: &[f64], product: &mut [f64], m: usize) {
+    for (column, out) in basis.chunks_exact(m).zip(product.chunks_exact_mut(m)) {
+        out.fill(0.0);
+        // A row of a symmetric matrix is a column: whole rows are added, in the order of the slots.
+        for (row, &factor) in symmetric.chunks_exact(m).zip(column) {
+            for (o, &s) in out.iter_mut().zip(row) {
+                *o += s * factor;
+            }
+        }
+    }
+}
 
 impl Real for f32 {
     fn of(x: f64) -> Self {
@@ -84,8 +95,8 @@ impl Real for f32 {
         dot_f32(a, b)
     }
 
-    fn multiply(symmetric: &[Self], basis: &[Self], product: &mut [Self], m: usize) {
-        multiply_f32(symmetric, basis, product, m);
+    fn dot_wide(a: &[Self], b: &[Self]) -> f64 {
+        dot_f32_wide(a, b)
     }
 
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>) {
@@ -115,8 +126,8 @@ impl Real for f64 {
         dot_f64(a, b)
     }
 
-    fn multiply(symmetric: &[Self], basis: &[Self], product: &mut [Self], m: usize) {
-        multiply_f64(symmetric, basis, product, m);
+    fn dot_wide(a: &[Self], b: &[Self]) -> f64 {
+        dot_f64(a, b)
     }
 
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>) {

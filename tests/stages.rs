@@ -65,7 +65,7 @@ window = 3
 fn stages_match_their_twins_at_the_defaults() {
     if let Some(compared) = check("slate_size = 15") {
         // Recent items make every position active.
-        assert_eq!(compared, all(15));
+        assert_all(&compared, 15);
     }
 }
 
@@ -77,10 +77,15 @@ fn stages_match_their_twins_with_every_setting_turned() {
          [[signal]]\nname = \"s1\"\nweight = 0.4\n{PENALTIES}"
     );
     if let Some(compared) = check(&config) {
-        assert_eq!(compared, all(20));
+        assert_all(&compared, 20);
     }
 }
 
-fn all(n: usize) -> Compared {
-    Compared { windows: n, similarities: n, spectra: n, exposures: n, winners: n }
+/// Every stage at every position; similarities and subspace in doubled precision, after positions that start from one
+/// another.
+fn assert_all(compared: &Compared, n: usize) {
+    let Compared { windows, similarities, spectra, exposures, winners, similarity_error, subspace_error } = *compared;
+    assert_eq!([windows, similarities, spectra, exposures, winners], [n; 5]);
+    assert!(similarity_error <= 1e-13, "{similarity_error:e}");
+    assert!(subspace_error <= 1e-12, "{subspace_error:e}");
 }

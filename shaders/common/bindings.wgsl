@@ -40,6 +40,12 @@ struct Params {
     decay_at: u32,
     // Words of a placement in the output, and of the header in front of a slate's placements.
     placement_words: u32,
+    // λ_k/λ_1 where a spectrum is gone, and where it counts in full.
+    fade_gone: f32,
+    fade_full: f32,
+    // Octets from a value's octet to the octet of what f32 lacks of it; 0 where rows are f16 or f32.
+    rest_octets: u32,
+    pad: u32,
     // Loop iterations one invocation spends on a step, by phase, at most.
     cost: array<vec4<u32>, COST_VECTORS>,
     // (first octet, number of octets) of each signal, two to a vector.
@@ -57,9 +63,10 @@ struct Dispatch {
     is_first: u32,
     // Slates per row of workgroups.
     row_length: u32,
+    // 0, which the compiler must not know: see common/double.wgsl.
+    unknown_zero: u32,
     pad_a: u32,
     pad_b: u32,
-    pad_c: u32,
 }
 
 // One slate of the batch. Offsets are words into `batch`, `state` and `output`.
@@ -95,6 +102,7 @@ override N_SLOTS: u32 = 10u;
 override N_SPECTRA: u32 = 4u;
 override BASIS_WORDS: u32 = 40u;
 override GRAM_WORDS: u32 = 100u;
+override PRODUCT_WORDS: u32 = 40u;
 override SQUARE_WORDS: u32 = 16u;
 override N_SHARDS: u32 = 1u;
 override IS_F16: u32 = 1u;

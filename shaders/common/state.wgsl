@@ -24,7 +24,8 @@ struct Control {
     best_spacing: f32,
     best_semantic: f32,
     best_balance: f32,
-    pad: u32,
+    // 1 until the window's similarity matrix was computed once.
+    is_gram_stale: u32,
 }
 
 var<workgroup> control: Control;
@@ -32,22 +33,27 @@ var<workgroup> control: Control;
 var<workgroup> slot_items: array<u32, N_SLOTS>;
 var<workgroup> slot_entered: array<u32, N_SLOTS>;
 var<workgroup> slot_placed_at: array<u32, N_SLOTS>;
-// Eigensolver, [slot][spectrum].
-var<workgroup> basis: array<f32, BASIS_WORDS>;
-var<workgroup> product: array<f32, BASIS_WORDS>;
-// S_W where it fits, else one word and S_W is read from `state`.
-var<workgroup> gram: array<f32, GRAM_WORDS>;
+// Eigensolver, [slot][spectrum], in doubled precision.
+var<workgroup> basis: array<vec2<f32>, BASIS_WORDS>;
+// S times the basis where it fits, else one number and it lies in `state`.
+var<workgroup> product: array<vec2<f32>, PRODUCT_WORDS>;
+// S_W where it fits, else one number and S_W is read from `state`.
+var<workgroup> gram: array<vec2<f32>, GRAM_WORDS>;
+// What turns an item's similarities into its loadings, [slot][spectrum].
+var<workgroup> projector: array<f32, BASIS_WORDS>;
 var<workgroup> eigenvalues: array<f32, N_SPECTRA>;
 var<workgroup> inverse: array<f32, N_SPECTRA>;
 // H, then w, [spectrum][spectrum].
 var<workgroup> weights: array<f32, SQUARE_WORDS>;
 var<workgroup> spacing_load: array<f32, 32>;
 
-// State words of a slate, after the control block, in this order:
-// slots (3 parts), basis, eigenvalues, inverse, weights, history, marks, refreshed, placed sum, similarity.
+// State words of a slate, after the control block, in this order: slots (3 parts), basis, S_W, S times the basis,
+// eigenvalues, inverse, weights, history, marks, refreshed, placed sum, similarity.
 fn slots_at() -> u32 { return slate.state_at + CONTROL_WORDS; }
 fn basis_at() -> u32 { return slots_at() + 3u * N_SLOTS; }
-fn eigenvalues_at() -> u32 { return basis_at() + N_SLOTS * N_SPECTRA; }
+fn gram_start() -> u32 { return basis_at() + 2u * N_SLOTS * N_SPECTRA; }
+fn product_start() -> u32 { return gram_start() + 2u * N_SLOTS * N_SLOTS; }
+fn eigenvalues_at() -> u32 { return product_start() + 2u * N_SLOTS * N_SPECTRA; }
 fn inverse_at() -> u32 { return eigenvalues_at() + N_SPECTRA; }
 fn weights_at() -> u32 { return inverse_at() + N_SPECTRA; }
 fn history_at() -> u32 { return weights_at() + N_SPECTRA * N_SPECTRA; }
@@ -78,6 +84,16 @@ fn is_ahead(slot: u32) -> bool {
     return slot_items[slot] != EMPTY && slot_placed_at[slot] == EMPTY;
 }
 
+// A number in doubled precision, in two words of the state.
+fn load_double(at: u32) -> vec2<f32> {
+    return vec2<f32>(bitcast<f32>(state[at]), bitcast<f32>(state[at + 1u]));
+}
+
+fn store_double(at: u32, value: vec2<f32>) {
+    state[at] = bitcast<u32>(value.x);
+    state[at + 1u] = bitcast<u32>(value.y);
+}
+
 fn load_state() {
     if lane == 0u {
         let at = slate.state_at;
@@ -85,7 +101,7 @@ fn load_state() {
             state[at], state[at + 1u], state[at + 2u], state[at + 3u], state[at + 4u], state[at + 5u], state[at + 6u],
             state[at + 7u], state[at + 8u], state[at + 9u], state[at + 10u], state[at + 11u], state[at + 12u],
             state[at + 13u], bitcast<f32>(state[at + 14u]), bitcast<f32>(state[at + 15u]),
-            bitcast<f32>(state[at + 16u]), bitcast<f32>(state[at + 17u]), bitcast<f32>(state[at + 18u]), 0u,
+            bitcast<f32>(state[at + 16u]), bitcast<f32>(state[at + 17u]), bitcast<f32>(state[at + 18u]), state[at + 19u],
         );
     }
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
@@ -94,7 +110,7 @@ fn load_state() {
         slot_placed_at[i] = state[slots_at() + 2u * N_SLOTS + i];
     }
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        basis[i] = bitcast<f32>(state[basis_at() + i]);
+        basis[i] = load_double(basis_at() + 2u * i);
     }
     for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
         eigenvalues[i] = bitcast<f32>(state[eigenvalues_at() + i]);
@@ -127,6 +143,7 @@ fn save_state() {
         state[at + 16u] = bitcast<u32>(control.best_spacing);
         state[at + 17u] = bitcast<u32>(control.best_semantic);
         state[at + 18u] = bitcast<u32>(control.best_balance);
+        state[at + 19u] = control.is_gram_stale;
     }
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
         state[slots_at() + i] = slot_items[i];
@@ -134,7 +151,7 @@ fn save_state() {
         state[slots_at() + 2u * N_SLOTS + i] = slot_placed_at[i];
     }
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        state[basis_at() + i] = bitcast<u32>(basis[i]);
+        store_double(basis_at() + 2u * i, basis[i]);
     }
     for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
         state[eigenvalues_at() + i] = bitcast<u32>(eigenvalues[i]);

@@ -24,7 +24,7 @@ pub enum ShaderChecks {
 /// what the compiler adds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelKey {
-    constants: [(&'static str, usize); 8],
+    constants: [(&'static str, usize); 9],
     patches: Vec<Patch>,
     checks: ShaderChecks,
 }
@@ -39,6 +39,7 @@ impl KernelKey {
             ("N_SPECTRA", k),
             ("BASIS_WORDS", m * k),
             ("GRAM_WORDS", if plan.has_gram { m * m } else { 1 }),
+            ("PRODUCT_WORDS", if plan.has_product { m * k } else { 1 }),
             ("SQUARE_WORDS", k * k),
             ("N_SHARDS", plan.n_shards),
             ("IS_F16", usize::from(plan.is_f16)),

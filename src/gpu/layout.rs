@@ -49,8 +49,10 @@ impl Phase {
 
 /// Vectors of four that hold a cost per phase.
 pub const COST_VECTORS: usize = Phase::ALL.len().div_ceil(4);
-/// Items handled by one step of the phases that walk over window members or placed items.
+/// Items handled by one step of the phases that walk over window members or recent items.
 pub const MEMBER_CHUNK: usize = 16;
+/// Placed items handled by one step of the exposure to what has left the window.
+pub const PAST_CHUNK: usize = 8;
 /// Most signals a GPU problem can blend.
 pub const MAX_SIGNALS: usize = 8;
 /// Words of one placement in the output: rank, utility, diversity, spacing, semantic, balance.
@@ -97,6 +99,10 @@ pub struct Params {
     pub cap_rules_at: u32,
     pub decay_at: u32,
     pub placement_words: u32,
+    pub fade_gone: f32,
+    pub fade_full: f32,
+    pub rest_octets: u32,
+    pub pad: u32,
     pub cost: [[u32; 4]; COST_VECTORS],
     pub segments: [[u32; 4]; MAX_SIGNALS / 2],
 }
@@ -111,9 +117,9 @@ pub struct Dispatch {
     pub nonce: u32,
     pub is_first: u32,
     pub row_length: u32,
+    pub unknown_zero: u32,
     pub pad_a: u32,
     pub pad_b: u32,
-    pub pad_c: u32,
 }
 
 /// One slate of a batch; offsets are in words.

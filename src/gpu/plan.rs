@@ -1,19 +1,24 @@
 //! What a problem needs of a device, worked out before any device is touched: sizes, offsets and step costs.
 
-use crate::config::{Coupling, Horizon, Loading, Scope, Strategy};
+use crate::catalog::EmbeddingData;
+use crate::config::{Coupling, Horizon, Loading, MAX_SPECTRA, Scope, Strategy};
 use crate::gpu::layout::{
-    CONTROL_WORDS, HEADER_WORDS, MAX_SIGNALS, MEMBER_CHUNK, PLACEMENT_WORDS, Params, Phase, STATUS_WORDS,
+    CONTROL_WORDS, HEADER_WORDS, MAX_SIGNALS, MEMBER_CHUNK, PAST_CHUNK, PLACEMENT_WORDS, Params, Phase, STATUS_WORDS,
 };
 use crate::prepare::{MAX_RECENT, PreparedSlate};
 use crate::problem::Problem;
 use crate::stage::eigensolve::{FIRST_SWEEPS, JACOBI_SWEEPS};
+use crate::stage::exposure::fade_range;
 
 /// Values in an octet, the unit rows are read in.
 pub const OCTET: usize = 8;
 /// Shards a catalog can be split over, one binding each.
 pub const MAX_SHARDS: usize = 4;
 /// Words of workgroup memory used for other things than arrays that depend on the plan.
-const FIXED_WORKGROUP_WORDS: usize = 32 + 256 + 32 + 8;
+const FIXED_WORKGROUP_WORDS: usize = 32 + PAST_CHUNK * MAX_SPECTRA + 32 + 8;
+
+/// A number in doubled precision: two f32.
+const DOUBLE_BYTES: usize = 8;
 
 /// Why a problem cannot run on a device, and what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -102,6 +107,8 @@ pub struct Plan {
     pub n_spectra: usize,
     /// True where S_W is held in workgroup memory.
     pub has_gram: bool,
+    /// True where S_W times the basis is held in workgroup memory.
+    pub has_product: bool,
     /// True where the catalog stays f16.
     pub is_f16: bool,
     /// Shards of the catalog.
@@ -135,20 +142,27 @@ impl Plan {
             workgroup /= 2;
         }
         let (n_slots, n_spectra) = if is_spectral { (config.window.size(), config.spectral.spectra) } else { (1, 1) };
-        let fixed = FIXED_WORKGROUP_WORDS + 3 * n_slots + 2 * n_slots * n_spectra + 5 * n_spectra * n_spectra;
-        let needed = 4 * (fixed + 3 * n_spectra + 3 * workgroup);
+        // Basis in doubled precision, and the projector.
+        let fixed = FIXED_WORKGROUP_WORDS + 3 * n_slots + 3 * n_slots * n_spectra + 5 * n_spectra * n_spectra;
+        // One number stands in for the product, and one for S_W, where they are held elsewhere.
+        let mut needed = 4 * (fixed + 5 * n_spectra + 3 * workgroup) + 2 * DOUBLE_BYTES;
         let available = limits.workgroup_bytes;
-        if needed + 4 > available {
-            return Err(PlanError::WorkgroupMemory { needed: needed + 4, available });
+        if needed > available {
+            return Err(PlanError::WorkgroupMemory { needed, available });
         }
-        let has_gram = needed + 4 * n_slots * n_slots <= available;
-        let is_f16 = problem.signals.iter().all(|s| matches!(s.embedding.data, crate::catalog::EmbeddingData::F16(_)));
+        let has_product = needed + DOUBLE_BYTES * n_slots * n_spectra <= available;
+        if has_product {
+            needed += DOUBLE_BYTES * n_slots * n_spectra;
+        }
+        let has_gram = needed + DOUBLE_BYTES * n_slots * n_slots <= available;
+        let is_f16 = problem.signals.iter().all(|s| matches!(s.embedding.data, EmbeddingData::F16(_)));
         let mut plan = Self {
             params: Params::default(),
             workgroup,
             n_slots,
             n_spectra,
             has_gram,
+            has_product,
             is_f16,
             n_shards: 1,
             overhead: 0,
@@ -177,6 +191,8 @@ impl Plan {
         p.strength = config.spectral.strength as f32;
         p.epsilon = config.spectral.epsilon as f32;
         p.balance_strength = config.balance.strength as f32;
+        let (gone, full) = fade_range(&config.spectral);
+        (p.fade_gone, p.fade_full) = (gone as f32, full as f32);
         p.placement_words = PLACEMENT_WORDS as u32;
         p.n_signals = problem.signals.len() as u32;
     }
@@ -189,6 +205,10 @@ impl Plan {
             let pair = &mut self.params.segments[s / 2];
             (pair[s % 2 * 2], pair[s % 2 * 2 + 1]) = (octets as u32, n as u32);
             octets += n;
+        }
+        if problem.signals.iter().any(|s| matches!(s.embedding.data, EmbeddingData::F64(_))) {
+            self.params.rest_octets = octets as u32;
+            octets *= 2;
         }
         self.row_values = octets * OCTET;
         self.params.row_octets = octets as u32;
@@ -235,12 +255,17 @@ impl Plan {
     /// the loops of the shaders; a driver that cuts loops off after 65,535 iterations is kept safe by them.
     fn set_costs(&mut self, problem: &Problem, max_iterations: usize) -> Result<(), PlanError> {
         let (m, k, w) = (self.n_slots, self.n_spectra, self.workgroup);
-        let (signals, octets) = (problem.signals.len(), self.row_values / OCTET);
+        let rows_per_item = if self.params.rest_octets > 0 { 2 } else { 1 };
+        let (signals, octets) = (problem.signals.len(), self.row_values / OCTET / rows_per_item);
         let slate_size = problem.config.slate_size;
         let pair = 2 + signals + octets / 2;
         let refresh = |n: usize| (n * m).div_ceil(w) * pair + n.div_ceil(w);
+        let members = MEMBER_CHUNK.min(m) * m;
         let multiply = (m * k).div_ceil(w) * (1 + m);
         let square = (k * k).div_ceil(w);
+        let remove_earlier = 2 * (1 + k.div_ceil(w) * (1 + m) + m.div_ceil(w) * (1 + k));
+        let attempt = 1 + 2 * m + remove_earlier + m.div_ceil(w);
+        let orthonormalise = k * (1 + 2 * attempt + m + m.div_ceil(w));
         let add_row = 1 + signals * (1 + octets.div_ceil(w) * 5);
         let longest_rule = problem.spacing.iter().map(|r| r.weights.len()).max().unwrap_or(0);
         let semantic = problem.semantic_id.as_ref().map_or(0, |s| s.weights.len() * (1 + s.n_levels));
@@ -249,19 +274,16 @@ impl Plan {
         let cost = |phase: Phase| match phase {
             Phase::Recents => MEMBER_CHUNK * add_row,
             Phase::Begin => (m * k).div_ceil(w) + (1 + longest_rule) + 3 * slate_size + m,
-            Phase::Members => refresh(MEMBER_CHUNK.min(m)) + (m * m).div_ceil(w),
-            Phase::Sweep => {
-                let orthonormalise = 2 * (1 + m + k * (1 + 5 * m));
-                let refill = k * 3 * m + k * (k - 1) / 2 * (1 + 2 * m);
-                multiply + (m * k).div_ceil(w) + orthonormalise + refill
-            }
+            // The four lanes of both sums of a signal.
+            Phase::Members => members.div_ceil(w) * (1 + signals * (1 + 2 * 3) + octets) + (m * m).div_ceil(w),
+            Phase::Sweep => multiply + (m * k).div_ceil(w) + orthonormalise,
             Phase::Rotate => {
                 let jacobi = JACOBI_SWEEPS * (1 + square + k * (1 + 2 * square));
-                multiply + square * (1 + m) + jacobi + k + m.div_ceil(w) * (1 + k * (2 + k))
+                multiply + square * (1 + m) + jacobi + k + m.div_ceil(w) * (1 + k * (2 + k)) + orthonormalise
             }
             Phase::Expose => square * (1 + m),
             Phase::ExposePast => {
-                refresh(MEMBER_CHUNK) + (MEMBER_CHUNK * k).div_ceil(w) * (1 + m) + square * (1 + MEMBER_CHUNK)
+                refresh(PAST_CHUNK) + (PAST_CHUNK * k).div_ceil(w) * (1 + m) + square * (1 + PAST_CHUNK)
             }
             Phase::Weights => square,
             Phase::Scan => refresh(w) + score + 1 + w.ilog2() as usize,
@@ -284,7 +306,8 @@ impl Plan {
             + per_lane(slate_size)
             + 2 * (m + ahead)
             + longest_rule
-            + (m * m).div_ceil(w);
+            + (m * m).div_ceil(w)
+            + (m * k).div_ceil(w);
         let needed = dearest + self.overhead + 1;
         if needed > max_iterations {
             return Err(PlanError::Step { needed, available: max_iterations });
@@ -299,7 +322,8 @@ impl Plan {
         let history = slate.n_recent() + slate.n_positions(self.params.slate_size as usize);
         let placed_sum = if self.params.balance_strength > 0.0 { self.row_values } else { 0 };
         let similarity = if self.params.is_spectral == 1 { m * n_local } else { 0 };
-        CONTROL_WORDS + 3 * m + m * k + 2 * k + k * k + history + n + n_local + placed_sum + similarity
+        let solver = 3 * m + 4 * m * k + 2 * m * m + 2 * k + k * k;
+        CONTROL_WORDS + solver + history + n + n_local + placed_sum + similarity
     }
 
     /// Words a slate needs in the batch buffer.
@@ -340,10 +364,10 @@ impl Plan {
         let chunks = |n: usize, chunk: usize| n.div_ceil(chunk) + 1;
         let p = &self.params;
         let history = p.slate_size as usize + MAX_RECENT;
-        let per_position = 6
+        let per_position = 7
             + chunks(self.n_slots, MEMBER_CHUNK)
             + (p.iterations + p.first_sweeps) as usize
-            + chunks(history, MEMBER_CHUNK)
+            + chunks(history, PAST_CHUNK)
             + chunks(most_candidates.max(self.n_slots), self.workgroup);
         chunks(MAX_RECENT, MEMBER_CHUNK) + (p.slate_size as usize + 1) * per_position
     }

@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use crate::config::MAX_SPECTRA;
-use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MEMBER_CHUNK, Phase};
+use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MEMBER_CHUNK, PAST_CHUNK, Phase};
 use crate::stage::{eigensolve, exposure};
 
 /// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
-pub const FILES: [(&str, &str); 9] = [
+pub const FILES: [(&str, &str); 10] = [
     ("common/bindings", include_str!("../../shaders/common/bindings.wgsl")),
     ("common/state", include_str!("../../shaders/common/state.wgsl")),
+    ("common/double", include_str!("../../shaders/common/double.wgsl")),
     ("window", include_str!("../../shaders/window.wgsl")),
     ("window_similarity", include_str!("../../shaders/window_similarity.wgsl")),
     ("eigensolve", include_str!("../../shaders/eigensolve.wgsl")),
@@ -38,7 +39,8 @@ fn constants() -> String {
         ("ENTRY_SCALE", eigensolve::ENTRY_SCALE),
         ("COLLAPSE", eigensolve::COLLAPSE),
         ("DROP", eigensolve::DROP),
-        ("JACOBI_TOLERANCE", f64::from(f32::EPSILON) * eigensolve::JACOBI_TOLERANCE),
+        ("FIRST_JACOBI_TOLERANCE", f64::from(f32::EPSILON) * eigensolve::JACOBI_TOLERANCE),
+        ("LAST_JACOBI_TOLERANCE", f64::EPSILON * eigensolve::JACOBI_TOLERANCE),
         ("COUPLING_WIDTH", exposure::COUPLING_WIDTH),
         ("COUPLING_REACH", exposure::COUPLING_REACH),
     ];
@@ -52,6 +54,7 @@ fn constants() -> String {
         ("HEADER_WORDS", HEADER_WORDS),
         ("CONTROL_WORDS", CONTROL_WORDS),
         ("MEMBER_CHUNK", MEMBER_CHUNK),
+        ("PAST_CHUNK", PAST_CHUNK),
     ];
     for (name, value) in counts {
         let _ = writeln!(text, "const {name}: u32 = {value}u;");

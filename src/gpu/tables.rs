@@ -3,7 +3,7 @@
 use half::f16;
 
 use crate::catalog::EmbeddingData;
-use crate::gpu::plan::Plan;
+use crate::gpu::plan::{OCTET, Plan};
 use crate::prepare::MAX_RECENT;
 use crate::problem::Problem;
 
@@ -63,7 +63,7 @@ pub fn item_table(problem: &Problem, plan: &Plan) -> Vec<u32> {
     let n_items = problem.catalog.n_items();
     words.reserve(n_items * plan.params.item_words as usize);
     for row in 0..n_items {
-        words.extend(problem.signals.iter().map(|s| (s.factors[row] as f32).to_bits()));
+        words.extend(problem.signals.iter().map(|s| s.factors[row].to_bits()));
         words.extend(problem.spacing.iter().map(|r| (r.membership[row] as f32).to_bits()));
         if let Some(rule) = &problem.semantic_id {
             words.extend_from_slice(&rule.codes[row * rule.n_levels..(row + 1) * rule.n_levels]);
@@ -73,23 +73,31 @@ pub fn item_table(problem: &Problem, plan: &Plan) -> Vec<u32> {
     words
 }
 
-/// Bytes of catalog rows `first..last`, every signal padded with zeros to whole pairs of octets.
+/// Bytes of catalog rows `first..last`, every signal padded with zeros to whole pairs of octets. Where a signal is f64, what
+/// f32 lacks of its values follows all signals.
 pub fn row_bytes(problem: &Problem, plan: &Plan, first: usize, last: usize) -> Vec<u8> {
     let value_bytes = if plan.is_f16 { 2 } else { 4 };
     let mut bytes = vec![0; (last - first) * plan.row_values * value_bytes];
+    let rest_at = plan.params.rest_octets as usize * OCTET * value_bytes;
     for (s, signal) in problem.signals.iter().enumerate() {
         let pair = plan.params.segments[s / 2];
-        let start = pair[s % 2 * 2] as usize * crate::gpu::plan::OCTET;
+        let start = pair[s % 2 * 2] as usize * OCTET;
         let dim = signal.embedding.dim;
         for row in first..last {
             let at = ((row - first) * plan.row_values + start) * value_bytes;
-            let target = &mut bytes[at..at + dim * value_bytes];
+            let target = &mut bytes[at..];
             let range = row * dim..(row + 1) * dim;
             match &signal.embedding.data {
-                EmbeddingData::F16(v) if plan.is_f16 => target.copy_from_slice(bytemuck::cast_slice(&v[range])),
+                EmbeddingData::F16(v) if plan.is_f16 => {
+                    target[..2 * dim].copy_from_slice(bytemuck::cast_slice(&v[range]));
+                }
                 EmbeddingData::F16(v) => write_f32(target, v[range].iter().map(|x: &f16| x.to_f32())),
-                EmbeddingData::F32(v) => target.copy_from_slice(bytemuck::cast_slice(&v[range])),
-                EmbeddingData::F64(v) => write_f32(target, v[range].iter().map(|&x| x as f32)),
+                EmbeddingData::F32(v) => target[..4 * dim].copy_from_slice(bytemuck::cast_slice(&v[range])),
+                EmbeddingData::F64(v) => {
+                    let v = &v[range];
+                    write_f32(target, v.iter().map(|&x| x as f32));
+                    write_f32(&mut target[rest_at..], v.iter().map(|&x| (x - f64::from(x as f32)) as f32));
+                }
             }
         }
     }

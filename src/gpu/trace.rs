@@ -41,7 +41,9 @@ pub struct Snapshot {
     /// Its place in the history.
     pub slot_placed_at: Vec<u32>,
     /// Eigensolver's basis, `[slot][spectrum]`.
-    pub basis: Vec<f32>,
+    pub basis: Vec<f64>,
+    /// S_W, `[slot][slot]`; entries of empty slots mean nothing.
+    pub gram: Vec<f64>,
     /// Eigenvalues, after the rotation.
     pub eigenvalues: Vec<f32>,
     /// Factors of the loadings.
@@ -119,7 +121,12 @@ impl GpuEngine<'_> {
         let number = |words: &[u32]| words.iter().map(|&w| f32::from_bits(w)).collect::<Vec<f32>>();
         let (slot_items, slot_entered) = (take(m).to_vec(), take(m).to_vec());
         let slot_placed_at = take(m).to_vec();
-        let basis = number(take(m * k));
+        let double = |words: &[u32]| -> Vec<f64> {
+            let part = |word: u32| f64::from(f32::from_bits(word));
+            words.chunks_exact(2).map(|pair| part(pair[0]) + part(pair[1])).collect()
+        };
+        let (basis, gram) = (double(take(2 * m * k)), double(take(2 * m * m)));
+        take(2 * m * k);
         let (eigenvalues, inverse) = (number(take(k)), number(take(k)));
         let weights = number(take(k * k));
         let n_local = header.n_local as usize;
@@ -136,6 +143,7 @@ impl GpuEngine<'_> {
             slot_entered,
             slot_placed_at,
             basis,
+            gram,
             eigenvalues,
             inverse,
             weights,

@@ -16,10 +16,12 @@ use crate::run::Run;
 use crate::stage::select::Scored;
 use crate::stage::window::EMPTY;
 
-/// Of the largest S_ii: f32 sums of some hundred products of unit rows are a few units of rounding off.
-const SIMILARITY_TOLERANCE: f64 = 1e-6;
-/// Of λ_1: the solver adds the rounding of S and its own.
-const SPECTRUM_TOLERANCE: f64 = 5e-6;
+/// Of the largest S_ii. Window similarities are sums in doubled precision.
+const SIMILARITY_TOLERANCE: f64 = 1e-12;
+/// Of an eigenvalue, which a GPU rounds to f32.
+const EIGENVALUE_TOLERANCE: f64 = 3e-7;
+/// Of Σ_k u_k u_kᵀ, solved in doubled precision. What is less is far from showing in a utility.
+const SUBSPACE_TOLERANCE: f64 = 1e-9;
 /// Of the penalty of a window's own item, or of 1 where that is less.
 const EXPOSURE_TOLERANCE: f64 = 1e-5;
 /// Of what the utility may be off, for each of its terms.
@@ -75,7 +77,7 @@ impl fmt::Display for Departure {
 }
 
 /// How often each stage was compared, so that a check cannot pass by comparing nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Compared {
     /// Windows.
     pub windows: usize,
@@ -87,6 +89,10 @@ pub struct Compared {
     pub exposures: usize,
     /// Winners with their terms.
     pub winners: usize,
+    /// Largest difference of a similarity, in units of the largest S_ii.
+    pub similarity_error: f64,
+    /// Largest difference in Σ_k u_k u_kᵀ.
+    pub subspace_error: f64,
 }
 
 /// An engine's winner of a position.
@@ -153,16 +159,17 @@ impl<'a> Beside<'a> {
         Ok(())
     }
 
-    /// Similarities of a window's items, by slot and local index.
-    pub fn check_similarity(&mut self, similarity: impl Fn(usize, u32) -> f64) -> Checked {
+    /// Similarities of a window's items, by slots.
+    pub fn check_similarity(&mut self, similarity: impl Fn(usize, usize) -> f64) -> Checked {
         let Some(spectral) = self.run.spectral() else { return Ok(()) };
         let (items, gram) = (&self.run.slots().window.items, spectral.gram());
         let m = items.len();
-        let tolerance = SIMILARITY_TOLERANCE * (0..m).map(|a| gram[a * m + a]).fold(1.0, f64::max);
+        let scale = (0..m).filter(|&a| items[a] != EMPTY).map(|a| gram[a * m + a]).fold(1.0, f64::max);
         for a in (0..m).filter(|&a| items[a] != EMPTY) {
             for b in (0..m).filter(|&b| items[b] != EMPTY) {
-                let (found, wanted) = (similarity(b, items[a]), gram[a * m + b]);
-                if is_off(found, wanted, tolerance) {
+                let (found, wanted) = (similarity(a, b), gram[a * m + b]);
+                self.compared.similarity_error = self.compared.similarity_error.max((found - wanted).abs() / scale);
+                if is_off(found, wanted, SIMILARITY_TOLERANCE * scale) {
                     let what = format!("the similarity of slots {a} and {b} is {found:e}, not {wanted:e}");
                     return self.departure(Stage::WindowSimilarity, what);
                 }
@@ -172,28 +179,23 @@ impl<'a> Beside<'a> {
         Ok(())
     }
 
-    /// Basis, by slot and spectrum, and eigenvalues. Σ_k λ_k u_k u_kᵀ is compared, which does not depend on the basis of a
-    /// repeated eigenvalue.
+    /// Basis, by slot and spectrum, and eigenvalues. The subspace is compared, whatever columns span it.
     pub fn check_spectra(&mut self, basis: impl Fn(usize, usize) -> f64, eigenvalues: &[f64]) -> Checked {
         let Some(spectral) = self.run.spectral() else { return Ok(()) };
         let solver = spectral.solver();
-        let tolerance = SPECTRUM_TOLERANCE * solver.eigenvalues[0].max(f64::MIN_POSITIVE);
         for (k, (&found, &wanted)) in eigenvalues.iter().zip(&solver.eigenvalues).enumerate() {
+            let tolerance = EIGENVALUE_TOLERANCE * wanted + SUBSPACE_TOLERANCE * solver.eigenvalues[0];
             if is_off(found, wanted, tolerance) {
                 return self.departure(Stage::Eigensolve, format!("eigenvalue {k} is {found:e}, not {wanted:e}"));
             }
         }
-        for a in 0..solver.n_slots {
-            for b in 0..=a {
-                let sum = |entry: &dyn Fn(usize, usize) -> f64, values: &[f64]| -> f64 {
-                    values.iter().enumerate().map(|(k, value)| value * entry(a, k) * entry(b, k)).sum()
-                };
-                let found = sum(&basis, eigenvalues);
-                let wanted = sum(&|slot, k| solver.entry(slot, k), &solver.eigenvalues);
-                if is_off(found, wanted, tolerance) {
-                    let what = format!("the spectra give slots {a} and {b} {found:e}, not {wanted:e}");
-                    return self.departure(Stage::Eigensolve, what);
-                }
+        let (m, k) = (solver.n_slots, solver.n_spectra);
+        let (found, wanted) = (subspace(basis, m, k), subspace(|slot, k| solver.entry(slot, k), m, k));
+        for (i, (&found, &wanted)) in found.iter().zip(&wanted).enumerate() {
+            self.compared.subspace_error = self.compared.subspace_error.max((found - wanted).abs());
+            if is_off(found, wanted, SUBSPACE_TOLERANCE) {
+                let what = format!("the spectra give slots {} and {} {found:e}, not {wanted:e}", i / m, i % m);
+                return self.departure(Stage::Eigensolve, what);
             }
         }
         self.compared.spectra += 1;
@@ -268,6 +270,25 @@ impl<'a> Beside<'a> {
         }
         Ok(())
     }
+}
+
+/// Σ_k q_k q_kᵀ over an orthonormal basis q of the columns' span.
+fn subspace(basis: impl Fn(usize, usize) -> f64, m: usize, k: usize) -> Vec<f64> {
+    let mut columns: Vec<Vec<f64>> = Vec::new();
+    for s in 0..k {
+        let mut column: Vec<f64> = (0..m).map(|slot| basis(slot, s)).collect();
+        for earlier in &columns {
+            let share: f64 = earlier.iter().zip(&column).map(|(x, y)| x * y).sum();
+            column.iter_mut().zip(earlier).for_each(|(x, y)| *x -= share * y);
+        }
+        let length = column.iter().map(|x| x * x).sum::<f64>().sqrt();
+        // Columns of dropped spectra are zero. A column that lies in those before it is a fault: it stays away.
+        if length > 0.5 {
+            column.iter_mut().for_each(|x| *x /= length);
+            columns.push(column);
+        }
+    }
+    (0..m * m).map(|ij| columns.iter().map(|q| q[ij / m] * q[ij % m]).sum()).collect()
 }
 
 /// True for a NaN as well.

@@ -130,15 +130,16 @@ pub fn follow(
 fn check(beside: &mut Beside, phase: Phase, snapshot: &Snapshot) -> Result<(), Departure> {
     let n_spectra = snapshot.eigenvalues.len();
     let eigenvalues: Vec<f64> = snapshot.eigenvalues.iter().copied().map(f64::from).collect();
-    let entry = |slot: usize, k: usize| f64::from(snapshot.basis[slot * n_spectra + k]);
+    let entry = |slot: usize, k: usize| snapshot.basis[slot * n_spectra + k];
     match phase {
         Phase::Begin if snapshot.phase != Phase::Done => {
             beside.check_window(&snapshot.slot_items, &snapshot.slot_placed_at, snapshot.is_active)
         }
         Phase::Members if snapshot.phase == Phase::Sweep => {
-            beside.check_similarity(|slot, local| f64::from(snapshot.similarity(slot, local as usize)))
+            let m = snapshot.slot_items.len();
+            beside.check_similarity(|a, b| snapshot.gram[a * m + b])
         }
-        Phase::Rotate => beside.check_spectra(entry, &eigenvalues),
+        Phase::Rotate if snapshot.phase == Phase::Expose => beside.check_spectra(entry, &eigenvalues),
         Phase::Weights => beside.check_exposure(|slot| {
             let loading = |k: usize| eigenvalues[k] * f64::from(snapshot.inverse[k]) * entry(slot, k);
             let weight = |k: usize, l: usize| f64::from(snapshot.weights[k * n_spectra + l]);

@@ -125,11 +125,8 @@ fn follow<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate) -> Result<(), 
             beside.check_window(&window.items, &window.placed_at, spectral.is_active())?;
             if spectral.is_active() {
                 let (solver, gram, m) = (spectral.solver(), spectral.gram(), window.size());
-                let slot_of = |local| window.items.iter().position(|&item| item == local);
-                let similarity = |slot: usize, local| slot_of(local).map_or(f32::NAN, |other| gram[other * m + slot]);
-                beside.check_similarity(|slot, local| similarity(slot, local).into())?;
-                let eigenvalues: Vec<f64> = solver.eigenvalues.iter().copied().map(f64::from).collect();
-                beside.check_spectra(|slot, k| solver.entry(slot, k).into(), &eigenvalues)?;
+                beside.check_similarity(|a, b| gram[a * m + b])?;
+                beside.check_spectra(|slot, k| solver.entry(slot, k), &solver.eigenvalues)?;
                 let exposure = spectral.exposure();
                 beside.check_exposure(|slot| exposure.penalty(&exposure.member_loadings(solver, slot)).into())?;
             }

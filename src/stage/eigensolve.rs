@@ -5,16 +5,23 @@
 //! then:             Y ← S V;  B ← Vᵀ Y;  B = Q Λ Qᵀ;  U ← V Q
 //! ```
 //! Every engine runs these steps in this order with these constants, so engines differ by rounding alone.
+//!
+//! And every engine runs them in double precision, on similarities in double precision (a GPU with pairs of f32, see
+//! `shaders/common/double.wgsl`). A few sweeps from the last position's basis do not converge, so the basis remembers: where
+//! it has little of a direction that grows, it has as little of it relative to rounding, and what was 1e-7 at one position
+//! is 1e-3 some positions later. In single precision that broke the bound in 1 of 7,500 generated slates (60,000 tried),
+//! in double precision in none.
 
-use crate::real::Real;
+use crate::real::multiply;
 
 /// Sweeps added at a slate's first solve, when the basis starts from noise.
 pub const FIRST_SWEEPS: usize = 8;
-/// Size of the pseudo-random entries added to the basis row of an entering item.
-pub const ENTRY_SCALE: f64 = 0.01;
-/// A column has collapsed when orthogonalisation leaves less than this share of its length. Far above the rounding
-/// of f32 (1e-7), so that f32 and f64 agree on which columns collapse.
-pub const COLLAPSE: f64 = 1e-5;
+/// Size of the pseudo-random entries added to the basis row of an entering item. A power of two, so that a GPU holds the
+/// same entries.
+pub const ENTRY_SCALE: f64 = 1.0 / 128.0;
+/// A column has collapsed when orthogonalisation leaves less than this share of its length. Far above rounding (1e-14 on
+/// a GPU), so that engines agree on which columns collapse, and far below what a spectrum that is not dropped leaves.
+pub const COLLAPSE: f64 = 1e-9;
 /// Spectra with λ_k ≤ this · λ_1 are dropped (SPEC 4).
 pub const DROP: f64 = 1e-6;
 /// Rounds of Jacobi rotations over all pairs; each squares the off-diagonal, so 10 suffice from any start.
@@ -24,21 +31,21 @@ pub const JACOBI_TOLERANCE: f64 = 0.01;
 
 /// Basis and products of one window, `[spectrum][slot]`: a column of V lies in one piece.
 #[derive(Debug, Default)]
-pub struct Eigensolve<R> {
+pub struct Eigensolve {
     /// Number of slots m.
     pub n_slots: usize,
     /// Number of spectra K.
     pub n_spectra: usize,
     /// V while iterating, then U: eigenvectors, largest eigenvalue first.
-    pub basis: Vec<R>,
-    product: Vec<R>,
+    pub basis: Vec<f64>,
+    product: Vec<f64>,
     /// Eigenvalues, largest first; 0 where dropped.
-    pub eigenvalues: Vec<R>,
-    projected: Vec<R>,
-    rotation: Vec<R>,
+    pub eigenvalues: Vec<f64>,
+    projected: Vec<f64>,
+    rotation: Vec<f64>,
 }
 
-impl<R: Real> Eigensolve<R> {
+impl Eigensolve {
     /// Makes room for `n_slots × n_spectra` and clears the basis.
     pub fn reset(&mut self, n_slots: usize, n_spectra: usize) {
         (self.n_slots, self.n_spectra) = (n_slots, n_spectra);
@@ -50,38 +57,37 @@ impl<R: Real> Eigensolve<R> {
             (&mut self.rotation, n_spectra * n_spectra),
         ] {
             buffer.clear();
-            buffer.resize(len, R::zero());
+            buffer.resize(len, 0.0);
         }
     }
 
     /// Adds small pseudo-random entries to the basis row of an item that entered, or clears the row of an empty slot.
     ///
     /// The row stays that of the item which left the slot. Were it replaced, a column that lay mostly in that item would
-    /// be left with little else, and making it a unit vector again would magnify rounding; over 30 positions that takes
-    /// f32 from 1e-7 to 2e-5 (measured on the 800 WordNet slates: 1.7e-5 at worst, 1.4e-6 with the row kept).
+    /// be left with little else, and making it a unit vector again would magnify rounding.
     pub fn enter(&mut self, slot: usize, is_occupied: bool) {
         for (k, column) in self.basis.chunks_exact_mut(self.n_slots).enumerate() {
             let entry = &mut column[slot];
-            *entry = if is_occupied { *entry + R::of(ENTRY_SCALE) * pseudo_random(slot, k) } else { R::zero() };
+            *entry = if is_occupied { *entry + ENTRY_SCALE * pseudo_random(slot, k) } else { 0.0 };
         }
     }
 
     /// Entry of U (or V) for a slot and spectrum.
-    pub fn entry(&self, slot: usize, spectrum: usize) -> R {
+    pub fn entry(&self, slot: usize, spectrum: usize) -> f64 {
         self.basis[spectrum * self.n_slots + slot]
     }
 
     /// One sweep, `V ← orth(S V)`.
-    pub fn sweep(&mut self, gram: &[R], is_occupied: impl Fn(usize) -> bool) {
-        R::multiply(gram, &self.basis, &mut self.product, self.n_slots);
+    pub fn sweep(&mut self, gram: &[f64], is_occupied: impl Fn(usize) -> bool) {
+        multiply(gram, &self.basis, &mut self.product, self.n_slots);
         std::mem::swap(&mut self.basis, &mut self.product);
         orthonormalise(&mut self.basis, self.n_slots, is_occupied);
     }
 
     /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns `basis` into U.
-    pub fn rotate(&mut self, gram: &[R]) {
+    pub fn rotate(&mut self, gram: &[f64]) {
         let (m, k) = (self.n_slots, self.n_spectra);
-        R::multiply(gram, &self.basis, &mut self.product, m);
+        multiply(gram, &self.basis, &mut self.product, m);
         for a in 0..k {
             for b in 0..=a {
                 let sum = short_dot(&self.basis[a * m..(a + 1) * m], &self.product[b * m..(b + 1) * m]);
@@ -91,7 +97,7 @@ impl<R: Real> Eigensolve<R> {
         }
         jacobi(&mut self.projected, &mut self.rotation, k);
         let order = descending(&self.projected, k);
-        self.product.fill(R::zero());
+        self.product.fill(0.0);
         for (rotated, &old) in self.product.chunks_exact_mut(m).zip(&order[..k]) {
             for (j, column) in self.basis.chunks_exact(m).enumerate() {
                 add_scaled(rotated, column, self.rotation[j * k + old]);
@@ -101,76 +107,81 @@ impl<R: Real> Eigensolve<R> {
         let largest = self.projected[order[0] * k + order[0]];
         for (new, &old) in order[..k].iter().enumerate() {
             let value = self.projected[old * k + old];
-            let is_kept = value > R::of(DROP) * largest && value > R::zero();
-            self.eigenvalues[new] = if is_kept { value } else { R::zero() };
+            let is_kept = value > DROP * largest && value > 0.0;
+            self.eigenvalues[new] = if is_kept { value } else { 0.0 };
+            if !is_kept {
+                // Its direction is rounding noise, another one on every engine, and must not start the next position.
+                self.basis[new * m..(new + 1) * m].fill(0.0);
+            }
         }
     }
 }
 
 /// A fixed number in −1..1 for a slot and spectrum (Wang's integer hash), the same on every engine.
-pub fn pseudo_random<R: Real>(slot: usize, spectrum: usize) -> R {
+pub fn pseudo_random(slot: usize, spectrum: usize) -> f64 {
     let mut x = (slot * crate::config::MAX_SPECTRA + spectrum + 1) as u32;
     x = (x ^ 61) ^ (x >> 16);
     x = x.wrapping_mul(9);
     x ^= x >> 4;
     x = x.wrapping_mul(0x27d4_eb2d);
     x ^= x >> 15;
-    // 24 bits fit the fraction of f32, so every engine holds the same number.
-    R::of(f64::from(x >> 8) / f64::from(1_u32 << 23) - 1.0)
+    // 24 bits fit the fraction of f32, so a GPU holds the same number.
+    f64::from(x >> 8) / f64::from(1_u32 << 23) - 1.0
 }
 
-/// Modified Gram–Schmidt, twice. A column that collapses in the first pass is refilled with fixed pseudo-random
-/// entries and orthogonalised like the others, twice: once would leave rounding, magnified, in the direction of its
-/// neighbours, and f32 would take that for a direction of its own. One that still collapses (more columns than items)
-/// becomes zero.
-fn orthonormalise<R: Real>(columns: &mut [R], m: usize, is_occupied: impl Fn(usize) -> bool) {
-    for pass in 0..2 {
-        for c in 0..columns.len() / m {
-            let (earlier, rest) = columns.split_at_mut(c * m);
-            let column = &mut rest[..m];
-            let mut before = norm(column);
-            let mut after = remove_all(earlier, column);
-            // Against its own length only. A short column may be rounding noise, whose spectrum is dropped in the end,
-            // or a weak spectrum that is not found yet, which refilling would keep from ever being found.
-            let mut is_collapsed = after <= R::of(COLLAPSE) * before;
-            if is_collapsed && pass == 0 {
-                for (i, x) in column.iter_mut().enumerate() {
-                    *x = if is_occupied(i) { pseudo_random(i, c) } else { R::zero() };
-                }
-                before = norm(column);
-                after = remove_all(earlier, column);
-                is_collapsed = after <= R::of(COLLAPSE) * before;
+/// Gram–Schmidt, each column twice. A column that collapses is refilled with fixed pseudo-random entries; one that
+/// collapses again (more columns than items) becomes zero.
+fn orthonormalise(columns: &mut [f64], m: usize, is_occupied: impl Fn(usize) -> bool) {
+    for c in 0..columns.len() / m {
+        let (earlier, rest) = columns.split_at_mut(c * m);
+        let column = &mut rest[..m];
+        let mut after = remove_all(earlier, column);
+        if after.is_none() {
+            for (i, x) in column.iter_mut().enumerate() {
+                *x = if is_occupied(i) { pseudo_random(i, c) } else { 0.0 };
             }
-            let factor = if is_collapsed { R::zero() } else { R::one() / after };
-            column.iter_mut().for_each(|x| *x *= factor);
+            after = remove_all(earlier, column);
+        }
+        let factor = after.map_or(0.0, |length| 1.0 / length);
+        column.iter_mut().for_each(|x| *x *= factor);
+    }
+}
+
+/// Takes out of a column what lies in the columns before it; returns the length that is left, none where it collapsed.
+///
+/// Against its own length only. A short column may be rounding noise, whose spectrum is dropped in the end, or a weak
+/// spectrum that is not found yet, which refilling would keep from ever being found.
+fn remove_all(earlier: &[f64], column: &mut [f64]) -> Option<f64> {
+    let before = norm(column);
+    let mut shares = [0.0; crate::config::MAX_SPECTRA];
+    for _ in 0..2 {
+        // All shares first, as a GPU does; once would leave rounding of the column's whole length.
+        for (share, other) in shares.iter_mut().zip(earlier.chunks_exact(column.len())) {
+            *share = short_dot(other, column);
+        }
+        for (share, other) in shares.iter().zip(earlier.chunks_exact(column.len())) {
+            add_scaled(column, other, -share);
         }
     }
+    let after = norm(column);
+    (after > COLLAPSE * before).then_some(after)
 }
 
-/// Takes out of a column what lies in the columns before it; returns the length that is left.
-fn remove_all<R: Real>(earlier: &[R], column: &mut [R]) -> R {
-    for other in earlier.chunks_exact(column.len()) {
-        let share = short_dot(other, column);
-        add_scaled(column, other, -share);
-    }
-    norm(column)
-}
-
-fn norm<R: Real>(column: &[R]) -> R {
+fn norm(column: &[f64]) -> f64 {
     short_dot(column, column).sqrt()
 }
 
-fn add_scaled<R: Real>(to: &mut [R], from: &[R], factor: R) {
+fn add_scaled(to: &mut [f64], from: &[f64], factor: f64) {
     for (t, &f) in to.iter_mut().zip(from) {
         *t += factor * f;
     }
 }
 
 /// Inner product of two columns: in eight sums, so that it need not wait for every addition.
-fn short_dot<R: Real>(a: &[R], b: &[R]) -> R {
-    let mut sums = [R::zero(); 8];
+fn short_dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
     let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
-    let mut tail = R::zero();
+    let mut tail = 0.0;
     for (&x, &y) in a_chunks.remainder().iter().zip(b_chunks.remainder()) {
         tail += x * y;
     }
@@ -183,15 +194,14 @@ fn short_dot<R: Real>(a: &[R], b: &[R]) -> R {
 }
 
 /// The rotation that takes a symmetric pair (p, q) to the diagonal: (cosine, sine).
-fn rotation_of<R: Real>(pp: R, qq: R, pq: R) -> (R, R) {
-    let two = R::one() + R::one();
-    if pq.abs() <= R::epsilon() * R::of(JACOBI_TOLERANCE) * (pp.abs() + qq.abs()) {
-        return (R::one(), R::zero());
+fn rotation_of(pp: f64, qq: f64, pq: f64) -> (f64, f64) {
+    if pq.abs() <= f64::EPSILON * JACOBI_TOLERANCE * (pp.abs() + qq.abs()) {
+        return (1.0, 0.0);
     }
-    let theta = (qq - pp) / (two * pq);
-    let sign = if theta < R::zero() { -R::one() } else { R::one() };
-    let tangent = sign / (theta.abs() + (theta * theta + R::one()).sqrt());
-    let cosine = R::one() / (tangent * tangent + R::one()).sqrt();
+    let theta = (qq - pp) / (2.0 * pq);
+    let sign = if theta < 0.0 { -1.0 } else { 1.0 };
+    let tangent = sign / (theta.abs() + (theta * theta + 1.0).sqrt());
+    let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
     (cosine, tangent * cosine)
 }
 
@@ -199,9 +209,9 @@ fn rotation_of<R: Real>(pp: R, qq: R, pq: R) -> (R, R) {
 ///
 /// Pairs are taken in rounds of a tournament, so that the rotations of a round touch disjoint rows and a GPU can do
 /// them at once. This twin does them one after the other, which is the same thing.
-fn jacobi<R: Real>(matrix: &mut [R], vectors: &mut [R], k: usize) {
+fn jacobi(matrix: &mut [f64], vectors: &mut [f64], k: usize) {
     for (i, v) in vectors.iter_mut().enumerate() {
-        *v = if i / k == i % k { R::one() } else { R::zero() };
+        *v = if i / k == i % k { 1.0 } else { 0.0 };
     }
     for _ in 0..JACOBI_SWEEPS {
         if is_diagonal(matrix, k) {
@@ -218,14 +228,14 @@ fn jacobi<R: Real>(matrix: &mut [R], vectors: &mut [R], k: usize) {
     }
 }
 
-fn is_diagonal<R: Real>(matrix: &[R], k: usize) -> bool {
-    let tolerance = R::epsilon() * R::of(JACOBI_TOLERANCE);
+fn is_diagonal(matrix: &[f64], k: usize) -> bool {
+    let tolerance = f64::EPSILON * JACOBI_TOLERANCE;
     (0..k).all(|a| {
         (0..a).all(|b| matrix[a * k + b].abs() <= tolerance * (matrix[a * k + a].abs() + matrix[b * k + b].abs()))
     })
 }
 
-fn rotate_pair<R: Real>(matrix: &mut [R], vectors: &mut [R], k: usize, p: usize, q: usize) {
+fn rotate_pair(matrix: &mut [f64], vectors: &mut [f64], k: usize, p: usize, q: usize) {
     let (c, s) = rotation_of(matrix[p * k + p], matrix[q * k + q], matrix[p * k + q]);
     for i in 0..k {
         let (x, y) = (matrix[i * k + p], matrix[i * k + q]);
@@ -240,8 +250,8 @@ fn rotate_pair<R: Real>(matrix: &mut [R], vectors: &mut [R], k: usize, p: usize,
         matrix[p * k + i] = c * x - s * y;
         matrix[q * k + i] = s * x + c * y;
     }
-    matrix[p * k + q] = R::zero();
-    matrix[q * k + p] = R::zero();
+    matrix[p * k + q] = 0.0;
+    matrix[q * k + p] = 0.0;
 }
 
 /// Rounds in which every pair of `k` meets once.
@@ -263,7 +273,7 @@ pub fn partner(i: usize, round: usize, k: usize) -> usize {
 }
 
 /// Indices of the diagonal from largest to smallest, ties by index.
-fn descending<R: Real>(matrix: &[R], k: usize) -> [usize; crate::config::MAX_SPECTRA] {
+fn descending(matrix: &[f64], k: usize) -> [usize; crate::config::MAX_SPECTRA] {
     let mut order = [0; crate::config::MAX_SPECTRA];
     for a in 0..k {
         let value = matrix[a * k + a];
@@ -302,13 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn pseudo_random_entries_are_spread_and_equal_in_both_precisions() {
+    fn pseudo_random_entries_are_spread_and_fit_single_precision() {
         let mut sum = 0.0;
         for slot in 0..128 {
             for k in 0..16 {
-                let x: f64 = pseudo_random(slot, k);
+                let x = pseudo_random(slot, k);
                 assert!((-1.0..1.0).contains(&x));
-                assert_eq!(f64::from(pseudo_random::<f32>(slot, k)), x);
+                assert_eq!(f64::from(x as f32), x, "a GPU holds the same number");
                 sum += x;
             }
         }

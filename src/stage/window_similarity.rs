@@ -4,7 +4,7 @@
 //! Only slots whose item entered since then are computed, and only for items that are looked at: an item the scan
 //! never reaches costs nothing.
 
-use crate::catalog::Embedding;
+use crate::catalog::{Embedding, EmbeddingData};
 use crate::problem::Problem;
 use crate::real::Real;
 use crate::stage::window::{EMPTY, Window};
@@ -71,7 +71,7 @@ impl<R: Real> WindowSimilarity<R> {
             for signal in &problem.signals {
                 let embedding: &Embedding = signal.embedding;
                 R::append_row(embedding, row, &mut self.rows);
-                self.factors.push(R::of(signal.factors[row]));
+                self.factors.push(R::of(f64::from(signal.factors[row])));
             }
         }
         self.row_index[local] as usize
@@ -116,35 +116,47 @@ impl<R: Real> WindowSimilarity<R> {
     }
 
     /// Brings the window's similarity matrix S_W (`n_slots × n_slots`, zero in rows and columns of empty slots) up to
-    /// date: only slots that are empty or changed after the step `since` are touched.
-    pub fn gram(
-        &mut self,
-        problem: &Problem,
-        catalog_rows: &[u32],
-        window: &Window,
-        (since, step): (u32, u32),
-        gram: &mut [R],
-    ) {
+    /// date, in double precision: only slots that are empty or changed after the step `since` are touched.
+    pub fn gram(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, since: u32, gram: &mut [f64]) {
         let n = self.n_slots;
         for a in 0..n {
             let is_empty = window.items[a] == EMPTY;
             if !is_empty && window.entered[a] <= since {
                 continue;
             }
-            if !is_empty {
-                self.refresh(problem, catalog_rows, window, step, window.items[a] as usize);
-            }
             for b in 0..n {
                 let value = if is_empty || window.items[b] == EMPTY {
-                    R::zero()
+                    0.0
                 } else {
-                    self.similarity[window.items[a] as usize * n + b]
+                    self.pair_wide(problem, catalog_rows, window.items[a] as usize, window.items[b] as usize)
                 };
-                // S_ab and S_ba are the same number: see `pair`.
                 gram[a * n + b] = value;
                 gram[b * n + a] = value;
             }
         }
+    }
+
+    /// S of two items in double precision.
+    fn pair_wide(&mut self, problem: &Problem, catalog_rows: &[u32], a: usize, b: usize) -> f64 {
+        let rows = [a, b].map(|local| catalog_rows[local] as usize);
+        let (a, b) = (self.load(problem, catalog_rows, a), self.load(problem, catalog_rows, b));
+        let (row_a, row_b) =
+            (&self.rows[a * self.dim..(a + 1) * self.dim], &self.rows[b * self.dim..(b + 1) * self.dim]);
+        let signals = problem.signals.iter().zip(&self.segments);
+        signals
+            .map(|(signal, &(start, end))| {
+                let factor = f64::from(signal.factors[rows[0]]) * f64::from(signal.factors[rows[1]]);
+                let dim = signal.embedding.dim;
+                factor
+                    * match &signal.embedding.data {
+                        EmbeddingData::F64(stored) => {
+                            let [x, y] = rows.map(|row| &stored[row * dim..(row + 1) * dim]);
+                            f64::dot(x, y)
+                        }
+                        _ => R::dot_wide(&row_a[start..end], &row_b[start..end]),
+                    }
+            })
+            .sum()
     }
 
     /// Adds an item's row, factors applied, to a running sum of rows (for the balance penalty).

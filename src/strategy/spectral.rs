@@ -11,10 +11,10 @@ use crate::strategy::Strategy;
 /// State of the spectral strategy for one slate.
 #[derive(Debug, Default)]
 pub struct Spectral<R> {
-    gram: Vec<R>,
+    gram: Vec<f64>,
     /// Step at which `gram` was last brought up to date.
     gram_step: u32,
-    solver: Eigensolve<R>,
+    solver: Eigensolve,
     exposure: Exposure<R>,
     is_first_solve: bool,
     is_active: bool,
@@ -24,7 +24,7 @@ impl<R: Real> Strategy<R> for Spectral<R> {
     fn reset(&mut self, slots: &Slots<R>) {
         let size = slots.window.size();
         self.gram.clear();
-        self.gram.resize(size * size, R::zero());
+        self.gram.resize(size * size, 0.0);
         self.solver.reset(size, slots.problem.config.spectral.spectra);
         self.gram_step = 0;
         self.is_first_solve = true;
@@ -42,8 +42,8 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         if !self.is_active {
             return;
         }
-        let steps = (std::mem::replace(&mut self.gram_step, slots.step), slots.step);
-        slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, steps, &mut self.gram);
+        let since = std::mem::replace(&mut self.gram_step, slots.step);
+        slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, since, &mut self.gram);
         let extra = if std::mem::take(&mut self.is_first_solve) { FIRST_SWEEPS } else { 0 };
         for _ in 0..spectral.iterations + extra {
             self.solver.sweep(&self.gram, |slot| slots.window.items[slot] != EMPTY);
@@ -68,12 +68,12 @@ impl<R: Real> Spectral<R> {
     }
 
     /// The window's similarity matrix at this position.
-    pub fn gram(&self) -> &[R] {
+    pub fn gram(&self) -> &[f64] {
         &self.gram
     }
 
     /// The solved window.
-    pub fn solver(&self) -> &Eigensolve<R> {
+    pub fn solver(&self) -> &Eigensolve {
         &self.solver
     }
 
@@ -84,7 +84,7 @@ impl<R: Real> Spectral<R> {
 
     fn expose(&mut self, slots: &mut Slots<R>) {
         let spectral = &slots.problem.config.spectral;
-        self.exposure.begin(&self.solver, spectral.loading);
+        self.exposure.begin(&self.solver, spectral);
         let n_placed = slots.history.len();
         let mut age_weight = R::one();
         let reach = match spectral.horizon {

@@ -3,7 +3,7 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use spectrank::catalog::{Catalog, ColumnData, Embedding, EmbeddingData};
-use spectrank::config::{Config, Coupling, Horizon, Kernel, Loading, Metric, Scope, Transform};
+use spectrank::config::{Config, Coupling, Horizon, Kernel, Loading, Metric, Scope, Spectral, Transform};
 use spectrank::slate::Slate;
 
 /// A candidate's terms at one position.
@@ -189,7 +189,7 @@ impl<'a> Oracle<'a> {
                 Loading::Energy => value(k).sqrt(),
                 Loading::Unit => value(k),
             };
-            spectra.loading_of.push(eigen.eigenvectors.column(column) / scale);
+            spectra.loading_of.push(eigen.eigenvectors.column(column) * faded(value(k) / largest, settings) / scale);
         }
         let exposed = match settings.horizon {
             Horizon::Window => behind,
@@ -235,6 +235,17 @@ impl Spectra {
         let l = self.loadings(oracle, item);
         l.dot(&(&self.weights * &l))
     }
+}
+
+/// Smoothstep between the λ_k/λ_1 where a spectrum is gone and where it counts in full.
+fn faded(ratio: f64, settings: &Spectral) -> f64 {
+    let (gone, full) = match (settings.loading, settings.horizon) {
+        (Loading::Unit, _) => (0.01, 0.1),
+        (Loading::Energy, Horizon::Slate) => (0.0001, 0.01),
+        (Loading::Energy, Horizon::Window) => (0.000_001, 0.0001),
+    };
+    let x = ((ratio - gone) / (full - gone)).clamp(0.0, 1.0);
+    3.0 * x.powi(2) - 2.0 * x.powi(3)
 }
 
 fn kernel(kernel: Kernel, d: usize, window: usize, half_life: f64) -> f64 {
