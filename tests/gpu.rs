@@ -168,7 +168,6 @@ fn batching_order_and_splitting_change_nothing() {
 }
 
 #[test]
-#[ignore = "single precision is beyond the bound in spectra of weight 0 or of equal weight"]
 fn the_whole_space_holds() {
     if gpu::device().is_some() {
         assert_parity(&category::WHOLE_SPACE, 60, &gpu_engine);

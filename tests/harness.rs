@@ -56,7 +56,7 @@ struct Plant {
     stage: Stage,
 }
 
-const PLANTS: [Plant; 13] = [
+const PLANTS: [Plant; 14] = [
     Plant {
         name: "a window that looks one item less ahead",
         find: "while n_ahead < params.ahead &&",
@@ -65,14 +65,21 @@ const PLANTS: [Plant; 13] = [
     },
     Plant {
         name: "similarities off by 1e-3",
+        find: "return similarity;",
+        replace: "return similarity * 1.001;",
+        stage: Stage::WindowSimilarity,
+    },
+    // What candidates are compared by shows in what they are charged.
+    Plant {
+        name: "similarities of candidates off by 1e-3",
         find: "total += (factor(row_a, s) * factor(row_b, s)) *",
         replace: "total += 1.001 * (factor(row_a, s) * factor(row_b, s)) *",
-        stage: Stage::WindowSimilarity,
+        stage: Stage::Exposure,
     },
     Plant {
         name: "one sweep less",
-        find: "if c.sweeps_left <= 1u {",
-        replace: "if c.sweeps_left <= 2u {",
+        find: "PHASE_ROTATE, c.sweeps_left <= 1u)",
+        replace: "PHASE_ROTATE, c.sweeps_left <= 2u)",
         stage: Stage::Eigensolve,
     },
     Plant {

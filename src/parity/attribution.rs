@@ -20,6 +20,8 @@ use crate::stage::window::EMPTY;
 const SIMILARITY_TOLERANCE: f64 = 1e-12;
 /// Of an eigenvalue, which a GPU rounds to f32.
 const EIGENVALUE_TOLERANCE: f64 = 3e-7;
+/// Of λ_1, for Σ_k λ_k u_k u_kᵀ: values, and the rotation that sorts the vectors, are f32 on a GPU.
+const SPECTRUM_TOLERANCE: f64 = 5e-6;
 /// Of Σ_k u_k u_kᵀ, solved in doubled precision. What is less is far from showing in a utility.
 const SUBSPACE_TOLERANCE: f64 = 1e-9;
 /// Of the penalty of a window's own item, or of 1 where that is less.
@@ -179,7 +181,7 @@ impl<'a> Beside<'a> {
         Ok(())
     }
 
-    /// Basis, by slot and spectrum, and eigenvalues. The subspace is compared, whatever columns span it.
+    /// Basis, by slot and spectrum, and eigenvalues.
     pub fn check_spectra(&mut self, basis: impl Fn(usize, usize) -> f64, eigenvalues: &[f64]) -> Checked {
         let Some(spectral) = self.run.spectral() else { return Ok(()) };
         let solver = spectral.solver();
@@ -190,11 +192,24 @@ impl<'a> Beside<'a> {
             }
         }
         let (m, k) = (solver.n_slots, solver.n_spectra);
+        // Which vector belongs to which value does not show in the subspace. Σ_k λ_k u_k u_kᵀ says it, and does not depend
+        // on the basis of a repeated eigenvalue.
+        let sum = |entry: &dyn Fn(usize, usize) -> f64, values: &[f64], a: usize, b: usize| -> f64 {
+            values.iter().enumerate().map(|(k, value)| value * entry(a, k) * entry(b, k)).sum()
+        };
+        for (a, b) in (0..m * m).map(|ab| (ab / m, ab % m)) {
+            let found = sum(&basis, eigenvalues, a, b);
+            let wanted = sum(&|slot, k| solver.entry(slot, k), &solver.eigenvalues, a, b);
+            if is_off(found, wanted, SPECTRUM_TOLERANCE * solver.eigenvalues[0]) {
+                let what = format!("the spectra give slots {a} and {b} {found:e}, not {wanted:e}");
+                return self.departure(Stage::Eigensolve, what);
+            }
+        }
         let (found, wanted) = (subspace(basis, m, k), subspace(|slot, k| solver.entry(slot, k), m, k));
         for (i, (&found, &wanted)) in found.iter().zip(&wanted).enumerate() {
             self.compared.subspace_error = self.compared.subspace_error.max((found - wanted).abs());
             if is_off(found, wanted, SUBSPACE_TOLERANCE) {
-                let what = format!("the spectra give slots {} and {} {found:e}, not {wanted:e}", i / m, i % m);
+                let what = format!("the subspace gives slots {} and {} {found:e}, not {wanted:e}", i / m, i % m);
                 return self.departure(Stage::Eigensolve, what);
             }
         }
