@@ -6,10 +6,11 @@ mod common;
 
 use std::cell::RefCell;
 
-use common::generate::{self, Case, Cloud, Items, Limits, Random, Recipe, Request, Storage};
+use common::generate::{self, Cloud, Items, Limits, Recipe, Request, Storage};
 use common::oracle::{Oracle, Position, Terms};
-use spectrank::config::{Config, Coupling, Horizon, Loading, Scope};
+use spectrank::config::{Config, Coupling, Horizon, Loading, Scope, Strategy};
 use spectrank::cpu::CpuEngine;
+use spectrank::parity::Case;
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Placement;
@@ -132,24 +133,17 @@ fn every_setting_agrees_with_the_definition() {
                         (config.window.ahead, config.window.scope) = (ahead, scope);
                         let recipe = Recipe {
                             seed,
-                            items: Items {
-                                n_items: 40,
-                                cloud: Cloud::Clusters(3, 0.25),
-                                dims: vec![16, 9],
-                                storage: Storage::F32,
-                            },
+                            items: Items::new(40, Cloud::Clusters(3, 0.25), vec![16, 9], Storage::F32),
                             requests: [(30, 0, 0), (25, 9, 2), (6, 3, 1)]
-                                .map(|(n_candidates, n_recent, n_pins)| Request {
-                                    n_candidates,
-                                    n_recent,
-                                    n_pins,
+                                .map(|(n, n_recent, n_pins)| Request {
                                     score_scale: 0.5,
+                                    ..Request::new(n, n_recent, n_pins)
                                 })
                                 .to_vec(),
                             config,
                         };
                         let name = format!("seed {seed}: {:?} {:?}", recipe.config.spectral, recipe.config.window);
-                        check(&recipe.build(), &name, &mut tally);
+                        check(&recipe.build().unwrap(), &name, &mut tally);
                     }
                 }
             }
@@ -180,16 +174,15 @@ cap = [{ column = "author", max = 1, window = 4 }]
 #[test]
 fn random_cases_agree_with_the_definition() {
     let tally = RefCell::new(Tally::default());
-    let limits = Limits { candidates: 24, slate_size: 9, window: 7, spectra: 8 };
+    let limits = Limits { candidates: 24, slate_size: 9, window: 7, spectra: 8, long_one_in: 0 };
     generate::for_many("brute force", 120, limits, |recipe| {
-        check(&recipe.build(), &format!("{recipe:?}"), &mut tally.borrow_mut());
+        let mut recipe = recipe.clone();
+        // The oracle knows this strategy alone.
+        recipe.config.strategy = Strategy::Spectral;
+        // The oracle solves exactly, the engine iterates: where 1/(ε + λ) magnifies a weak spectrum, what is left of the
+        // iteration's error is magnified as well.
+        recipe.config.spectral.epsilon = recipe.config.spectral.epsilon.max(0.03);
+        check(&recipe.build().unwrap(), &format!("{recipe:?}"), &mut tally.borrow_mut());
     });
     tally.borrow().assert_few_skipped("random", 0.15);
-}
-
-/// The generator is the same everywhere and always, or seeds would mean nothing.
-#[test]
-fn seeds_mean_the_same_everywhere() {
-    let mut random = Random(1);
-    assert_eq!(random.next(), 0x910a_2dec_8902_5cc1);
 }

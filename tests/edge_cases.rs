@@ -18,7 +18,7 @@ fn catalog(n: usize, dim: usize, cloud: Cloud, storage: Storage) -> Catalog {
     let mut catalog = Catalog::new();
     let rows = rows(&mut random, n, dim, cloud);
     catalog.add_signal(embedding("s0", dim, &rows, storage)).unwrap();
-    add_columns(&mut catalog, &mut random, n);
+    add_columns(&mut catalog, &mut random, n, n).unwrap();
     catalog
 }
 

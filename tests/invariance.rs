@@ -6,31 +6,22 @@ mod common;
 
 use common::generate::{self, Limits, Random};
 use spectrank::cpu::CpuEngine;
+use spectrank::parity::invariance::bits;
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::real::Real;
 use spectrank::run::Run;
-use spectrank::slate::{Placement, RankedSlate};
+use spectrank::slate::RankedSlate;
 
-const LIMITS: Limits = Limits { candidates: 50, slate_size: 15, window: 10, spectra: 8 };
-
-/// Every number of a slate, bit by bit; 0 and −0 differ, and so would two NaN.
-fn bits(slate: &RankedSlate) -> (bool, Vec<[u64; 8]>) {
-    let of = |p: &Placement| {
-        let terms = [p.base, p.utility, p.diversity, p.spacing, p.semantic, p.balance].map(f64::to_bits);
-        let [base, utility, diversity, spacing, semantic, balance] = terms;
-        [p.candidate.into(), p.item.into(), base, utility, diversity, spacing, semantic, balance]
-    };
-    (slate.is_short, slate.placements.iter().map(of).collect())
-}
+const LIMITS: Limits = Limits { candidates: 50, slate_size: 15, window: 10, spectra: 8, long_one_in: 0 };
 
 fn all_bits(slates: &[RankedSlate]) -> Vec<(bool, Vec<[u64; 8]>)> {
     slates.iter().map(bits).collect()
 }
 
-fn with_prepared(cases: u32, name: &str, check: impl Fn(&Problem, &[PreparedSlate], u64)) {
+fn with_prepared(cases: u64, name: &str, check: impl Fn(&Problem, &[PreparedSlate], u64)) {
     generate::for_many(name, cases, LIMITS, |recipe| {
-        let case = recipe.build();
+        let case = recipe.build().unwrap();
         let problem = Problem::new(&case.config, &case.catalog).unwrap();
         let prepared: Vec<_> = case.slates.iter().map(|s| PreparedSlate::new(&problem, s).unwrap()).collect();
         check(&problem, &prepared, recipe.seed);

@@ -8,6 +8,7 @@ use common::generate::{Cloud, Items, Recipe, Request, Storage};
 use common::parity::{self as category, assert_parity};
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
+use spectrank::parity::recipe::Scores;
 use spectrank::parity::{self, Fault, Replay, Term};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
@@ -15,6 +16,11 @@ use spectrank::slate::RankedSlate;
 
 fn f32_engine(problem: &Problem, slates: &[PreparedSlate]) -> Vec<RankedSlate> {
     CpuEngine::<f32>::new(problem).rerank(slates)
+}
+
+#[test]
+fn f32_agrees_over_the_whole_space() {
+    assert_parity(&category::WHOLE_SPACE, 500, &f32_engine);
 }
 
 #[test]
@@ -44,15 +50,15 @@ fn planted() -> Recipe {
     );
     Recipe {
         seed: 5,
-        items: Items { n_items: 40, cloud: Cloud::Clusters(3, 0.3), dims: vec![12], storage: Storage::F32 },
-        requests: vec![Request { n_candidates: 30, n_recent: 3, n_pins: 1, score_scale: 1.0 }],
+        items: Items::new(40, Cloud::Clusters(3, 0.3), vec![12], Storage::F32),
+        requests: vec![Request::new(30, 3, 1)],
         config: config.unwrap(),
     }
 }
 
 /// Replays the reference's own result after `damage`; pins are passed on so that damage can spare them.
 fn replay_damaged(damage: impl Fn(&mut RankedSlate, &PreparedSlate, &Problem)) -> Replay {
-    let case = planted().build();
+    let case = planted().build().unwrap();
     let problem = Problem::new(&case.config, &case.catalog).unwrap();
     let prepared = PreparedSlate::new(&problem, &case.slates[0]).unwrap();
     let mut ranked = CpuEngine::<f64>::new(&problem).rerank(std::slice::from_ref(&prepared)).remove(0);
@@ -138,6 +144,56 @@ fn a_worse_pick_is_caught_even_with_its_true_utility() {
     });
     assert!(matches!(replay.faults[..], [Fault::Length { .. }, Fault::Regret(_)]), "{:?}", replay.faults);
     assert_eq!(replay.worst_regret().unwrap().position, replay.positions.len() - 1);
+}
+
+/// Two equal copies have the same utility, so that no regret tells which comes first; the rule of ties does.
+#[test]
+fn copies_in_the_wrong_order_are_caught() {
+    let recipe = Recipe {
+        items: Items { n_distinct: 10, ..Items::new(40, Cloud::Gaussian, vec![6], Storage::F16) },
+        requests: vec![Request { scores: Scores::Equal, ..Request::new(30, 0, 0) }],
+        ..planted()
+    };
+    let case = recipe.build().unwrap();
+    let problem = Problem::new(&case.config, &case.catalog).unwrap();
+    let slate = PreparedSlate::new(&problem, &case.slates[0]).unwrap();
+    let right = CpuEngine::<f64>::new(&problem).rerank(std::slice::from_ref(&slate)).remove(0);
+    assert!(parity::replay(&problem, &slate, &right).is_equal());
+    // At the first position everything is worth the same; only a copy of the winner must not take its place.
+    let first = right.placements[0];
+    let is_copy = |&rank: &usize| slate.rows[rank] != first.item && slate.rows[rank] % 10 == first.item % 10;
+    let copy = (0..30).find(is_copy).unwrap();
+    let another = (0..30).find(|&rank| slate.rows[rank] % 10 != first.item % 10).unwrap();
+    let replayed = |rank: usize| {
+        let mut ranked = right.clone();
+        ranked.placements.truncate(1);
+        (ranked.placements[0].candidate, ranked.placements[0].item) = (slate.candidate[rank], slate.rows[rank]);
+        parity::replay(&problem, &slate, &ranked)
+    };
+    let expected = Fault::TieBroken { position: 0, candidate: slate.candidate[copy], lower: first.candidate };
+    assert_eq!(replayed(copy).faults[1..], [expected]);
+    assert!(matches!(replayed(another).faults[..], [Fault::Length { .. }]));
+    let position = replayed(another).positions[0];
+    assert!(position.is_near_tie && position.reference_candidate == first.candidate && position.regret == 0.0);
+    assert!(!replayed(another).is_equal());
+}
+
+#[test]
+fn near_ties_are_those_within_the_bound() {
+    for (difference, is_near_tie) in [(0.0, true), (1e-5, true), (3e-5, false), (1.0, false)] {
+        let mut recipe = planted();
+        recipe.config.strategy = spectrank::config::Strategy::Relevance;
+        (recipe.config.slate_size, recipe.config.balance.strength) = (1, 0.0);
+        recipe.config.cap.clear();
+        recipe.requests = vec![Request::new(2, 0, 0)];
+        let mut case = recipe.build().unwrap();
+        case.slates[0].scores = vec![0.5, 0.5 + difference];
+        let problem = Problem::new(&case.config, &case.catalog).unwrap();
+        let slate = PreparedSlate::new(&problem, &case.slates[0]).unwrap();
+        let ranked = CpuEngine::<f64>::new(&problem).rerank(std::slice::from_ref(&slate)).remove(0);
+        let replay = parity::replay(&problem, &slate, &ranked);
+        assert_eq!(replay.positions[0].is_near_tie, is_near_tie, "{difference}");
+    }
 }
 
 #[test]

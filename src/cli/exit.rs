@@ -7,6 +7,7 @@ use spectrank::config::ConfigError;
 use spectrank::engine::{EngineError, Interrupted};
 use spectrank::gpu::AdapterError;
 use spectrank::io::{InputError, OutputError};
+use spectrank::parity::{CaseError, HarnessError};
 
 /// Exit codes. 2 is clap's, for a bad command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Exit {
     Output = 3,
     /// The GPU cannot be used or failed.
     Gpu = 4,
+    /// An engine does not compute what the reference computes.
+    Parity = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -69,6 +72,8 @@ macro_rules! failure_from {
 }
 
 failure_from!(
+    CaseError => Input,
+    HarnessError => Input,
     ConfigError => Input,
     InputError => Input,
     OutputError => Output,

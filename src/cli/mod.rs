@@ -3,6 +3,7 @@
 mod demo;
 mod devices;
 mod exit;
+mod parity;
 mod rerank;
 mod settings;
 mod terminal;
@@ -21,7 +22,7 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 bad input or configuration; 2 bad command line; 3 the output cannot be written; \
-4 the GPU cannot be used or failed.";
+4 the GPU cannot be used or failed; 5 parity: an engine does not compute what the reference computes.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -29,6 +30,8 @@ enum Command {
     Rerank(Box<rerank::Rerank>),
     /// Re-rank a few real slates that come with the program, and show what changed.
     Demo(demo::Demo),
+    /// Check that an engine computes what the reference computes, on generated slates or on your own.
+    Parity(Box<parity::Parity>),
     /// List the GPUs this program can use, and say which one it takes by itself.
     Devices(devices::Devices),
 }
@@ -38,6 +41,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Rerank(command) => rerank::run(&command),
         Command::Demo(command) => demo::run(&command),
+        Command::Parity(command) => parity::run(&command),
         Command::Devices(command) => devices::run(&command),
     }
 }

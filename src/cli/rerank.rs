@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use spectrank::config::Config;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
 use spectrank::prepare::PreparedSlate;
@@ -67,7 +66,7 @@ struct Summary {
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let config = flags.config.load()?;
-    let catalog = io::read_catalog(&flags.catalog, &columns(&config))?;
+    let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| match error {
         ProblemError::StrategyMissing { .. } => Failure::input(flags.config.source(), error),
         _ => Failure::input(names(&flags.catalog), error),
@@ -134,19 +133,6 @@ impl From<Failure> for Stop {
 /// Files as a message names them.
 fn names(files: &[PathBuf]) -> String {
     files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// Only what the configuration needs is read.
-fn columns(config: &Config) -> CatalogColumns {
-    let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
-    let signals = (!config.signals.is_empty()).then(|| names(config.signals.iter().map(|s| &s.name).collect()));
-    let mut columns: Vec<String> = names(config.relevance.adjust.iter().map(|a| &a.column).collect());
-    columns.extend(config.spacing.iter().flat_map(|s| [Some(&s.column), s.confidence.as_ref()]).flatten().cloned());
-    columns.extend(config.semantic_id.iter().map(|s| s.column.clone()));
-    columns.extend(config.cap.iter().map(|c| c.column.clone()));
-    columns.sort();
-    columns.dedup();
-    CatalogColumns::Only { signals, columns }
 }
 
 fn stream(

@@ -1,6 +1,6 @@
 //! Flags that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, value_parser};
@@ -80,14 +80,7 @@ pub struct ConfigFlags {
 impl ConfigFlags {
     /// Reads the file, applies the flags, checks the result.
     pub fn load(&self) -> Result<Config, Failure> {
-        let mut config = match &self.config {
-            None => Config::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| Failure::input(path.display(), format!("cannot be read ({e}): check --config")))?;
-                Config::from_toml(&text).map_err(|e| Failure::input(path.display(), e))?
-            }
-        };
+        let mut config = self.config.as_deref().map_or_else(|| Ok(Config::default()), read_config)?;
         set(&mut config.slate_size, self.slate_size);
         set(&mut config.strategy, self.strategy);
         set(&mut config.spectral.strength, self.strength);
@@ -103,6 +96,13 @@ impl ConfigFlags {
     pub fn source(&self) -> String {
         self.config.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
     }
+}
+
+/// Reads and checks a configuration file.
+pub fn read_config(path: &Path) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::input(path.display(), format!("cannot be read ({e}): check --config")))?;
+    Config::from_toml(&text).map_err(|e| Failure::input(path.display(), e))
 }
 
 fn set<T>(setting: &mut T, flag: Option<T>) {

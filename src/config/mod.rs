@@ -114,6 +114,19 @@ pub struct Config {
     pub ssd: Ssd,
 }
 
+impl Config {
+    /// Catalog columns that are read, by name, each once. Embeddings are not among them.
+    pub fn columns(&self) -> Vec<String> {
+        let mut columns: Vec<String> = self.relevance.adjust.iter().map(|a| a.column.clone()).collect();
+        columns.extend(self.spacing.iter().flat_map(|s| [Some(&s.column), s.confidence.as_ref()]).flatten().cloned());
+        columns.extend(self.semantic_id.iter().map(|s| s.column.clone()));
+        columns.extend(self.cap.iter().map(|c| c.column.clone()));
+        columns.sort();
+        columns.dedup();
+        columns
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -6,16 +6,14 @@
 //!         out of memory: half the batch;  device lost: start again on a new one, the open batch once more, by halves
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-
-use futures::channel::oneshot;
 
 use crate::gpu::adapter::AdapterKind;
 use crate::gpu::batch::{self, OpenBatch};
 use crate::gpu::device::{OpenDevice, PollFailure};
 use crate::gpu::error::GpuError;
-use crate::gpu::kernel::KernelKey;
+use crate::gpu::kernel::{KernelKey, ShaderChecks};
 use crate::gpu::known_answer;
 use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS};
 use crate::gpu::pace::{Measured, Pace};
@@ -61,6 +59,8 @@ pub struct GpuOptions {
     pub timeout: Duration,
     /// Ask the device for known answers before it is trusted.
     pub known_answer: bool,
+    /// What the compiler adds to the kernel.
+    pub shader_checks: ShaderChecks,
     /// What goes wrong on purpose.
     pub planted: Planted,
 }
@@ -76,6 +76,7 @@ impl Default for GpuOptions {
             max_dispatch: Some(DEFAULT_MAX_DISPATCH),
             timeout: Duration::from_secs(60),
             known_answer: true,
+            shader_checks: ShaderChecks::default(),
             planted: Planted::default(),
         }
     }
@@ -261,7 +262,7 @@ impl<'a> GpuEngine<'a> {
     }
 
     pub(super) fn read_back(&self, readback: &wgpu::Buffer) -> Result<Vec<u32>, GpuError> {
-        let (sender, mut receiver) = oneshot::channel();
+        let (sender, receiver) = mpsc::channel();
         readback.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone only where the wait below has already failed.
             let _ = sender.send(result);
@@ -272,8 +273,10 @@ impl<'a> GpuEngine<'a> {
             _ => self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) }),
         };
         self.check_device()?;
-        match (polled, receiver.try_recv()) {
-            (Ok(_), Ok(Some(Ok(())))) => {}
+        // Where threads share the device, the poll of another may have taken this callback and not have run it yet.
+        let patience = if polled.is_ok() { timeout } else { Duration::ZERO };
+        match (polled, receiver.recv_timeout(patience)) {
+            (Ok(_), Ok(Ok(()))) => {}
             (Err(PollFailure::Timeout), _) => {
                 self.device.give_up();
                 return Err(GpuError::Timeout { seconds: timeout.as_secs() });
@@ -298,9 +301,9 @@ impl<'a> GpuEngine<'a> {
 /// Compiles the kernel, tests it and uploads the catalog.
 fn start(device: &Arc<OpenDevice>, problem: &Problem, plan: &Plan, options: &GpuOptions) -> Result<Pipeline, GpuError> {
     let Planted { shader, device: faults } = &options.planted;
-    let kernel = device.kernels.get(device, KernelKey::new(plan, shader))?;
+    let kernel = device.kernels.get(device, KernelKey::new(plan, shader, options.shader_checks))?;
     if options.known_answer {
-        known_answer::check(device, problem.config, plan, shader)?;
+        known_answer::check(device, problem.config, plan, shader, options.shader_checks)?;
     }
     Pipeline::new(device, kernel, problem, plan, faults)
 }

@@ -10,16 +10,28 @@ use super::plan::Plan;
 use super::planted::{self, Patch};
 use super::shader;
 
-/// All that a kernel is compiled from: the values of the shader's override constants, and changes planted in its source.
+/// What checks the compiler adds to the kernel. They change no result, and a test says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ShaderChecks {
+    /// All of them.
+    #[default]
+    Checked,
+    /// No counter in every loop, which can cost a good part of a kernel's time. Indices stay checked.
+    Trusted,
+}
+
+/// All that a kernel is compiled from: the values of the shader's override constants, changes planted in its source, and
+/// what the compiler adds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelKey {
     constants: [(&'static str, usize); 9],
     patches: Vec<Patch>,
+    checks: ShaderChecks,
 }
 
 impl KernelKey {
     /// The kernel of a plan.
-    pub fn new(plan: &Plan, patches: &[Patch]) -> Self {
+    pub fn new(plan: &Plan, patches: &[Patch], checks: ShaderChecks) -> Self {
         let (m, k) = (plan.n_slots, plan.n_spectra);
         let constants = [
             ("WORKGROUP", plan.workgroup),
@@ -32,7 +44,7 @@ impl KernelKey {
             ("N_SHARDS", plan.n_shards),
             ("IS_F16", usize::from(plan.is_f16)),
         ];
-        Self { constants, patches: patches.to_vec() }
+        Self { constants, patches: patches.to_vec(), checks }
     }
 }
 
@@ -76,10 +88,7 @@ fn compile(open: &OpenDevice, key: &KernelKey) -> Result<Kernel, GpuError> {
     let source = planted::patch(&key.patches, shader::source()).map_err(GpuError::Planted)?;
     let constants = key.constants.map(|(name, value)| (name, value as f64));
     let pipeline = open.scoped(|device| {
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("fused"),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
+        let module = module(device, source, key.checks);
         device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some("rerank"),
             layout: None,
@@ -93,6 +102,22 @@ fn compile(open: &OpenDevice, key: &KernelKey) -> Result<Kernel, GpuError> {
         })
     })?;
     Ok(Kernel { pipeline, is_warm: AtomicBool::new(false) })
+}
+
+fn module(device: &wgpu::Device, source: String, checks: ShaderChecks) -> wgpu::ShaderModule {
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some("fused"), source: wgpu::ShaderSource::Wgsl(source.into()) };
+    match checks {
+        ShaderChecks::Checked => device.create_shader_module(descriptor),
+        ShaderChecks::Trusted => {
+            let checks =
+                wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+            // SAFETY: without loop bounding a shader must hold no infinite loop. This one is the program's own: every
+            // `for` counts up to a bound that its body leaves alone, `while` loops move a cursor towards one, and each
+            // turn of the outer loop spends at least one of the dispatch's budget or ends.
+            unsafe { device.create_shader_module_trusted(descriptor, checks) }
+        }
+    }
 }
 
 impl OpenDevice {

@@ -14,7 +14,7 @@ use half::f16;
 use super::device::OpenDevice;
 use super::engine::{self, GpuEngine, GpuOptions, MAX_ITERATIONS};
 use super::error::GpuError;
-use super::kernel::KernelKey;
+use super::kernel::{KernelKey, ShaderChecks};
 use super::plan::{DeviceLimits, Plan, PlanError};
 use super::planted::{Patch, Planted};
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
@@ -50,9 +50,15 @@ pub struct Passed {
 }
 
 /// Tests the kernel of a plan, once per device and shape.
-pub(super) fn check(device: &Arc<OpenDevice>, config: &Config, plan: &Plan, patches: &[Patch]) -> Result<(), GpuError> {
+pub(super) fn check(
+    device: &Arc<OpenDevice>,
+    config: &Config,
+    plan: &Plan,
+    patches: &[Patch],
+    checks: ShaderChecks,
+) -> Result<(), GpuError> {
     let shape = Shape {
-        kernel: KernelKey::new(plan, patches),
+        kernel: KernelKey::new(plan, patches, checks),
         behind: plan.params.behind,
         is_spectral: plan.params.is_spectral,
         is_window_scope: plan.params.is_window_scope,
@@ -61,7 +67,7 @@ pub(super) fn check(device: &Arc<OpenDevice>, config: &Config, plan: &Plan, patc
     if let Some(verdict) = verdicts().get(&shape) {
         return verdict.clone();
     }
-    let verdict = ask(device, config, plan.is_f16, Some(plan), patches).map(|_| ());
+    let verdict = ask(device, config, plan.is_f16, Some(plan), patches, checks).map(|_| ());
     // A lost device or a full memory is no verdict on what it computes.
     if matches!(verdict, Ok(()) | Err(GpuError::KnownAnswer { .. })) {
         verdicts().insert(shape, verdict.clone());
@@ -74,7 +80,7 @@ pub(super) fn check(device: &Arc<OpenDevice>, config: &Config, plan: &Plan, patc
 /// # Errors
 /// [`GpuError::KnownAnswer`] says which answer is wrong; any other says why there is none.
 pub fn run(device: &Arc<OpenDevice>, config: &Config, is_f16: bool) -> Result<Passed, GpuError> {
-    ask(device, config, is_f16, None, &[])
+    ask(device, config, is_f16, None, &[], ShaderChecks::default())
 }
 
 fn ask(
@@ -83,6 +89,7 @@ fn ask(
     is_f16: bool,
     like: Option<&Plan>,
     patches: &[Patch],
+    shader_checks: ShaderChecks,
 ) -> Result<Passed, GpuError> {
     let started = Instant::now();
     let wrong = |what: String| GpuError::KnownAnswer { adapter: device.description.to_string(), what };
@@ -103,6 +110,7 @@ fn ask(
         known_answer: false,
         // All at once: what a dispatch is given in the end, it must be able to do.
         max_dispatch: None,
+        shader_checks,
         planted: Planted { shader: patches.to_vec(), ..Planted::default() },
         ..GpuOptions::default()
     };
@@ -315,7 +323,8 @@ mod tests {
         let catalog = catalog(n_items(config_of), is_f16).unwrap();
         let own_problem = Problem::new(&config, &catalog).unwrap();
         let own = plan_like(&plan, &limits, &own_problem).unwrap();
-        assert_eq!(KernelKey::new(&own, &[]), KernelKey::new(&plan, &[]));
+        let key = |plan| KernelKey::new(plan, &[], ShaderChecks::default());
+        assert_eq!(key(&own), key(&plan));
         // Every binding holds some of the rows.
         let n_used = catalog.n_items().div_ceil(own.params.rows_per_shard as usize);
         assert_eq!(n_used, n_shards);

@@ -27,4 +27,5 @@ pub use device::{DeviceFault, OpenDevice, PollFailure, open};
 pub use diagnosis::{Environment, diagnose};
 pub use engine::{GpuEngine, GpuOptions};
 pub use error::GpuError;
+pub use kernel::ShaderChecks;
 pub use table::devices_table;

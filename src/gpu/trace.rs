@@ -2,6 +2,8 @@
 //!
 //! The kernel is the one that ranks slates; it only gets a budget of one step per dispatch.
 
+use std::ops::ControlFlow;
+
 use crate::gpu::engine::GpuEngine;
 use crate::gpu::error::GpuError;
 pub use crate::gpu::layout::Phase;
@@ -66,6 +68,23 @@ impl GpuEngine<'_> {
     /// # Errors
     /// As [`GpuEngine::rerank`].
     pub fn trace(&mut self, slate: &PreparedSlate) -> Result<Vec<Snapshot>, GpuError> {
+        let mut snapshots = Vec::new();
+        self.trace_with(slate, |snapshot| {
+            snapshots.push(snapshot);
+            ControlFlow::Continue(())
+        })?;
+        Ok(snapshots)
+    }
+
+    /// Composes one slate step by step and shows its state after every step, until `look` has seen enough.
+    ///
+    /// # Errors
+    /// As [`GpuEngine::rerank`].
+    pub fn trace_with(
+        &mut self,
+        slate: &PreparedSlate,
+        mut look: impl FnMut(Snapshot) -> ControlFlow<()>,
+    ) -> Result<(), GpuError> {
         let slate = std::slice::from_ref(slate);
         let mut open = self.open_batch(slate)?;
         let size = open.buffers.state.size();
@@ -75,16 +94,15 @@ impl GpuEngine<'_> {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut snapshots = Vec::new();
         for _ in 0..self.plan.max_steps(slate) {
             let output = self.advance(&mut open, 1)?;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             self.device.queue.submit([encoder.finish()]);
             let words = self.read_back(&readback)?;
-            snapshots.push(self.snapshot(&words, &open.headers[0])?);
-            if output[0] == Phase::Done as u32 {
-                return Ok(snapshots);
+            let flow = look(self.snapshot(&words, &open.headers[0])?);
+            if flow.is_break() || output[0] == Phase::Done as u32 {
+                return Ok(());
             }
         }
         Err(GpuError::BadOutput { slate: 0, what: "it never ends".to_owned() })

@@ -6,6 +6,7 @@ use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::{catalog_parquet, npy, safetensors};
 use crate::catalog::{Catalog, CatalogError, Column, Embedding};
+use crate::config::Config;
 
 /// The columns to read. `item_id` is always read where it is present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,14 @@ pub enum CatalogColumns {
         /// Other columns by name.
         columns: Vec<String>,
     },
+}
+
+impl CatalogColumns {
+    /// What a configuration needs, and nothing else.
+    pub fn of(config: &Config) -> Self {
+        let signals = (!config.signals.is_empty()).then(|| config.signals.iter().map(|s| s.name.clone()).collect());
+        Self::Only { signals, columns: config.columns() }
+    }
 }
 
 /// Reads a catalog from one file, or from several that hold the same rows in the same order.

@@ -9,7 +9,9 @@ use crate::program::*;
 
 #[test]
 fn help_and_version_are_told() {
-    for arguments in [&["--help"][..], &["rerank", "--help"], &["devices", "--help"], &["demo", "--help"]] {
+    for arguments in
+        [&["--help"][..], &["rerank", "--help"], &["devices", "--help"], &["demo", "--help"], &["parity", "--help"]]
+    {
         let ran = run(arguments).ok();
         assert!(ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{arguments:?}");
     }

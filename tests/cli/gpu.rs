@@ -7,7 +7,7 @@ use crate::files::Folder;
 use crate::program::*;
 
 /// The software adapter where there is one, so that a test behaves alike everywhere.
-fn adapter() -> Option<AdapterDescription> {
+pub fn adapter() -> Option<AdapterDescription> {
     let list = gpu::list();
     let software = list.iter().find(|a| a.kind == AdapterKind::Cpu);
     if let Some(adapter) = software.or(list.first()) {

@@ -10,5 +10,6 @@ mod data;
 mod files;
 mod formats;
 mod gpu;
+mod parity;
 mod program;
 mod settings;

@@ -1,6 +1,6 @@
 //! Cases and helpers shared by the integration tests.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 pub mod generate;

@@ -44,13 +44,13 @@ pub struct Category {
 }
 
 /// Checks every slate of every recipe; `SPECTRANK_SURVEY=1` prints faults and goes on.
-pub fn assert_parity(category: &Category, cases: u32, rerank: Rerank) {
+pub fn assert_parity(category: &Category, cases: u64, rerank: Rerank) {
     let tally = RefCell::new(Tally::default());
     let is_survey = std::env::var("SPECTRANK_SURVEY").is_ok();
     generate::for_many(category.name, cases, category.limits, |recipe| {
         let mut recipe = recipe.clone();
         (category.adapt)(&mut recipe);
-        let case = recipe.build();
+        let case = recipe.build().unwrap();
         let problem = Problem::new(&case.config, &case.catalog).unwrap();
         let prepared: Vec<_> = case.slates.iter().map(|s| PreparedSlate::new(&problem, s).unwrap()).collect();
         let ranked = rerank(&problem, &prepared);
@@ -68,7 +68,10 @@ pub fn assert_parity(category: &Category, cases: u32, rerank: Rerank) {
     println!("{}: {:?}", category.name, tally.borrow());
 }
 
-const LIMITS: Limits = Limits { candidates: 60, slate_size: 20, window: 12, spectra: 8 };
+const LIMITS: Limits = Limits { candidates: 60, slate_size: 20, window: 12, spectra: 8, long_one_in: 0 };
+
+/// Everything there is, as `spectrank parity` draws it.
+pub const WHOLE_SPACE: Category = Category { name: "everything", limits: Limits::USUAL, adapt: |_| {} };
 
 /// Energy loadings, `horizon = "window"`, every other setting, on items that are not near-copies: spread ones, clusters,
 /// exact copies, low rank, zero rows.
@@ -76,10 +79,14 @@ pub const RANDOM_CASES: Category = Category {
     name: "energy",
     limits: LIMITS,
     adapt: |recipe| {
-        recipe.config.spectral.loading = Loading::Energy;
-        recipe.config.spectral.horizon = Horizon::Window;
-        if let Cloud::Clusters(_, noise) = &mut recipe.items.cloud {
-            *noise = noise.max(0.2);
+        let spectral = &mut recipe.config.spectral;
+        spectral.loading = Loading::Energy;
+        spectral.horizon = Horizon::Window;
+        spectral.epsilon = spectral.epsilon.max(0.03);
+        match &mut recipe.items.cloud {
+            Cloud::Clusters(_, noise) | Cloud::Opposed(noise) => *noise = noise.max(0.2),
+            cloud @ Cloud::Axes => *cloud = Cloud::Gaussian,
+            _ => {}
         }
     },
 };
@@ -106,7 +113,7 @@ pub const WIDE_WINDOWS: Category = Category {
         recipe.items.dims = vec![64];
         recipe.config.signals.clear();
         recipe.items.cloud = Cloud::Clusters(20, 0.3);
-        recipe.requests = vec![Request { n_candidates: 120, n_recent: 5, n_pins: 1, score_scale: 1.0 }];
+        recipe.requests = vec![Request::new(120, 5, 1)];
         recipe.config.slate_size = 70;
         recipe.config.spectral = Config::default().spectral;
         recipe.config.spectral.spectra = 16;
