@@ -1,6 +1,6 @@
 // The leading eigenpairs of the window's similarity matrix, by block power iteration. Twin: src/stage/eigensolve.rs,
 // which has the steps and the reasons. Constants come from the twin by way of src/gpu/shader.rs:
-// ENTRY_SCALE, COLLAPSE, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE, LAST_JACOBI_TOLERANCE, MAX_SPECTRA.
+// ENTRY_SCALE, COLLAPSE, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE, LAST_JACOBI_TOLERANCE, MAX_SPECTRA, MAX_WINDOW.
 //
 // Everything but Jacobi's method is in doubled precision. That works on a K × K matrix in single precision, and is done
 // twice: the second time on a matrix that is diagonal up to rounding, where single precision is precise enough.
@@ -17,9 +17,9 @@ var<workgroup> is_diagonal: u32;
 var<workgroup> shares: array<vec2<f32>, N_SPECTRA>;
 var<workgroup> has_collapsed: u32;
 
-// A fixed number in -1..1 for a slot and spectrum (Wang's integer hash).
-fn pseudo_random(slot: u32, spectrum: u32) -> f32 {
-    var x = slot * MAX_SPECTRA + spectrum + 1u;
+// A fixed number in -1..1 for a pair of numbers (Wang's integer hash).
+fn pseudo_random(a: u32, b: u32) -> f32 {
+    var x = a * MAX_WINDOW + b + 1u;
     x = (x ^ 61u) ^ (x >> 16u);
     x = x * 9u;
     x = x ^ (x >> 4u);
@@ -28,25 +28,49 @@ fn pseudo_random(slot: u32, spectrum: u32) -> f32 {
     return f32(x >> 8u) / 8388608.0 - 1.0;
 }
 
-// Adds to the basis rows of slots that changed at this step; the row of the item that left stays.
-fn enter_basis(step: u32) {
-    for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        let slot = i / N_SPECTRA;
-        if slot_items[slot] == EMPTY {
-            basis[i] = vec2<f32>(0.0);
-        } else if slot_entered[slot] == step {
-            // A power of two times 24 bits: exact.
-            basis[i] = add(basis[i], vec2<f32>(ENTRY_SCALE * pseudo_random(slot, i % N_SPECTRA), 0.0));
-        }
-    }
-    workgroupBarrier();
-}
-
 fn product_at(i: u32) -> vec2<f32> {
     if PRODUCT_WORDS >= N_SLOTS * N_SPECTRA {
         return product[i];
     }
     return load_double(product_start() + 2u * i);
+}
+
+fn set_product(i: u32, value: vec2<f32>) {
+    if PRODUCT_WORDS >= N_SLOTS * N_SPECTRA {
+        product[i] = value;
+    } else {
+        store_double(product_start() + 2u * i, value);
+    }
+}
+
+fn take_product() {
+    storageBarrier();
+    workgroupBarrier();
+    for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
+        basis[i] = product_at(i);
+    }
+    workgroupBarrier();
+}
+
+// Carries the basis over to this step's window.
+fn enter_basis(step: u32) {
+    for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
+        let slot = i / N_SPECTRA;
+        let k = i % N_SPECTRA;
+        var entry = basis[i];
+        if slot_items[slot] == EMPTY {
+            entry = vec2<f32>(0.0);
+        } else if eigenvalues[k] == 0.0 {
+            entry = vec2<f32>(pseudo_random(slot, k), 0.0);
+        } else if slot_entered[slot] == step {
+            for (var row = 0u; row < N_SLOTS; row += 1u) {
+                let share = vec2<f32>(ENTRY_SCALE * pseudo_random(MAX_WINDOW + slot, row), 0.0);
+                entry = multiply_add(entry, share, basis[row * N_SPECTRA + k]);
+            }
+        }
+        set_product(i, entry);
+    }
+    take_product();
 }
 
 // product <- S basis
@@ -58,20 +82,9 @@ fn multiply() {
         for (var j = 0u; j < N_SLOTS; j += 1u) {
             sum = multiply_add(sum, gram_at(slot, j), basis[j * N_SPECTRA + k]);
         }
-        if PRODUCT_WORDS >= N_SLOTS * N_SPECTRA {
-            product[i] = sum;
-        } else {
-            store_double(product_start() + 2u * i, sum);
-        }
+        set_product(i, sum);
     }
     storageBarrier();
-    workgroupBarrier();
-}
-
-fn take_product() {
-    for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        basis[i] = product_at(i);
-    }
     workgroupBarrier();
 }
 

@@ -285,7 +285,7 @@ impl Plan {
         let score = diversity + turns(problem.spacing.len(), 0) + semantic + balance + caps;
         let cost = |phase: Phase| match phase {
             Phase::Recents => turns(MEMBER_CHUNK, add_row),
-            Phase::Begin => copy_basis + load_spacing + turns(3 * slate_size, 0) + over_slots,
+            Phase::Begin => multiply + copy_basis + load_spacing + turns(3 * slate_size, 0) + over_slots,
             Phase::Members => turns(per_lane(MEMBER_CHUNK.min(m) * m), member_pair) + turns(per_lane(m * m), 0),
             Phase::Sweep => multiply + copy_basis + orthonormalise,
             Phase::Rotate => multiply + square(over_slots) + jacobi + turns(k, 0) + rotate_rows + orthonormalise,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::config::MAX_SPECTRA;
+use crate::config::{MAX_SPECTRA, MAX_WINDOW};
 use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MEMBER_CHUNK, PAST_CHUNK, Phase};
 use crate::stage::{eigensolve, exposure};
 
@@ -49,6 +49,7 @@ fn constants() -> String {
     }
     let counts = [
         ("MAX_SPECTRA", MAX_SPECTRA),
+        ("MAX_WINDOW", MAX_WINDOW),
         ("JACOBI_SWEEPS", eigensolve::JACOBI_SWEEPS),
         ("COST_VECTORS", COST_VECTORS),
         ("HEADER_WORDS", HEADER_WORDS),

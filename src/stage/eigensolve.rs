@@ -12,13 +12,13 @@
 //! is 1e-3 some positions later. In single precision that broke the bound in 1 of 7,500 generated slates (60,000 tried),
 //! in double precision in none.
 
+use crate::config::{MAX_SPECTRA, MAX_WINDOW};
 use crate::real::multiply;
 
 /// Sweeps added at a slate's first solve, when the basis starts from noise.
 pub const FIRST_SWEEPS: usize = 8;
-/// Size of the pseudo-random entries added to the basis row of an entering item. A power of two, so that a GPU holds the
-/// same entries.
-pub const ENTRY_SCALE: f64 = 1.0 / 128.0;
+/// Share of the mixture that is added to the basis row of an entering item. A power of two, so that it is exact.
+pub const ENTRY_SCALE: f64 = 1.0 / 64.0;
 /// A column has collapsed when orthogonalisation leaves less than this share of its length. Far above rounding (1e-14 on
 /// a GPU), so that engines agree on which columns collapse, and far below what a spectrum that is not dropped leaves.
 pub const COLLAPSE: f64 = 1e-9;
@@ -61,14 +61,26 @@ impl Eigensolve {
         }
     }
 
-    /// Adds small pseudo-random entries to the basis row of an item that entered, or clears the row of an empty slot.
+    /// Carries the basis over to a position's window.
     ///
-    /// The row stays that of the item which left the slot. Were it replaced, a column that lay mostly in that item would
-    /// be left with little else, and making it a unit vector again would magnify rounding.
-    pub fn enter(&mut self, slot: usize, is_occupied: bool) {
-        for (k, column) in self.basis.chunks_exact_mut(self.n_slots).enumerate() {
-            let entry = &mut column[slot];
-            *entry = if is_occupied { *entry + ENTRY_SCALE * pseudo_random(slot, k) } else { 0.0 };
+    /// The row of an item that entered gets a small pseudo-random mixture of all rows, so that the item can be found. The
+    /// row stays that of the item which left the slot: were it replaced, a column that lay mostly in that item would be left
+    /// with little else. And a mixture of rows is the same for every basis of one subspace: where eigenvalues coincide,
+    /// solvers return different bases, and what follows must not depend on which. Columns of dropped spectra start anew.
+    pub fn enter(&mut self, is_occupied: impl Fn(usize) -> bool, has_entered: impl Fn(usize) -> bool) {
+        let m = self.n_slots;
+        self.product.copy_from_slice(&self.basis);
+        for (k, (column, before)) in self.basis.chunks_exact_mut(m).zip(self.product.chunks_exact(m)).enumerate() {
+            for (slot, entry) in column.iter_mut().enumerate() {
+                if !is_occupied(slot) {
+                    *entry = 0.0;
+                } else if self.eigenvalues[k] == 0.0 {
+                    *entry = pseudo_random(slot, k);
+                } else if has_entered(slot) {
+                    let mixture = before.iter().enumerate().map(|(row, x)| pseudo_random(MAX_WINDOW + slot, row) * x);
+                    *entry += ENTRY_SCALE * mixture.sum::<f64>();
+                }
+            }
         }
     }
 
@@ -117,9 +129,9 @@ impl Eigensolve {
     }
 }
 
-/// A fixed number in −1..1 for a slot and spectrum (Wang's integer hash), the same on every engine.
-pub fn pseudo_random(slot: usize, spectrum: usize) -> f64 {
-    let mut x = (slot * crate::config::MAX_SPECTRA + spectrum + 1) as u32;
+/// A fixed number in −1..1 for a pair of numbers (Wang's integer hash), the same on every engine.
+pub fn pseudo_random(a: usize, b: usize) -> f64 {
+    let mut x = (a * MAX_WINDOW + b + 1) as u32;
     x = (x ^ 61) ^ (x >> 16);
     x = x.wrapping_mul(9);
     x ^= x >> 4;
@@ -153,7 +165,7 @@ fn orthonormalise(columns: &mut [f64], m: usize, is_occupied: impl Fn(usize) -> 
 /// spectrum that is not found yet, which refilling would keep from ever being found.
 fn remove_all(earlier: &[f64], column: &mut [f64]) -> Option<f64> {
     let before = norm(column);
-    let mut shares = [0.0; crate::config::MAX_SPECTRA];
+    let mut shares = [0.0; MAX_SPECTRA];
     for _ in 0..2 {
         // All shares first, as a GPU does; once would leave rounding of the column's whole length.
         for (share, other) in shares.iter_mut().zip(earlier.chunks_exact(column.len())) {
@@ -273,8 +285,8 @@ pub fn partner(i: usize, round: usize, k: usize) -> usize {
 }
 
 /// Indices of the diagonal from largest to smallest, ties by index.
-fn descending(matrix: &[f64], k: usize) -> [usize; crate::config::MAX_SPECTRA] {
-    let mut order = [0; crate::config::MAX_SPECTRA];
+fn descending(matrix: &[f64], k: usize) -> [usize; MAX_SPECTRA] {
+    let mut order = [0; MAX_SPECTRA];
     for a in 0..k {
         let value = matrix[a * k + a];
         let rank = (0..k).filter(|&b| {

@@ -33,11 +33,8 @@ impl<R: Real> Strategy<R> for Spectral<R> {
 
     fn begin_position(&mut self, slots: &mut Slots<R>) {
         let spectral = &slots.problem.config.spectral;
-        for slot in 0..slots.window.size() {
-            if slots.window.entered[slot] == slots.step || slots.window.items[slot] == EMPTY {
-                self.solver.enter(slot, slots.window.items[slot] != EMPTY);
-            }
-        }
+        let window = &slots.window;
+        self.solver.enter(|slot| window.items[slot] != EMPTY, |slot| window.entered[slot] == slots.step);
         self.is_active = spectral.strength > 0.0 && !slots.window.has_no_history();
         if !self.is_active {
             return;
