@@ -1,6 +1,6 @@
 // The leading eigenpairs of the window's similarity matrix, by block power iteration. Twin: src/stage/eigensolve.rs,
 // which has the steps and the reasons. Constants come from the twin by way of src/gpu/shader.rs:
-// ENTRY_SCALE, COLLAPSE, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE, LAST_JACOBI_TOLERANCE, MAX_SPECTRA, MAX_WINDOW.
+// ENTRY_SCALE, COLLAPSE, NOTHING, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE, LAST_JACOBI_TOLERANCE, MAX_SPECTRA, MAX_WINDOW.
 //
 // Everything but Jacobi's method is in doubled precision. That works on a K × K matrix in single precision, and is done
 // twice: the second time on a matrix that is diagonal up to rounding, where single precision is precise enough.
@@ -143,6 +143,7 @@ fn inverse_length(c: u32) -> vec2<f32> {
 
 // Gram-Schmidt, each column twice. A column that collapses is refilled; one that collapses again becomes zero.
 fn orthonormalise() {
+    let nothing = NOTHING * column_norm(0u);
     for (var c = 0u; c < N_SPECTRA; c += 1u) {
         for (var attempt = 0u; attempt < 2u; attempt += 1u) {
             let before = column_norm(c);
@@ -151,7 +152,8 @@ fn orthonormalise() {
             remove_earlier(c);
             let after = column_norm(c);
             if lane == 0u {
-                has_collapsed = select(1u, 0u, after > COLLAPSE * before);
+                let is_whole = after > COLLAPSE * before && (after > nothing || attempt == 1u);
+                has_collapsed = select(1u, 0u, is_whole);
             }
             if workgroupUniformLoad(&has_collapsed) == 0u {
                 break;

@@ -247,7 +247,7 @@ fn bind_signal<'a>(
     // over in the eigensolver.
     let (least, most) = match metric {
         Metric::Cosine => (1e-15, 1e15),
-        Metric::Dot => (0.0, 1e6),
+        Metric::Dot => (1e-6, 1e6),
     };
     let root = share.sqrt();
     let factor = |row| {

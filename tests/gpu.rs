@@ -168,7 +168,6 @@ fn batching_order_and_splitting_change_nothing() {
 }
 
 #[test]
-#[ignore = "spectra of exactly equal weight on GPUs: `spectrank parity --seed 20260407 --first 32 --cases 4`"]
 fn the_whole_space_holds() {
     if gpu::device().is_some() {
         assert_parity(&category::WHOLE_SPACE, 60, &gpu_engine);

@@ -119,7 +119,7 @@ fn missing_driver(environment: &Environment) -> Option<(String, String)> {
     }
     if let Some((variable, value)) = &environment.driver_override {
         let cure = format!("unset {variable}, or set it to the driver's .json file");
-        return Some((format!("{variable}={value} names no file that exists"), cure));
+        return Some((format!("{variable}={value} names no driver manifest that can be read"), cure));
     }
     let reason = "no manifest in /usr/share/vulkan/icd.d or /etc/vulkan/icd.d";
     let cure = format!("{driver_cure}; one in another place is named by VK_DRIVER_FILES");

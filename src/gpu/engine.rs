@@ -29,6 +29,10 @@ const POISON: u32 = 0xdead_beef;
 /// Loop iterations one invocation may take in a dispatch: one driver in the wild stops looping, in silence, at 65,535.
 pub(super) const MAX_ITERATIONS: usize = 65_000;
 
+/// How many times longer a kernel's first dispatch may take: some drivers compile then. Mesa 25's software driver takes
+/// 50 s on a quiet machine.
+const COMPILATION_PATIENCE: u32 = 10;
+
 /// Lanes of a software adapter: one vector of its processor.
 const FEWEST_LANES: usize = 8;
 /// Most slates in one dispatch of a software adapter, which does a few at a time: more would only outlast the timeout.
@@ -209,12 +213,9 @@ impl<'a> GpuEngine<'a> {
         let n_slates = slates.len();
         let mut open = self.open_batch(slates)?;
         for step in 0..self.plan.max_steps(slates) {
-            let is_warm = self.pipeline.kernel().warm_up();
-            let submitted = Instant::now();
-            let output = self.advance(&mut open, self.pace.budget())?;
-            let took = submitted.elapsed();
+            let Dispatched { output, took } = self.advance(&mut open, self.pace.budget())?;
             let n_left = batch::n_left(&output, n_slates, open.dispatch.nonce, first)?;
-            if is_warm {
+            if let Some(took) = took {
                 self.pace.record(Measured { n_slates, is_first: step == 0, n_left, took });
             }
             if n_left == 0 {
@@ -249,25 +250,28 @@ impl<'a> GpuEngine<'a> {
         Ok(OpenBatch { headers, buffers, dispatch })
     }
 
-    /// One dispatch over the batch; returns its output.
-    pub(super) fn advance(&mut self, open: &mut OpenBatch, budget: usize) -> Result<Vec<u32>, GpuError> {
+    /// One dispatch over the batch.
+    pub(super) fn advance(&mut self, open: &mut OpenBatch, budget: usize) -> Result<Dispatched, GpuError> {
         if open.dispatch.nonce != 0 {
             open.dispatch.is_first = 0;
         }
         open.dispatch.budget = budget as u32;
         open.dispatch.nonce = self.next_nonce;
         self.next_nonce = self.next_nonce.wrapping_add(1).max(1);
+        let is_warm = self.pipeline.kernel().warm_up();
+        let timeout = self.options.timeout * if is_warm { 1 } else { COMPILATION_PATIENCE };
+        let submitted = Instant::now();
         self.pipeline.submit(&self.device, &open.buffers, &open.dispatch);
-        self.read_back(&open.buffers.readback)
+        let output = self.read_back(&open.buffers.readback, timeout)?;
+        Ok(Dispatched { output, took: is_warm.then(|| submitted.elapsed()) })
     }
 
-    pub(super) fn read_back(&self, readback: &wgpu::Buffer) -> Result<Vec<u32>, GpuError> {
+    pub(super) fn read_back(&self, readback: &wgpu::Buffer, timeout: Duration) -> Result<Vec<u32>, GpuError> {
         let (sender, receiver) = mpsc::channel();
         readback.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone only where the wait below has already failed.
             let _ = sender.send(result);
         });
-        let timeout = self.options.timeout;
         let polled = match self.options.planted.device.due(Site::Readback) {
             Some(PlantedFault::Timeout) => Err(PollFailure::Timeout),
             _ => self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) }),
@@ -312,6 +316,13 @@ fn start(device: &Arc<OpenDevice>, problem: &Problem, plan: &Plan, options: &Gpu
 pub(super) fn spread(plan: &mut Plan, problem: &Problem, n_shards: usize) {
     plan.n_shards = n_shards.min(MAX_SHARDS);
     plan.params.rows_per_shard = problem.catalog.n_items().div_ceil(plan.n_shards).max(1) as u32;
+}
+
+/// What a dispatch left.
+pub(super) struct Dispatched {
+    pub(super) output: Vec<u32>,
+    /// How long it took; none where the driver may have compiled meanwhile.
+    took: Option<Duration>,
 }
 
 /// Plans with the lanes asked for, or with the fewest that suit the adapter and keep every step short enough.

@@ -272,7 +272,7 @@ impl Plan {
         let multiply = turns(per_lane(m * k), over_slots);
         let remove_earlier = turns(2, turns(per_lane(k), over_slots) + turns(per_lane(m), turns(k, 0)));
         let attempt = 2 * over_slots + remove_earlier + turns(per_lane(m), 0);
-        let orthonormalise = turns(k, turns(2, attempt) + over_slots + turns(per_lane(m), 0));
+        let orthonormalise = over_slots + turns(k, turns(2, attempt) + over_slots + turns(per_lane(m), 0));
         let jacobi = turns(JACOBI_SWEEPS, square(0) + turns(k, 2 * square(0)));
         let rotate_rows = turns(per_lane(m), turns(k, turns(k, 0)) + turns(k, 0));
         let add_row = turns(signals, turns(per_lane(octets), turns(4, 0)));

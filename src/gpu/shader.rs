@@ -38,6 +38,7 @@ fn constants() -> String {
     let floats = [
         ("ENTRY_SCALE", eigensolve::ENTRY_SCALE),
         ("COLLAPSE", eigensolve::COLLAPSE),
+        ("NOTHING", eigensolve::NOTHING),
         ("DROP", eigensolve::DROP),
         ("FIRST_JACOBI_TOLERANCE", f64::from(f32::EPSILON) * eigensolve::JACOBI_TOLERANCE),
         ("LAST_JACOBI_TOLERANCE", f64::EPSILON * eigensolve::JACOBI_TOLERANCE),

@@ -95,11 +95,11 @@ impl GpuEngine<'_> {
             mapped_at_creation: false,
         });
         for _ in 0..self.plan.max_steps(slate) {
-            let output = self.advance(&mut open, 1)?;
+            let output = self.advance(&mut open, 1)?.output;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             self.device.queue.submit([encoder.finish()]);
-            let words = self.read_back(&readback)?;
+            let words = self.read_back(&readback, self.options.timeout)?;
             let flow = look(self.snapshot(&words, &open.headers[0])?);
             if flow.is_break() || output[0] == Phase::Done as u32 {
                 return Ok(());

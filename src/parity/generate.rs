@@ -111,7 +111,7 @@ fn items(random: &mut Random, n_items: usize, shape: Shape) -> Items {
     let dims = (0..n_signals).map(|_| random.pick(&[1, 2, 3, 8, 17, 32, 33, 65, 130])).collect();
     let storage = if shape.is_half { Storage::F16 } else { random.pick(&[Storage::F32, Storage::F64]) };
     let n_distinct = if random.one_in(3) { 1 + random.below(n_items) } else { n_items };
-    Items { n_items, n_distinct, cloud, dims, length: random.pick(&[1.0, 1.0, 1.0, 8.0, 0.05]), storage }
+    Items { n_items, n_distinct, cloud, dims, length: random.pick(&[1.0, 1.0, 1.0, 3.0, 0.05]), storage }
 }
 
 fn request(random: &mut Random, n_candidates: usize, limits: &Limits) -> Request {

@@ -22,6 +22,9 @@ pub const ENTRY_SCALE: f64 = 1.0 / 64.0;
 /// A column has collapsed when orthogonalisation leaves less than this share of its length. Far above rounding (1e-14 on
 /// a GPU), so that engines agree on which columns collapse, and far below what a spectrum that is not dropped leaves.
 pub const COLLAPSE: f64 = 1e-9;
+/// A column has also collapsed when less than this share of the first column's length is left: there S has nothing more,
+/// and what is left is rounding, too small for a GPU to square.
+pub const NOTHING: f64 = 1e-12;
 /// Spectra with λ_k ≤ this · λ_1 are dropped (SPEC 4).
 pub const DROP: f64 = 1e-6;
 /// Rounds of Jacobi rotations over all pairs; each squares the off-diagonal, so 10 suffice from any start.
@@ -144,10 +147,11 @@ pub fn pseudo_random(a: usize, b: usize) -> f64 {
 /// Gram–Schmidt, each column twice. A column that collapses is refilled with fixed pseudo-random entries; one that
 /// collapses again (more columns than items) becomes zero.
 fn orthonormalise(columns: &mut [f64], m: usize, is_occupied: impl Fn(usize) -> bool) {
+    let nothing = NOTHING * norm(&columns[..m]);
     for c in 0..columns.len() / m {
         let (earlier, rest) = columns.split_at_mut(c * m);
         let column = &mut rest[..m];
-        let mut after = remove_all(earlier, column);
+        let mut after = remove_all(earlier, column).filter(|&length| length > nothing);
         if after.is_none() {
             for (i, x) in column.iter_mut().enumerate() {
                 *x = if is_occupied(i) { pseudo_random(i, c) } else { 0.0 };
