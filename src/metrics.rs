@@ -170,13 +170,15 @@ mod tests {
         let config =
             Config::from_toml("signal = [{ name = \"a\", weight = 3 }, { name = \"b\", weight = 1 }]").unwrap();
         let problem = Problem::new(&config, &catalog).unwrap();
+        // Unit length is a factor in single precision.
+        const SINGLE: f64 = 1e-7;
         let found = Similarities::new(&problem, &[2, 0, 1]);
-        assert_relative_eq!(found.between(1, 2), 0.75 * 0.6, epsilon = 1e-12);
-        assert_relative_eq!(found.between(0, 2), 0.25, epsilon = 1e-12);
+        assert_relative_eq!(found.between(1, 2), 0.75 * 0.6, epsilon = SINGLE);
+        assert_relative_eq!(found.between(0, 2), 0.25, epsilon = SINGLE);
         assert_relative_eq!(found.between(0, 1), 0.0);
-        assert_relative_eq!(found.between(1, 1), 1.0, epsilon = 1e-12);
+        assert_relative_eq!(found.between(1, 1), 1.0, epsilon = SINGLE);
         // A zero row stays zero: this item is like itself in signal b alone.
-        assert_relative_eq!(found.between(0, 0), 0.25, epsilon = 1e-12);
+        assert_relative_eq!(found.between(0, 0), 0.25, epsilon = SINGLE);
     }
 
     #[test]

@@ -28,6 +28,9 @@ use crate::slate::RankedSlate;
 const POISON: u32 = 0xdead_beef;
 /// Loop iterations one invocation may take in a dispatch: one driver in the wild stops looping, in silence, at 65,535.
 pub(super) const MAX_ITERATIONS: usize = 65_000;
+/// Loop iterations that a dispatch of several steps is filled to. Compilers add loops of their own, a few to a step, which the
+/// plan does not count: filled to 63,900, dispatches were cut off on that driver.
+pub(super) const FULL_DISPATCH: usize = 50_000;
 
 /// How many times longer a kernel's first dispatch may take: some drivers compile then. Mesa 25's software driver takes
 /// 50 s on a quiet machine.
@@ -76,7 +79,7 @@ impl Default for GpuOptions {
             max_slates: 4096,
             max_batch_bytes: 256 << 20,
             min_shards: 1,
-            budget: MAX_ITERATIONS,
+            budget: FULL_DISPATCH,
             max_dispatch: Some(DEFAULT_MAX_DISPATCH),
             timeout: Duration::from_secs(60),
             known_answer: true,
@@ -130,7 +133,7 @@ impl<'a> GpuEngine<'a> {
         let limits = device.limits();
         let pipeline = start(&device, problem, &plan, &options)?;
         let dearest_step = plan.params.cost.iter().flatten().max().map_or(1, |&cost| cost as usize + 1);
-        let most = options.budget.min(MAX_ITERATIONS).saturating_sub(plan.overhead).max(1);
+        let most = options.budget.min(FULL_DISPATCH).saturating_sub(plan.overhead).max(1);
         let pace = Pace::new(options.max_dispatch, dearest_step.min(most)..=most, options.max_slates);
         Ok(Self { problem, device, options, plan, pipeline, limits, pace, next_nonce: 1 })
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use half::f16;
 
 use super::device::OpenDevice;
-use super::engine::{self, GpuEngine, GpuOptions, MAX_ITERATIONS};
+use super::engine::{self, FULL_DISPATCH, GpuEngine, GpuOptions};
 use super::error::GpuError;
 use super::kernel::{KernelKey, ShaderChecks};
 use super::plan::{DeviceLimits, Plan, PlanError};
@@ -140,7 +140,7 @@ fn plan_like(like: &Plan, limits: &DeviceLimits, problem: &Problem) -> Result<Pl
 fn slate_size(plan: &Plan) -> usize {
     // Sweeps and scans are several to a position, so that this is less than a position takes.
     let position = plan.params.cost.iter().flatten().sum::<u32>() as usize;
-    (5 * MAX_ITERATIONS / 2 / position.max(1)).clamp(LEAST_POSITIONS, plan.params.slate_size as usize)
+    (5 * FULL_DISPATCH / 2 / position.max(1)).clamp(LEAST_POSITIONS, plan.params.slate_size as usize)
 }
 
 /// Enough to need more than one dispatch: without much to decompose a position is cheap.
