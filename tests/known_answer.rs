@@ -89,7 +89,7 @@ fn a_wrong_kernel_is_caught() {
         // A driver that stops a loop early.
         (
             "if spent > 0u && spent + cost > dispatch.budget {",
-            "if spent > 50000u { control.phase = PHASE_DONE; }\nif spent > 0u && spent + cost > dispatch.budget {",
+            "if spent > 40000u { control.phase = PHASE_DONE; }\nif spent > 0u && spent + cost > dispatch.budget {",
         ),
         // State that does not survive from one dispatch to the next.
         ("store_double(basis_at() + 2u * i, basis[i]);", "store_double(basis_at() + 2u * i, vec2<f32>(0.0));"),
