@@ -16,10 +16,14 @@ folder="$PWD/target/newer-mesa"
 if [ ! -e "$folder/driver.json" ]; then
     rm -rf "$folder"
     mkdir -p "$folder/lists/partial" "$folder/archives/partial" "$folder/root"
-    cat >"$folder/sources.list" <<'SOURCES'
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-backports main
-SOURCES
+    # From wherever this machine gets its packages; apt tells only of lists that it has.
+    find_site() {
+        apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | awk '$1 == "bookworm" && !n++ { print $2 }'
+    }
+    site=$(find_site)
+    [ -n "$site" ] || { apt-get -qq update && site=$(find_site); }
+    [ -n "$site" ] || { echo "tests/newer-mesa.sh: apt has no source for bookworm" >&2; exit 1; }
+    printf 'deb %s bookworm main\ndeb %s bookworm-backports main\n' "$site" "$site" >"$folder/sources.list"
     # Lists and packages of its own: nothing of the system's apt is touched, and nothing is installed.
     own_apt() {
         apt-get -qq -o Dir::Etc::sourcelist="$folder/sources.list" -o Dir::Etc::sourceparts=- \
