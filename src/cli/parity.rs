@@ -3,16 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::gpu::{self, AdapterChoice, GpuOptions};
 use spectrank::io::{self, CatalogColumns};
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
-use spectrank::prepare::PreparedSlate;
 use spectrank::problem::{Problem, ProblemError};
 
-use super::settings::read_config;
+use super::settings::{names, prepare, read_config};
 use super::{Exit, Failure, terminal};
 
 /// Slates of the user's files computed and judged at a time.
@@ -185,7 +183,7 @@ fn parity(flags: &Parity, work: &Work, subject: &dyn Subject, folder: Option<&Pa
         Work::Saved(cases) => Some(cases.iter().map(|case| case.slates.len()).sum()),
         Work::Files { .. } => flags.cases,
     };
-    let bar = progress_bar(n_slates, flags.quiet || flags.json);
+    let bar = terminal::progress_bar(n_slates.map(|n| n as u64), flags.quiet || flags.json);
     let mut harness = Harness::new(subject).with_progress(|n| bar.inc(n as u64));
     let result = judge(flags, work, &mut harness);
     bar.finish_and_clear();
@@ -260,27 +258,7 @@ impl<'a> Batches<'a> {
         let slates = if n == 0 { None } else { self.source.next_batch(n)? };
         let Some(slates) = slates else { return Ok(None) };
         self.n_left -= slates.len();
-        let prepare =
-            |slate| PreparedSlate::new(self.problem, slate).map_err(|e| Failure::input(names(&self.flags.slates), e));
-        let prepared = slates.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+        let prepared = prepare(self.problem, &slates, &self.flags.slates)?;
         Ok(Some((slates, prepared)))
     }
-}
-
-/// Files as a message names them.
-fn names(files: &[PathBuf]) -> String {
-    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn progress_bar(n_slates: Option<usize>, is_hidden: bool) -> ProgressBar {
-    if is_hidden {
-        return ProgressBar::hidden();
-    }
-    let template = match n_slates {
-        Some(_) => "{bar:30} {human_pos}/{human_len} slates  {per_sec}  {eta} left",
-        None => "{spinner} {human_pos} slates  {per_sec}",
-    };
-    // The templates are constants that parse; the default style stands in should they ever not.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    n_slates.map_or_else(ProgressBar::new_spinner, |n| ProgressBar::new(n as u64)).with_style(style)
 }

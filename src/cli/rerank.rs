@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
-use spectrank::prepare::PreparedSlate;
 use spectrank::problem::{Problem, ProblemError};
 
-use super::settings::{ConfigFlags, EngineFlags};
+use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::{Failure, terminal};
 
 /// Slates read, computed and written at a time.
@@ -78,7 +77,7 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     ];
     let mut sink = io::create_output(&flags.output, catalog.has_ids(), &metadata)?;
     let mut engine = flags.engine.choose(&problem)?;
-    let bar = progress_bar(source.n_slates(), flags.quiet || flags.json);
+    let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
     let mut notices = Notices { is_quiet: flags.quiet, untold: Vec::new() };
     notices.tell(&bar, engine.notice.take());
     let result = stream(flags, &problem, &mut engine, source.as_mut(), sink.as_mut(), &bar, &mut notices);
@@ -130,11 +129,6 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Files as a message names them.
-fn names(files: &[PathBuf]) -> String {
-    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
 fn stream(
     flags: &Rerank,
     problem: &Problem,
@@ -149,8 +143,7 @@ fn stream(
     let mut summary = Summary::default();
     while let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? {
         // A slate's problem does not know its file; the user should.
-        let prepare = |slate| PreparedSlate::new(problem, slate).map_err(|e| Failure::input(names(&flags.slates), e));
-        let prepared = slates.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+        let prepared = prepare(problem, &slates, &flags.slates)?;
         let before = Instant::now();
         let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
         in_engine += before.elapsed();
@@ -166,19 +159,6 @@ fn stream(
     summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
     summary.engine_slates_per_s = summary.slates as f64 / in_engine.as_secs_f64().max(1e-9);
     Ok(summary)
-}
-
-fn progress_bar(n_slates: Option<u64>, is_hidden: bool) -> ProgressBar {
-    if is_hidden {
-        return ProgressBar::hidden();
-    }
-    let style = match n_slates {
-        Some(_) => "{bar:30} {human_pos}/{human_len} slates  {per_sec}  {eta} left",
-        None => "{spinner} {human_pos} slates  {per_sec}",
-    };
-    // The templates are constants that parse; the default style stands in should they ever not.
-    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-    n_slates.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
 }
 
 fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {

@@ -7,7 +7,9 @@ use clap::{Args, value_parser};
 use spectrank::config::{Config, Scope, Strategy};
 use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
 use spectrank::gpu::{AdapterChoice, GpuOptions};
+use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
+use spectrank::slate::Slate;
 
 use super::Failure;
 
@@ -109,4 +111,15 @@ fn set<T>(setting: &mut T, flag: Option<T>) {
     if let Some(value) = flag {
         *setting = value;
     }
+}
+
+/// Files as a message names them.
+pub fn names(files: &[PathBuf]) -> String {
+    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Slates bound to a problem. A slate's problem does not know its file; the user should.
+pub fn prepare(problem: &Problem, slates: &[Slate], files: &[PathBuf]) -> Result<Vec<PreparedSlate>, Failure> {
+    let prepare = |slate| PreparedSlate::new(problem, slate).map_err(|e| Failure::input(names(files), e));
+    slates.iter().map(prepare).collect()
 }

@@ -1,7 +1,9 @@
-//! Writing to standard output and error, where the reader may have gone away.
+//! Writing to standard output and error, where the reader may have gone away, and progress.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write, stderr, stdout};
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Exit, Failure};
 
@@ -19,4 +21,18 @@ pub fn print(text: Arguments<'_>) -> Result<(), Failure> {
 /// Writes a line to standard error. Where that is closed there is nobody left to tell.
 pub fn tell(line: Arguments<'_>) {
     let _ = stderr().lock().write_fmt(format_args!("{line}\n"));
+}
+
+/// Progress over slates, of so many where that is known.
+pub fn progress_bar(n_slates: Option<u64>, is_hidden: bool) -> ProgressBar {
+    if is_hidden {
+        return ProgressBar::hidden();
+    }
+    let style = match n_slates {
+        Some(_) => "{bar:30} {human_pos}/{human_len} slates  {per_sec}  {eta} left",
+        None => "{spinner} {human_pos} slates  {per_sec}",
+    };
+    // The templates are constants that parse; the default style stands in should they ever not.
+    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    n_slates.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
 }
