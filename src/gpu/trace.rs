@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use crate::gpu::engine::GpuEngine;
 use crate::gpu::error::GpuError;
+use crate::gpu::layout::CONTROL_WORDS;
 pub use crate::gpu::layout::Phase;
-use crate::gpu::layout::{CONTROL_WORDS, SlateHeader};
 use crate::prepare::PreparedSlate;
 
 /// The best candidate of the scan so far, with its terms.
@@ -50,16 +50,6 @@ pub struct Snapshot {
     pub inverse: Vec<f32>,
     /// H or w, `[spectrum][spectrum]`.
     pub weights: Vec<f32>,
-    /// `[slot][local]`.
-    similarity: Vec<f32>,
-    n_local: usize,
-}
-
-impl Snapshot {
-    /// Similarity of an item to the item in a slot, as last refreshed.
-    pub fn similarity(&self, slot: usize, local: usize) -> f32 {
-        self.similarity[slot * self.n_local + local]
-    }
 }
 
 impl GpuEngine<'_> {
@@ -100,7 +90,7 @@ impl GpuEngine<'_> {
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             self.device.queue.submit([encoder.finish()]);
             let words = self.read_back(&readback, self.options.timeout)?;
-            let flow = look(self.snapshot(&words, &open.headers[0])?);
+            let flow = look(self.snapshot(&words)?);
             if flow.is_break() || output[0] == Phase::Done as u32 {
                 return Ok(());
             }
@@ -109,7 +99,7 @@ impl GpuEngine<'_> {
     }
 
     /// Cuts a slate's words into parts, in the order of common/state.wgsl.
-    fn snapshot(&self, words: &[u32], header: &SlateHeader) -> Result<Snapshot, GpuError> {
+    fn snapshot(&self, words: &[u32]) -> Result<Snapshot, GpuError> {
         let (m, k) = (self.plan.n_slots, self.plan.n_spectra);
         let what = || GpuError::BadOutput { slate: 0, what: format!("phase {} does not exist", words[0]) };
         let (phase, _) = *Phase::ALL.get(words[0] as usize).ok_or_else(what)?;
@@ -129,9 +119,6 @@ impl GpuEngine<'_> {
         take(2 * m * k);
         let (eigenvalues, inverse) = (number(take(k)), number(take(k)));
         let weights = number(take(k * k));
-        let n_local = header.n_local as usize;
-        let is_spectral = self.plan.params.is_spectral == 1;
-        let similarity = if is_spectral { number(&words[words.len() - m * n_local..]) } else { Vec::new() };
         let terms = std::array::from_fn(|i| f32::from_bits(words[14 + i]));
         Ok(Snapshot {
             phase,
@@ -147,8 +134,6 @@ impl GpuEngine<'_> {
             eigenvalues,
             inverse,
             weights,
-            similarity,
-            n_local,
         })
     }
 }

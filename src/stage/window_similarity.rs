@@ -125,6 +125,10 @@ impl<R: Real> WindowSimilarity<R> {
                 continue;
             }
             for b in 0..n {
+                // Two that entered are compared once, from the first of them: S_ab and S_ba are the same number.
+                if b < a && !is_empty && window.items[b] != EMPTY && window.entered[b] > since {
+                    continue;
+                }
                 let value = if is_empty || window.items[b] == EMPTY {
                     0.0
                 } else {
