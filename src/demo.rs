@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use crate::catalog::Catalog;
 use crate::config::{Config, ConfigError};
-use crate::io::{CatalogColumns, InputError, open_slates, read_catalog};
+use crate::io::{CatalogColumns, InputError, SlateFields, open_slates, read_catalog};
 use crate::prepare::{PreparedSlate, SlateError};
 use crate::problem::{Problem, ProblemError};
 use crate::slate::{RankedSlate, Slate};
@@ -111,7 +111,7 @@ fn unpack<E>() -> Result<(Catalog, Vec<Slate>), DemoError<E>> {
         Ok(path)
     };
     let catalog = read_catalog(&[write("items.parquet", ITEMS)?], &CatalogColumns::All)?;
-    let mut source = open_slates(&[write("slates.parquet", SLATES)?], &catalog)?;
+    let mut source = open_slates(&[write("slates.parquet", SLATES)?], &catalog, &SlateFields::All)?;
     let mut slates = Vec::new();
     while let Some(batch) = source.next_batch(64)? {
         slates.extend(batch);

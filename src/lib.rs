@@ -59,6 +59,7 @@
 //!
 //! [`engine::Engine::choose`] takes a GPU where there is one and has the same `rerank`.
 
+pub mod bloom;
 pub mod catalog;
 pub mod config;
 pub mod cpu;

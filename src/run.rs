@@ -116,7 +116,7 @@ impl<'a, R: Real> Run<'a, R> {
             placements.push(self.placement(&winner));
             self.place(winner.rank);
         }
-        RankedSlate { placements, is_short: n_positions < slate_size }
+        RankedSlate { placements, is_short: n_positions < slate_size, n_filtered: 0 }
     }
 
     /// Starts a slate.

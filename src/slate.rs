@@ -1,7 +1,9 @@
 //! Slates as they come in and ranked slates as they go out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::bloom::BloomFilter;
 use crate::catalog::Value;
 
 /// One request: candidates with scores, and what it asks for. Items are catalog rows.
@@ -19,6 +21,8 @@ pub struct Slate {
     pub pinned: Vec<Pin>,
     /// Catalog rows this person has already seen.
     pub seen: Vec<u32>,
+    /// More items this person has already seen, where they are too many to list.
+    pub seen_bloom: Option<Arc<BloomFilter>>,
     /// Every other column of the slate, by name.
     pub attributes: BTreeMap<String, Value>,
 }
@@ -59,6 +63,8 @@ pub struct Placement {
 pub struct RankedSlate {
     /// One entry per position filled.
     pub placements: Vec<Placement>,
-    /// True where the slate had fewer candidates than positions.
+    /// True where there were fewer candidates than positions, after filters.
     pub is_short: bool,
+    /// Candidates that filters took out.
+    pub n_filtered: u32,
 }

@@ -22,6 +22,7 @@ fn by_relevance(slates: &[PreparedSlate], slate_size: usize) -> Vec<RankedSlate>
     let ranked = |slate: &PreparedSlate| RankedSlate {
         placements: slate.candidate.iter().take(slate_size).map(place).collect(),
         is_short: false,
+        n_filtered: 0,
     };
     slates.iter().map(ranked).collect()
 }

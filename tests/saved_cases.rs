@@ -103,6 +103,7 @@ fn every_value_comes_back_as_it_was() {
         recent: vec![0],
         pinned: vec![Pin { position: 1, item: 0 }],
         seen: Vec::new(),
+        seen_bloom: None,
         attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(),
     };
     let config = Config::from_toml("slate_size = 2\n[spectral]\nstrength = 0.1\nepsilon = 1e-9").unwrap();

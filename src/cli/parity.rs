@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::gpu::{self, AdapterChoice, GpuOptions};
-use spectrank::io::{self, CatalogColumns};
+use spectrank::io::{self, CatalogColumns, SlateFields};
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
 use spectrank::problem::{Problem, ProblemError};
 
@@ -249,7 +249,7 @@ struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     fn open(flags: &'a Parity, problem: &'a Problem<'a>) -> Result<Self, Failure> {
-        let source = io::open_slates(&flags.slates, problem.catalog)?;
+        let source = io::open_slates(&flags.slates, problem.catalog, &SlateFields::of(problem.config))?;
         Ok(Self { flags, problem, source, n_left: flags.cases.unwrap_or(usize::MAX) })
     }
 

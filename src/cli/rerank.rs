@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use spectrank::engine::ChosenEngine;
-use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
+use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource};
 use spectrank::problem::{Problem, ProblemError};
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
@@ -70,7 +70,7 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
         ProblemError::StrategyMissing { .. } => Failure::input(flags.config.source(), error),
         _ => Failure::input(names(&flags.catalog), error),
     })?;
-    let mut source = io::open_slates(&flags.slates, &catalog)?;
+    let mut source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
     let metadata = [
         ("spectrank.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("spectrank.config".to_owned(), config.to_toml()),

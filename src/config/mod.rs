@@ -3,6 +3,8 @@
 //! [`Config::from_toml`] reads and validates; [`Config::default`] is what an empty file means.
 
 mod baselines;
+mod filter;
+mod missing;
 mod parse;
 mod penalties;
 mod relevance;
@@ -10,6 +12,8 @@ mod spectral;
 mod validate;
 
 pub use baselines::{Dpp, Mmr, Msd, Ssd, SsdEviction, SsdVariant};
+pub use filter::{Filter, FilterRule, MAX_FILTER_RULES};
+pub use missing::OnMissing;
 pub use penalties::{Balance, Cap, Kernel, Scalar, SemanticId, Spacing};
 pub use relevance::{Adjust, Metric, Relevance, Signal, Transform};
 use serde::{Deserialize, Serialize};
@@ -104,6 +108,8 @@ pub struct Config {
     pub balance: Balance,
     /// Hard caps per window.
     pub cap: Vec<Cap>,
+    /// Candidates taken out before ranking.
+    pub filter: Filter,
     /// Maximal marginal relevance.
     pub mmr: Mmr,
     /// Max-sum diversification.
@@ -121,9 +127,20 @@ impl Config {
         columns.extend(self.spacing.iter().flat_map(|s| [Some(&s.column), s.confidence.as_ref()]).flatten().cloned());
         columns.extend(self.semantic_id.iter().map(|s| s.column.clone()));
         columns.extend(self.cap.iter().map(|c| c.column.clone()));
+        columns.extend(self.filter.rules().map(|(_, rule, _)| rule.column.clone()));
         columns.sort();
         columns.dedup();
         columns
+    }
+
+    /// Slate attributes that `when` conditions ask for, by name, each once.
+    pub fn attributes(&self) -> Vec<String> {
+        let spacing = self.spacing.iter().map(|rule| &rule.when);
+        let conditions = spacing.chain(self.filter.rules().map(|(_, rule, _)| &rule.when));
+        let mut attributes: Vec<String> = conditions.flat_map(|when| when.keys().cloned()).collect();
+        attributes.sort();
+        attributes.dedup();
+        attributes
     }
 }
 
@@ -140,6 +157,7 @@ impl Default for Config {
             semantic_id: None,
             balance: Balance::default(),
             cap: Vec::new(),
+            filter: Filter::default(),
             mmr: Mmr::default(),
             msd: Msd::default(),
             dpp: Dpp::default(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::one;
+use super::{OnMissing, one};
 use crate::catalog::Value;
 
 /// How a penalty fades with distance d in positions.
@@ -57,6 +57,10 @@ pub struct Spacing {
     /// Distance over which `exponential` halves, in positions.
     #[serde(default = "one")]
     pub half_life: f64,
+    /// What becomes of items without a value in `column`, and of members without a confidence. Without it the former are no
+    /// members and the latter an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_missing: Option<OnMissing>,
     /// Slate attributes that must be equal for the rule to apply.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub when: std::collections::BTreeMap<String, Scalar>,
@@ -110,6 +114,9 @@ pub struct SemanticId {
     /// Penalty of each agreeing level; 1/L each if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub level_weights: Vec<f64>,
+    /// What becomes of items that lack a level: `zero` ends their prefix there.
+    #[serde(default)]
+    pub on_missing: OnMissing,
 }
 
 /// Whole-slate balance penalty (SPEC 5).
@@ -130,4 +137,7 @@ pub struct Cap {
     pub max: usize,
     /// Placed items counted beside the candidate.
     pub window: usize,
+    /// What becomes of items without a value: `zero` counts them for nothing.
+    #[serde(default)]
+    pub on_missing: OnMissing,
 }

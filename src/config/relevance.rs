@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::one;
+use super::{OnMissing, one};
 
 /// Function applied to a raw score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct Adjust {
     pub column: String,
     /// Factor, any sign.
     pub weight: f64,
+    /// What becomes of items without a number.
+    #[serde(default = "OnMissing::error")]
+    pub on_missing: OnMissing,
 }
 
 /// How rows of a signal compare.
@@ -74,4 +77,7 @@ pub struct Signal {
     /// How rows compare.
     #[serde(default)]
     pub metric: Metric,
+    /// What becomes of items without an embedding.
+    #[serde(default = "OnMissing::error")]
+    pub on_missing: OnMissing,
 }

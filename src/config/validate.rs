@@ -1,6 +1,8 @@
 //! Ranges and contradictions, one line per rule.
 
-use super::{Config, ConfigError, MAX_CANDIDATES, MAX_SLATE_SIZE, MAX_SPECTRA, MAX_WINDOW, Scope, Strategy};
+use super::{
+    Config, ConfigError, MAX_CANDIDATES, MAX_FILTER_RULES, MAX_SLATE_SIZE, MAX_SPECTRA, MAX_WINDOW, Scope, Strategy,
+};
 
 /// Strengths beyond this drown every score in rounding noise.
 const MAX_STRENGTH: f64 = 1e6;
@@ -16,6 +18,7 @@ impl Config {
         self.validate_signals()?;
         self.validate_spectral()?;
         self.validate_penalties()?;
+        self.validate_filter()?;
         self.validate_baselines()
     }
 
@@ -96,6 +99,15 @@ impl Config {
         Ok(())
     }
 
+    fn validate_filter(&self) -> Result<(), ConfigError> {
+        match self.filter.rules().nth(MAX_FILTER_RULES) {
+            None => Ok(()),
+            Some((key, ..)) => {
+                Err(conflict(&key, &format!("is one rule too many: drop and keep have at most {MAX_FILTER_RULES}")))
+            }
+        }
+    }
+
     fn validate_baselines(&self) -> Result<(), ConfigError> {
         number("mmr.lambda", self.mmr.lambda, 0.0, 1.0)?;
         count("mmr.window", self.mmr.window, 0, MAX_SLATE_SIZE)?;
@@ -165,6 +177,9 @@ mod tests {
                 "spacing[0].half_life",
             ),
             ("[semantic_id]\ncolumn = \"s\"\nstrength = 1.0\nwindow = 0", "semantic_id.window"),
+            ("[filter]\nrecents = true", "recents"),
+            ("[[filter.drop]]\nvalues = [1]", "filter.drop"),
+            ("[[filter.keep]]\ncolumn = \"c\"\non_missing = \"keep\"", "filter.keep[0].on_missing"),
             ("colour = \"red\"", "colour"),
             ("slate_size = ", "line 1"),
         ];

@@ -18,7 +18,9 @@ use super::kernel::{KernelKey, ShaderChecks};
 use super::plan::{DeviceLimits, Plan, PlanError};
 use super::planted::{Patch, Planted};
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
-use crate::config::{Balance, Cap, Config, Kernel, Metric, Scalar, SemanticId, Signal, Spacing, Spectral, Strategy};
+use crate::config::{
+    Balance, Cap, Config, Kernel, Metric, OnMissing, Scalar, SemanticId, Signal, Spacing, Spectral, Strategy,
+};
 use crate::parity;
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -150,7 +152,8 @@ fn n_items(of: &Config) -> usize {
 }
 
 fn config(of: &Config) -> Config {
-    let signal = |name: &str, weight, metric| Signal { name: name.to_owned(), weight, metric };
+    let signal =
+        |name: &str, weight, metric| Signal { name: name.to_owned(), weight, metric, on_missing: OnMissing::Error };
     Config {
         strategy: of.strategy,
         slate_size: n_items(of) * 3 / 4,
@@ -166,6 +169,7 @@ fn config(of: &Config) -> Config {
             window: 4,
             kernel: Kernel::Inverse,
             half_life: 1.0,
+            on_missing: None,
             when: BTreeMap::from([("surface".to_owned(), Scalar::Text("home".to_owned()))]),
         }],
         semantic_id: Some(SemanticId {
@@ -175,9 +179,10 @@ fn config(of: &Config) -> Config {
             kernel: Kernel::Linear,
             half_life: 1.0,
             level_weights: Vec::new(),
+            on_missing: OnMissing::Zero,
         }),
         balance: Balance { strength: 0.2 },
-        cap: vec![Cap { column: "owner".to_owned(), max: 1, window: 3 }],
+        cap: vec![Cap { column: "owner".to_owned(), max: 1, window: 3, on_missing: OnMissing::Zero }],
         ..Config::default()
     }
 }

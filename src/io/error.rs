@@ -275,6 +275,22 @@ pub enum InputProblem {
         /// 0-based place in the list.
         index: usize,
     },
+    /// Arrays where a Bloom filter is asked for.
+    #[error("arrays have no column \"{column}\", which filter.seen_bloom names: pass slates as .parquet or .jsonl")]
+    NoBloomInArrays {
+        /// The column.
+        column: String,
+    },
+    /// A Bloom filter that is none.
+    #[error("slate \"{slate}\": {column} is {problem}")]
+    Bloom {
+        /// The slate.
+        slate: String,
+        /// The column or key.
+        column: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A row of the long form without a slate id.
     #[error("row {row} has no slate_id: every row of the long form needs one")]
     NoSlateId {

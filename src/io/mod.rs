@@ -31,4 +31,4 @@ pub use catalog_files::{CatalogColumns, read_catalog};
 pub use error::{AtPath, InputError, InputProblem};
 pub use output::{SlateSink, create_output};
 pub use output_error::{OutputError, OutputProblem};
-pub use slates::{SlateSource, open_slates};
+pub use slates::{SlateFields, SlateSource, open_slates};

@@ -6,7 +6,50 @@ use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::{slates_json, slates_npy, slates_parquet};
 use crate::catalog::Catalog;
+use crate::config::Config;
 use crate::slate::Slate;
+
+/// Which columns of slates to read beside those that every slate can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlateFields {
+    /// Every column that can be an attribute, and `seen`; no Bloom filters.
+    All,
+    /// What a configuration uses; nothing else is decoded.
+    Only {
+        /// Attributes by name.
+        attributes: Vec<String>,
+        /// Whether the lists of items already seen are read.
+        seen: bool,
+        /// The column with Bloom filters of items already seen.
+        seen_bloom: Option<String>,
+    },
+}
+
+impl SlateFields {
+    /// What a configuration needs, and nothing else.
+    pub fn of(config: &Config) -> Self {
+        let Config { filter, .. } = config;
+        Self::Only { attributes: config.attributes(), seen: filter.seen, seen_bloom: filter.seen_bloom.clone() }
+    }
+
+    pub(super) fn takes_attribute(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only { attributes, .. } => attributes.iter().any(|attribute| attribute == name),
+        }
+    }
+
+    pub(super) fn takes_seen(&self) -> bool {
+        matches!(self, Self::All | Self::Only { seen: true, .. })
+    }
+
+    pub(super) fn bloom(&self) -> Option<&str> {
+        match self {
+            Self::Only { seen_bloom: Some(name), .. } => Some(name),
+            _ => None,
+        }
+    }
+}
 
 /// A stream of slates.
 pub trait SlateSource: Send {
@@ -45,14 +88,15 @@ pub(super) fn batch_of(
 pub fn open_slates<'a>(
     paths: &[PathBuf],
     catalog: &'a Catalog,
+    fields: &SlateFields,
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
     match paths {
         [] => Err(InputProblem::NoFiles { role: "slates" }).at(Path::new("--slates")),
         [path] => {
             let (format, file) = open_as(path, Role::Slates)?;
             match format {
-                Format::Parquet => slates_parquet::open(path, file, catalog),
-                Format::JsonLines => Ok(Box::new(slates_json::JsonSlates::new(path, file, catalog))),
+                Format::Parquet => slates_parquet::open(path, file, catalog, fields),
+                Format::JsonLines => Ok(Box::new(slates_json::JsonSlates::new(path, file, catalog, fields.clone()))),
                 Format::Npy | Format::Safetensors => Err(InputProblem::FileCount { n_files: 1 }).at(path),
             }
         }
@@ -60,6 +104,9 @@ pub fn open_slates<'a>(
             let opened = [open_as(a, Role::Slates)?, open_as(b, Role::Slates)?];
             match opened {
                 [(Format::Npy, file_a), (Format::Npy, file_b)] => {
+                    if let Some(column) = fields.bloom() {
+                        return Err(InputProblem::NoBloomInArrays { column: column.to_owned() }).at(a);
+                    }
                     Ok(Box::new(slates_npy::NpySlates::open((a, file_a), (b, file_b), catalog)?))
                 }
                 _ => Err(InputProblem::FileCount { n_files: 2 }).at(a),

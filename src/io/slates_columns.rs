@@ -1,15 +1,20 @@
 //! The columns of slates in one Parquet batch, as typed arrays.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, LargeListArray, LargeStringArray, RecordBatch};
+use arrow_array::{
+    Array, ArrayRef, Float64Array, Int64Array, LargeBinaryArray, LargeListArray, LargeStringArray, RecordBatch,
+};
 use arrow_schema::{DataType, Schema};
 
 use super::arrow_values::{Scalar, cast, cast_or_null, list_element, lists_of, range, scalar, scalars};
 use super::error::InputProblem;
 use super::resolve::{Item, ItemRole, PINNED, RECENT, SEEN};
+use super::slates::SlateFields;
+use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, ColumnData, Value};
 use crate::slate::{Pin, Slate};
 
@@ -78,6 +83,12 @@ impl ItemLists {
         at.enumerate().map(|(index, at)| self.items.resolve(at, index, of)).collect::<Result<_, _>>().map(Some)
     }
 
+    /// Those items of one row that the catalog has: a history outlives the items in it.
+    pub(crate) fn resolve_known(&self, row: usize, of: Of<'_>) -> Result<Vec<u32>, InputProblem> {
+        let at = range(&self.lists, row).unwrap_or(0..0);
+        known(at.enumerate().map(|(index, at)| self.items.resolve(at, index, of)))
+    }
+
     /// The items of one row as the file names them.
     pub(crate) fn item(&self, row: usize, index: usize) -> Option<Item<'_>> {
         self.items.get(range(&self.lists, row)?.nth(index)?)
@@ -133,14 +144,16 @@ pub(crate) struct SlateColumns {
     ids: Option<ColumnData>,
     recent: Option<ItemLists>,
     seen: Option<ItemLists>,
+    blooms: Option<Blooms>,
     pinned: Option<Pins>,
     attributes: Vec<(String, ColumnData)>,
 }
 
 impl SlateColumns {
     /// Takes apart a batch whose columns passed [`check_optional`]. `not_attributes` are the form's own columns.
-    pub(crate) fn of(batch: &RecordBatch, not_attributes: &[&str]) -> Result<Self, InputProblem> {
-        let mut found = Self { ids: None, recent: None, seen: None, pinned: None, attributes: Vec::new() };
+    pub(crate) fn of(batch: &RecordBatch, fields: &SlateFields, not_attributes: &[&str]) -> Result<Self, InputProblem> {
+        let mut found =
+            Self { ids: None, recent: None, seen: None, blooms: None, pinned: None, attributes: Vec::new() };
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let kind = scalar(field.data_type());
             match (field.name().as_str(), kind) {
@@ -148,7 +161,8 @@ impl SlateColumns {
                 ("recent", _) => found.recent = Some(ItemLists::of(array)?),
                 ("seen", _) => found.seen = Some(ItemLists::of(array)?),
                 ("pinned", _) => found.pinned = Pins::of(array)?,
-                (name, Some(kind)) if !not_attributes.contains(&name) => {
+                (name, _) if fields.bloom() == Some(name) => found.blooms = Some(Blooms::of(name, array)?),
+                (name, Some(kind)) if fields.takes_attribute(name) && !not_attributes.contains(&name) => {
                     found.attributes.push((name.to_owned(), scalars(array, kind)?));
                 }
                 _ => {}
@@ -174,11 +188,15 @@ impl SlateColumns {
             None => Ok(Vec::new()),
         };
         let recent = items(&self.recent, RECENT)?;
-        let seen = items(&self.seen, SEEN)?;
+        let seen = match &self.seen {
+            Some(lists) => lists.resolve_known(row, of(SEEN))?,
+            None => Vec::new(),
+        };
+        let seen_bloom = self.blooms.as_ref().map_or(Ok(None), |blooms| blooms.get(row, &id))?;
         let pinned = self.pinned.as_ref().map_or(Ok(Vec::new()), |pins| pins.resolve(row, of(PINNED)))?;
         let attributes: BTreeMap<_, _> =
             self.attributes.iter().map(|(name, data)| (name.clone(), data.value(row))).collect();
-        Ok(Slate { id, recent, seen, pinned, attributes, ..Slate::default() })
+        Ok(Slate { id, recent, seen, seen_bloom, pinned, attributes, ..Slate::default() })
     }
 }
 
@@ -192,14 +210,61 @@ pub(crate) fn scores_of(array: &ArrayRef) -> Result<Float64Array, InputProblem> 
     Ok(cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
 }
 
-/// Checks the columns that both forms can have.
-pub(crate) fn check_optional(schema: &Schema) -> Result<(), InputProblem> {
+/// Leaves out ids that the catalog does not have. A row number beyond its end stays an error: such rows are of another catalog.
+pub(crate) fn known(items: impl Iterator<Item = Result<u32, InputProblem>>) -> Result<Vec<u32>, InputProblem> {
+    items.filter(|item| !matches!(item, Err(InputProblem::IdNotInCatalog { .. }))).collect()
+}
+
+/// A column of Bloom filters.
+struct Blooms {
+    column: String,
+    filters: LargeBinaryArray,
+}
+
+impl Blooms {
+    fn of(column: &str, array: &ArrayRef) -> Result<Self, InputProblem> {
+        let filters = cast(array, &DataType::LargeBinary)?.as_binary::<i64>().clone();
+        Ok(Self { column: column.to_owned(), filters })
+    }
+
+    /// The filter of one row; nothing where it is null.
+    fn get(&self, row: usize, slate: &str) -> Result<Option<Arc<BloomFilter>>, InputProblem> {
+        if self.filters.is_null(row) {
+            return Ok(None);
+        }
+        let bad = |problem: crate::bloom::BloomError| InputProblem::Bloom {
+            slate: slate.to_owned(),
+            column: self.column.clone(),
+            problem: problem.to_string(),
+        };
+        BloomFilter::from_bytes(self.filters.value(row)).map(|filter| Some(Arc::new(filter))).map_err(bad)
+    }
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    use DataType::{Binary, BinaryView, FixedSizeBinary, LargeBinary};
+    matches!(data_type, Binary | LargeBinary | BinaryView | FixedSizeBinary(_))
+}
+
+/// Checks the columns that both forms can have, and those asked for by name.
+pub(crate) fn check_optional(schema: &Schema, fields: &SlateFields) -> Result<(), InputProblem> {
+    if let Some(column) = fields.bloom()
+        && schema.field_with_name(column).is_err()
+    {
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        return Err(InputProblem::MissingColumn {
+            column: column.to_owned(),
+            available: names.join(", "),
+            cure: "filter.seen_bloom names it: correct the name, or let `spectrank bloom` make the column",
+        });
+    }
     for field in schema.fields() {
         let data_type = field.data_type();
         let (is_right, expected) = match field.name().as_str() {
             "slate_id" => (matches!(scalar(data_type), Some(Scalar::Int | Scalar::Text)), "text or integers"),
             "recent" | "seen" => (is_item_list(data_type), ITEM_LISTS),
             "pinned" => (is_pin_list(data_type), PIN_LISTS),
+            name if fields.bloom() == Some(name) => (is_binary(data_type), "bytes (a Bloom filter per slate)"),
             _ => continue,
         };
         require(field.name(), data_type, is_right, expected)?;

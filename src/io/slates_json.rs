@@ -3,12 +3,17 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json};
 
 use super::error::{AtPath, InputError, InputProblem};
 use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
-use super::slates::{SlateSource, batch_of};
+use super::slates::{SlateFields, SlateSource, batch_of};
+use super::slates_columns::known;
+use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, Value};
 use crate::slate::{Pin, Slate};
 
@@ -20,6 +25,7 @@ pub(crate) struct JsonSlates<'a, R = BufReader<File>> {
     path: PathBuf,
     reader: R,
     catalog: &'a Catalog,
+    fields: SlateFields,
     line: u64,
     n_read: u64,
     buffer: Vec<u8>,
@@ -27,16 +33,16 @@ pub(crate) struct JsonSlates<'a, R = BufReader<File>> {
 }
 
 impl<'a> JsonSlates<'a> {
-    pub(crate) fn new(path: &Path, file: File, catalog: &'a Catalog) -> Self {
-        Self::from_reader(path, BufReader::with_capacity(1 << 18, file), catalog)
+    pub(crate) fn new(path: &Path, file: File, catalog: &'a Catalog, fields: SlateFields) -> Self {
+        Self::from_reader(path, BufReader::with_capacity(1 << 18, file), catalog, fields)
     }
 }
 
 impl<'a, R: BufRead> JsonSlates<'a, R> {
-    fn from_reader(path: &Path, reader: R, catalog: &'a Catalog) -> Self {
+    fn from_reader(path: &Path, reader: R, catalog: &'a Catalog, fields: SlateFields) -> Self {
         let max_line_bytes = MAX_LINE_MIB << 20;
         let path = path.to_owned();
-        Self { path, reader, catalog, line: 0, n_read: 0, buffer: Vec::new(), max_line_bytes }
+        Self { path, reader, catalog, fields, line: 0, n_read: 0, buffer: Vec::new(), max_line_bytes }
     }
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
@@ -85,13 +91,19 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
         };
         let scores = scores.iter().enumerate().map(score).collect::<Result<_, _>>()?;
         let recent = self.list(&mut object, &id, "recent")?.unwrap_or_default();
-        let seen = self.list(&mut object, &id, "seen")?.unwrap_or_default();
+        let seen = self.list(&mut object, &id, "seen")?.filter(|_| self.fields.takes_seen()).unwrap_or_default();
+        let seen_bloom = self.fields.bloom().map_or(Ok(None), |key| self.bloom(object.remove(key), &id, key))?;
         let pinned = self.list(&mut object, &id, "pinned")?.unwrap_or_default();
         Ok(Slate {
             recent: self.items(&recent, &id, RECENT)?,
-            seen: self.items(&seen, &id, SEEN)?,
+            seen: known(self.resolved(&seen, &id, SEEN))?,
+            seen_bloom,
             pinned: pinned.iter().enumerate().map(|(i, pin)| self.pin(pin, &id, i)).collect::<Result<_, _>>()?,
-            attributes: object.into_iter().filter_map(|(k, v)| Some((k, attribute(v)?))).collect(),
+            attributes: object
+                .into_iter()
+                .filter(|(key, _)| self.fields.takes_attribute(key))
+                .filter_map(|(k, v)| Some((k, attribute(v)?)))
+                .collect(),
             candidates,
             scores,
             id,
@@ -117,11 +129,32 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
     }
 
     fn items(&self, list: &[Json], slate: &str, role: ItemRole) -> Result<Vec<u32>, InputProblem> {
-        let resolve = |(index, value): (usize, &Json)| match item(value) {
+        self.resolved(list, slate, role).collect()
+    }
+
+    fn resolved(&self, list: &[Json], slate: &str, role: ItemRole) -> impl Iterator<Item = Result<u32, InputProblem>> {
+        list.iter().enumerate().map(move |(index, value)| match item(value) {
             Some(item) => item.resolve(self.catalog, slate, role),
             None => Err(InputProblem::NotAnItem { slate: slate.to_owned(), role, index }),
+        })
+    }
+
+    /// A Bloom filter as base64 text; nothing where it is null. A key that is absent may be a key with another name.
+    fn bloom(&self, value: Option<Json>, slate: &str, key: &str) -> Result<Option<Arc<BloomFilter>>, InputProblem> {
+        let bad = |problem: String| InputProblem::Bloom { slate: slate.to_owned(), column: key.to_owned(), problem };
+        let text = match value {
+            None => {
+                return Err(bad(
+                    "missing, and filter.seen_bloom names it: write null where a slate has none".to_owned()
+                ));
+            }
+            Some(Json::Null) => return Ok(None),
+            Some(Json::String(text)) => text,
+            Some(_) => return Err(bad("not text: write the filter's bytes in base64".to_owned())),
         };
-        list.iter().enumerate().map(resolve).collect()
+        let bytes =
+            BASE64.decode(text).map_err(|e| bad(format!("not base64 ({e}): write the filter's bytes in base64")))?;
+        BloomFilter::from_bytes(&bytes).map(|filter| Some(Arc::new(filter))).map_err(|e| bad(e.to_string()))
     }
 
     fn pin(&self, pin: &Json, slate: &str, index: usize) -> Result<Pin, InputProblem> {
@@ -169,9 +202,13 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Option<Slate>, String> {
+        read_fields(text, SlateFields::All)
+    }
+
+    fn read_fields(text: &str, fields: SlateFields) -> Result<Option<Slate>, String> {
         let mut catalog = Catalog::new();
         catalog.set_ids(["a", "b", "c"].map(str::to_owned).to_vec()).unwrap();
-        let mut source = JsonSlates::from_reader(Path::new("s.jsonl"), text.as_bytes(), &catalog);
+        let mut source = JsonSlates::from_reader(Path::new("s.jsonl"), text.as_bytes(), &catalog, fields);
         source.max_line_bytes = 200;
         source.next_slate().map_err(|e| e.to_string())
     }
@@ -188,6 +225,41 @@ mod tests {
         assert_eq!(slate.pinned, [Pin { position: 3, item: 0 }]);
         let attributes = [("n".to_owned(), Value::Int(2)), ("surface".to_owned(), Value::Text("home".into()))];
         assert_eq!(slate.attributes, attributes.into());
+    }
+
+    #[test]
+    fn what_a_configuration_does_not_use_is_left_out() {
+        let only = |seen, bloom: Option<&str>| SlateFields::Only {
+            attributes: vec!["surface".to_owned()],
+            seen,
+            seen_bloom: bloom.map(str::to_owned),
+        };
+        let line =
+            "{\"candidates\":[],\"scores\":[],\"seen\":[\"b\",\"gone\"],\"surface\":\"home\",\"n\":2,\"f\":null}";
+        let slate = read_fields(line, only(true, Some("f"))).unwrap().unwrap();
+        assert_eq!((slate.seen, slate.seen_bloom), (vec![1], None));
+        assert_eq!(slate.attributes, [("surface".to_owned(), Value::Text("home".into()))].into());
+        assert!(read_fields(line, only(false, None)).unwrap().unwrap().seen.is_empty());
+    }
+
+    #[test]
+    fn a_bloom_filter_is_read_and_a_bad_one_named() {
+        let fields = SlateFields::Only { attributes: Vec::new(), seen: true, seen_bloom: Some("f".to_owned()) };
+        let with = |f: &str| read_fields(&format!("{{\"candidates\":[],\"scores\":[]{f}}}"), fields.clone());
+        let mut filter = BloomFilter::with_capacity(3, 0.01).unwrap();
+        filter.insert(crate::bloom::hash_of("a"));
+        let text = BASE64.encode(filter.to_bytes());
+        let slate = with(&format!(",\"f\":\"{text}\"")).unwrap().unwrap();
+        assert_eq!(slate.seen_bloom.as_deref(), Some(&filter));
+        for (value, expected) in [
+            ("", "slate \"0\": f is missing, and filter.seen_bloom names it"),
+            (",\"f\":3", "slate \"0\": f is not text"),
+            (",\"f\":\"?\"", "slate \"0\": f is not base64"),
+            (",\"f\":\"AAAA\"", "slate \"0\": f is a Bloom filter of 3 bytes"),
+        ] {
+            let found = with(value).unwrap_err();
+            assert!(found.starts_with(expected), "{value}: {found}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::arrow_values::{Scalar, scalar};
 use super::error::{AtPath, InputError, InputProblem};
 use super::parquet_file::Batches;
 use super::resolve::{CANDIDATE, Item};
-use super::slates::{SlateSource, batch_of};
+use super::slates::{SlateFields, SlateSource, batch_of};
 use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
 use crate::catalog::Catalog;
 use crate::slate::Slate;
@@ -51,6 +51,7 @@ pub(crate) struct LongSlates<'a> {
     reader: Batches,
     catalog: &'a Catalog,
     form: LongForm,
+    fields: SlateFields,
     batch: Option<Batch>,
     current: Option<Slate>,
     /// Fingerprints of the slates so far, 16 bytes each: all that is kept of them.
@@ -66,9 +67,9 @@ struct Batch {
 }
 
 impl<'a> LongSlates<'a> {
-    pub(crate) fn new(path: &Path, reader: Batches, catalog: &'a Catalog, form: LongForm) -> Self {
+    pub(crate) fn new(path: &Path, reader: Batches, catalog: &'a Catalog, form: LongForm, fields: SlateFields) -> Self {
         let (path, finished) = (path.to_owned(), HashSet::new());
-        Self { path, reader, catalog, form, batch: None, current: None, finished, n_rows: 0 }
+        Self { path, reader, catalog, form, fields, batch: None, current: None, finished, n_rows: 0 }
     }
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
@@ -106,7 +107,7 @@ impl<'a> LongSlates<'a> {
         let batch = batch?;
         let missing = || InputProblem::Parquet("a column went missing".to_owned());
         Ok(Some(Batch {
-            columns: SlateColumns::of(&batch, &["item", "item_id", "score"])?,
+            columns: SlateColumns::of(&batch, &self.fields, &["item", "item_id", "score"])?,
             items: items_of(batch.column_by_name(self.form.column).ok_or_else(missing)?)?,
             scores: scores_of(batch.column_by_name("score").ok_or_else(missing)?)?,
             next: 0,

@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use arrow_schema::Schema;
+use arrow_schema::{Field, Schema};
 
 use super::arrow_values::scalar;
 use super::error::{AtPath, InputError, InputProblem};
 use super::parquet_file::{Batches, ParquetFile};
 use super::resolve::{CANDIDATE, check_lengths};
-use super::slates::{SlateSource, batch_of};
+use super::slates::{SlateFields, SlateSource, batch_of};
 use super::slates_columns::{ItemLists, Of, ScoreLists, SlateColumns, check_column, check_optional};
 use super::slates_long::LongSlates;
 use crate::catalog::Catalog;
@@ -25,28 +25,36 @@ pub(crate) fn open<'a>(
     path: &Path,
     file: File,
     catalog: &'a Catalog,
+    fields: &SlateFields,
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
     let file = ParquetFile::open(file).at(path)?;
     let schema = file.schema().clone();
     let is_long = schema.field_with_name("candidates").is_err() && schema.field_with_name("score").is_ok();
-    check_optional(&schema).at(path)?;
+    check_optional(&schema, fields).at(path)?;
     let n_slates = file.n_rows();
     let batch_rows = if is_long { BATCH_ROWS } else { BATCH_SLATES };
-    let open = || file.batches(roots(&schema), batch_rows).at(path);
+    let open = || file.batches(roots(&schema, fields, is_long), batch_rows).at(path);
     if is_long {
         let form = super::slates_long::check(&schema, catalog).at(path)?;
-        return Ok(Box::new(LongSlates::new(path, open()?, catalog, form)));
+        return Ok(Box::new(LongSlates::new(path, open()?, catalog, form, fields.clone())));
     }
     check_column(&schema, "candidates", true).at(path)?;
     check_column(&schema, "scores", true).at(path)?;
-    Ok(Box::new(ListSlates { path: path.to_owned(), reader: open()?, catalog, batch: None, n_read: 0, n_slates }))
+    let (path, reader, fields) = (path.to_owned(), open()?, fields.clone());
+    Ok(Box::new(ListSlates { path, reader, catalog, fields, batch: None, n_read: 0, n_slates }))
 }
 
-/// The columns to decode: the form's own and every column of single values, which is an attribute.
-fn roots(schema: &Schema) -> Vec<usize> {
-    let is_wanted = |name: &str| matches!(name, "candidates" | "scores" | "recent" | "seen" | "pinned");
-    let fields = schema.fields().iter().enumerate();
-    fields.filter(|(_, f)| is_wanted(f.name()) || scalar(f.data_type()).is_some()).map(|(root, _)| root).collect()
+/// The columns to decode: the form's own, and those asked for.
+fn roots(schema: &Schema, wanted: &SlateFields, is_long: bool) -> Vec<usize> {
+    let is_wanted = |field: &Field| match field.name().as_str() {
+        "slate_id" | "recent" | "pinned" => true,
+        "seen" => wanted.takes_seen(),
+        "candidates" | "scores" => !is_long,
+        "item" | "item_id" | "score" if is_long => true,
+        name if wanted.bloom() == Some(name) => true,
+        name => wanted.takes_attribute(name) && scalar(field.data_type()).is_some(),
+    };
+    schema.fields().iter().enumerate().filter(|(_, field)| is_wanted(field)).map(|(root, _)| root).collect()
 }
 
 /// The stream of rows.
@@ -54,6 +62,7 @@ struct ListSlates<'a> {
     path: PathBuf,
     reader: Batches,
     catalog: &'a Catalog,
+    fields: SlateFields,
     batch: Option<Batch>,
     n_read: u64,
     n_slates: u64,
@@ -82,7 +91,7 @@ impl ListSlates<'_> {
             let batch = batch?;
             let missing = || InputProblem::Parquet("a column went missing".to_owned());
             self.batch = Some(Batch {
-                columns: SlateColumns::of(&batch, &[])?,
+                columns: SlateColumns::of(&batch, &self.fields, &[])?,
                 candidates: ItemLists::of(batch.column_by_name("candidates").ok_or_else(missing)?)?,
                 scores: ScoreLists::of(batch.column_by_name("scores").ok_or_else(missing)?)?,
                 n_rows: batch.num_rows(),

@@ -136,6 +136,7 @@ impl Case {
             recent: slate.recent.iter().map(|row| row_of[row]).collect(),
             pinned: slate.pinned.iter().map(|pin| Pin { position: pin.position, item: row_of[&pin.item] }).collect(),
             seen: Vec::new(),
+            seen_bloom: None,
             attributes: slate.attributes.clone(),
         };
         Ok(Self { name: name.to_owned(), config: config.clone(), catalog, slates: vec![slate] })
@@ -225,6 +226,7 @@ impl SlateText {
             recent: self.recent,
             pinned: self.pinned.into_iter().map(pin).collect(),
             seen: Vec::new(),
+            seen_bloom: None,
             attributes: self.attributes.iter().map(|(k, v)| (k.clone(), value(v))).collect(),
         }
     }

@@ -5,8 +5,8 @@
 //! can take seconds for each, while everything else is free to differ from recipe to recipe.
 
 use crate::config::{
-    Adjust, Balance, Cap, Config, Coupling, Horizon, Kernel, Loading, Metric, Relevance, Scalar, Scope, SemanticId,
-    Signal, Spacing, Spectral, Strategy, Transform, Window,
+    Adjust, Balance, Cap, Config, Coupling, Horizon, Kernel, Loading, Metric, OnMissing, Relevance, Scalar, Scope,
+    SemanticId, Signal, Spacing, Spectral, Strategy, Transform, Window,
 };
 use crate::parity::random::Random;
 use crate::parity::recipe::{Cloud, Items, Recipe, Request, Scores, Storage};
@@ -160,6 +160,7 @@ fn relevance(random: &mut Random) -> Relevance {
     let adjust = |random: &mut Random| Adjust {
         column: random.pick(&["freshness", "flag"]).to_owned(),
         weight: random.between(-0.5, 0.5),
+        on_missing: OnMissing::Error,
     };
     Relevance {
         transform: random.pick(&[Identity, Identity, Identity, Log, Sigmoid, Power, Minmax, Zscore]),
@@ -177,6 +178,7 @@ fn signals(random: &mut Random, n: usize) -> Vec<Signal> {
             name: format!("s{s}"),
             weight: if random.one_in(6) { 0.0 } else { random.between(0.1, 2.0) },
             metric: random.pick(&[Metric::Cosine, Metric::Cosine, Metric::Dot]),
+            on_missing: OnMissing::Error,
         })
         .collect();
     // All weights 0 is an error; no table means the first embedding.
@@ -232,6 +234,7 @@ fn spacing(random: &mut Random) -> Spacing {
         window: 1 + random.below(12),
         kernel: kernel(random),
         half_life: random.between(0.5, 4.0),
+        on_missing: None,
         when: at_home.into_iter().collect(),
     }
 }
@@ -244,12 +247,13 @@ fn semantic_id(random: &mut Random) -> SemanticId {
         kernel: kernel(random),
         half_life: random.between(0.5, 4.0),
         level_weights: random.pick(&[vec![], vec![0.5, 0.3, 0.2], vec![0.7]]),
+        on_missing: OnMissing::Zero,
     }
 }
 
 fn cap(random: &mut Random) -> Cap {
     let column = random.pick(&["author", "class", "flag"]).to_owned();
-    Cap { column, max: random.below(3), window: 1 + random.below(12) }
+    Cap { column, max: random.below(3), window: 1 + random.below(12), on_missing: OnMissing::Zero }
 }
 
 #[cfg(test)]

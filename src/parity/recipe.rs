@@ -239,5 +239,5 @@ fn slate(random: &mut Random, index: usize, request: &Request, n_items: usize, c
     let recent = (0..request.n_recent).map(|_| random.below(n_items) as u32).collect();
     let surface = if index.is_multiple_of(2) { "home" } else { "search" };
     let attributes = BTreeMap::from([("surface".to_owned(), Value::Text(surface.to_owned()))]);
-    Slate { id: index.to_string(), candidates, scores, recent, pinned, seen: Vec::new(), attributes }
+    Slate { id: index.to_string(), candidates, scores, recent, pinned, seen: Vec::new(), seen_bloom: None, attributes }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use arrow_schema::DataType;
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
-use spectrank::io::{CatalogColumns, open_slates, read_catalog};
+use spectrank::io::{CatalogColumns, SlateFields, open_slates, read_catalog};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 
@@ -142,7 +142,7 @@ fn f64_on_the_cpu_is_the_library_to_the_last_bit() {
     let catalog = read_catalog(&catalog_file, &CatalogColumns::All).unwrap();
     assert_eq!(catalog.n_items(), N_ITEMS);
     let problem = Problem::new(&config, &catalog).unwrap();
-    let slates = open_slates(&slates_file, &catalog).unwrap().next_batch(100).unwrap().unwrap();
+    let slates = open_slates(&slates_file, &catalog, &SlateFields::All).unwrap().next_batch(100).unwrap().unwrap();
     let prepared: Vec<_> = slates.iter().map(|s| PreparedSlate::new(&problem, s).unwrap()).collect();
     let ranked = CpuEngine::<f64>::new(&problem).rerank(&prepared);
     let expected: Vec<_> = ranked.iter().flat_map(|r| &r.placements).collect();

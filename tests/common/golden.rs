@@ -100,6 +100,7 @@ impl Golden {
                     })
                     .collect(),
                 seen: Vec::new(),
+                seen_bloom: None,
                 attributes: s.attributes.iter().map(|(k, v)| (k.clone(), value(v))).collect(),
             })
             .collect()

@@ -8,7 +8,7 @@ use npyz::WriterBuilder;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use spectrank::catalog::Catalog;
-use spectrank::io::{CatalogColumns, open_slates, read_catalog};
+use spectrank::io::{CatalogColumns, SlateFields, open_slates, read_catalog};
 use spectrank::slate::Slate;
 
 /// A folder for one test.
@@ -97,7 +97,7 @@ pub fn letters(n_items: usize) -> Catalog {
 
 /// Reads all slates, `max` at a time.
 pub fn read_slates(paths: &[PathBuf], catalog: &Catalog, max: usize) -> Result<Vec<Slate>, spectrank::io::InputError> {
-    let mut source = open_slates(paths, catalog)?;
+    let mut source = open_slates(paths, catalog, &SlateFields::All)?;
     let mut all = Vec::new();
     while let Some(batch) = source.next_batch(max)? {
         assert!(!batch.is_empty() && batch.len() <= max);
