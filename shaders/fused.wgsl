@@ -36,7 +36,7 @@ fn begin_position(c: Control) {
 // Chooses what the position's scan covers: everyone, or a pinned candidate; one lane.
 fn begin_scan() {
     while control.first_in < slate.n_candidates && (marks(control.first_in) & MARK_OUT) != 0u {
-        control.first_in += 1u;
+        control.first_in = rank_after(control.first_in);
     }
     control.is_forced = 0u;
     control.scan_end = slate.n_candidates;
@@ -219,6 +219,9 @@ fn take_step(c: Control) {
         refresh(list.x, c.cursor, list.y, c.step);
     }
     switch c.phase {
+        case PHASE_ELIGIBILITY: {
+            filter_chunk(c);
+        }
         case PHASE_RECENTS: {
             add_recents(c);
         }
@@ -290,5 +293,6 @@ fn rerank(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         output[slate.status_at] = control.phase;
         output[slate.status_at + 1u] = control.n_filled;
         output[slate.status_at + 2u] = dispatch.nonce;
+        output[slate.status_at + 3u] = control.n_filtered;
     }
 }

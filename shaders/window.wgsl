@@ -51,12 +51,13 @@ fn init_state() {
     workgroupBarrier();
     if lane == 0u {
         control = Control();
-        control.phase = PHASE_RECENTS;
+        control.phase = PHASE_ELIGIBILITY;
         control.step = 1u;
         control.n_placed = n_recent;
         control.is_first_solve = 1u;
         control.is_gram_stale = 1u;
-        control.next_ahead = look_ahead(0u, 1u);
+        // Set to the first rank to look at once it is known who is out; until then it is the rank after all.
+        control.next_ahead = slate.n_candidates;
     }
     workgroupBarrier();
 }
@@ -110,7 +111,7 @@ fn look_ahead(start: u32, step: u32) -> u32 {
             slot = enter_window(next, step, EMPTY, slot);
             n_ahead += 1u;
         }
-        next += 1u;
+        next = rank_after(next);
     }
     return next;
 }

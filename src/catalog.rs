@@ -1,89 +1,10 @@
 //! The catalog: one row per item, with embedding columns (signals) and any other columns.
 
+mod embedding;
+
 use std::collections::HashMap;
 
-use half::f16;
-
-/// Row-major embedding values in the precision they were stored in.
-///
-/// Rows are never converted in place, so that every engine starts from the same numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub enum EmbeddingData {
-    /// IEEE half precision, the usual storage of embedding tables.
-    F16(Vec<f16>),
-    /// Single precision.
-    F32(Vec<f32>),
-    /// Double precision. Engines that compute in f32 round once, on reading.
-    F64(Vec<f64>),
-}
-
-impl EmbeddingData {
-    /// Number of stored values (rows × dimension).
-    pub fn len(&self) -> usize {
-        match self {
-            Self::F16(v) => v.len(),
-            Self::F32(v) => v.len(),
-            Self::F64(v) => v.len(),
-        }
-    }
-
-    /// True where no value is stored.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Name of the stored type, as messages show it.
-    pub fn dtype(&self) -> &'static str {
-        match self {
-            Self::F16(_) => "f16",
-            Self::F32(_) => "f32",
-            Self::F64(_) => "f64",
-        }
-    }
-}
-
-/// One signal: an embedding per item, shape `[n_items, dim]`, row-major.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Embedding {
-    /// Column (or tensor) name.
-    pub name: String,
-    /// Values per row.
-    pub dim: usize,
-    /// `n_items × dim` values.
-    pub data: EmbeddingData,
-}
-
-impl Embedding {
-    /// Builds a signal from `n_rows × dim` values. The caller guarantees that `dim` divides the length.
-    pub fn new(name: impl Into<String>, dim: usize, data: EmbeddingData) -> Self {
-        Self { name: name.into(), dim, data }
-    }
-
-    /// Number of rows.
-    pub fn n_rows(&self) -> usize {
-        self.data.len().checked_div(self.dim).unwrap_or(0)
-    }
-
-    /// First row that holds a NaN or an infinity, with the position inside the row.
-    pub fn first_non_finite(&self) -> Option<(usize, usize)> {
-        let at = match &self.data {
-            EmbeddingData::F16(v) => v.iter().position(|x| !x.is_finite()),
-            EmbeddingData::F32(v) => v.iter().position(|x| !x.is_finite()),
-            EmbeddingData::F64(v) => v.iter().position(|x| !x.is_finite()),
-        }?;
-        Some((at / self.dim, at % self.dim))
-    }
-
-    /// Squared Euclidean norm of a row, accumulated in f64.
-    pub fn squared_norm(&self, row: usize) -> f64 {
-        let range = row * self.dim..(row + 1) * self.dim;
-        match &self.data {
-            EmbeddingData::F16(v) => v[range].iter().map(|x| x.to_f64().powi(2)).sum(),
-            EmbeddingData::F32(v) => v[range].iter().map(|&x| f64::from(x).powi(2)).sum(),
-            EmbeddingData::F64(v) => v[range].iter().map(|x| x.powi(2)).sum(),
-        }
-    }
-}
+pub use embedding::{Embedding, EmbeddingData};
 
 /// A single value of a catalog column or of a slate attribute.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,6 +93,17 @@ impl ColumnData {
             Self::Float(v) => v[row].map_or(Value::Null, Value::Float),
             Self::Text(v) => v[row].clone().map_or(Value::Null, Value::Text),
             Self::Codes { .. } | Self::Unsupported { .. } => Value::Null,
+        }
+    }
+
+    /// True where a row has no value. Lists and unsupported types have one in every row.
+    pub fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Bool(v) => v[row].is_none(),
+            Self::Int(v) => v[row].is_none(),
+            Self::Float(v) => v[row].is_none(),
+            Self::Text(v) => v[row].is_none(),
+            Self::Codes { .. } | Self::Unsupported { .. } => false,
         }
     }
 
@@ -282,13 +214,14 @@ impl Catalog {
     /// Adds a signal.
     ///
     /// # Errors
-    /// Row counts that differ, a repeated name, an impossible shape, or a value that is not finite.
-    pub fn add_signal(&mut self, signal: Embedding) -> Result<(), CatalogError> {
+    /// Row counts that differ, a repeated name, an impossible shape, or a value that is not finite in a row that is not NaN
+    /// throughout; such a row counts as missing.
+    pub fn add_signal(&mut self, mut signal: Embedding) -> Result<(), CatalogError> {
         if signal.dim == 0 || !signal.data.len().is_multiple_of(signal.dim) {
             return Err(CatalogError::Shape { name: signal.name, n_values: signal.data.len(), dim: signal.dim });
         }
         self.admit(&signal.name, signal.n_rows())?;
-        if let Some((row, dimension)) = signal.first_non_finite() {
+        if let Some((row, dimension)) = signal.take_missing_rows() {
             let item = self.id_of(row as u32).into_owned();
             return Err(CatalogError::NonFinite { name: signal.name, row, item, dimension });
         }

@@ -1,7 +1,12 @@
 //! From a slate as given to a slate as engines take it: checked, transformed, ranked.
+//!
+//! Filters are left to the engines. Transforms that look at the whole slate (`minmax`, `zscore`) look at all candidates as given,
+//! so that no filter changes the base score of an item that stays.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use crate::bloom::BloomFilter;
 use crate::config::{MAX_CANDIDATES, Transform};
 use crate::problem::Problem;
 use crate::slate::Slate;
@@ -125,6 +130,12 @@ pub struct PreparedSlate {
     pub active_rules: u32,
     /// (position, rank) of pinned items, by position.
     pub pins: Vec<(u32, u32)>,
+    /// Bits of [`BoundFilter::failed`](crate::problem::BoundFilter::failed) that take an item out of this slate.
+    pub active_filters: u32,
+    /// Catalog rows that are taken out of this slate, ascending, each once.
+    pub excluded: Vec<u32>,
+    /// What it holds is taken out of this slate.
+    pub seen_bloom: Option<Arc<BloomFilter>>,
 }
 
 impl PreparedSlate {
@@ -146,7 +157,12 @@ impl PreparedSlate {
         self.rows.len() - self.base.len()
     }
 
-    /// Positions this slate fills when `slate_size` are asked for.
+    /// Words of its Bloom filter; none where it has none.
+    pub fn bloom_words(&self) -> &[u32] {
+        self.seen_bloom.as_deref().map_or(&[], BloomFilter::words)
+    }
+
+    /// Most positions this slate fills when `slate_size` are asked for; fewer where filters leave too few candidates.
     pub fn n_positions(&self, slate_size: usize) -> usize {
         slate_size.min(self.n_candidates())
     }
@@ -177,6 +193,9 @@ fn prepare(problem: &Problem, slate: &Slate) -> Result<PreparedSlate, SlateProbl
         candidate: order,
         active_rules: active_rules(problem, slate),
         pins,
+        active_filters: problem.filter.active(slate),
+        excluded: excluded(problem, slate),
+        seen_bloom: slate.seen_bloom.clone().filter(|_| !problem.filter.id_hashes.is_empty()),
     })
 }
 
@@ -248,11 +267,18 @@ fn zscore(scores: &[f64]) -> Vec<f64> {
 }
 
 fn active_rules(problem: &Problem, slate: &Slate) -> u32 {
-    let applies = |rule: &crate::config::Spacing| {
-        rule.when.iter().all(|(name, wanted)| slate.attributes.get(name).is_some_and(|value| wanted.matches(value)))
-    };
     let bits = problem.config.spacing.iter().enumerate();
-    bits.filter(|(_, rule)| applies(rule)).fold(0, |mask, (i, _)| mask | 1 << i)
+    bits.filter(|(_, rule)| slate.has_all(&rule.when)).fold(0, |mask, (i, _)| mask | 1 << i)
+}
+
+fn excluded(problem: &Problem, slate: &Slate) -> Vec<u32> {
+    let filter = &problem.filter;
+    let recent = if filter.recent { slate.recent.as_slice() } else { &[] };
+    let seen = if filter.seen { slate.seen.as_slice() } else { &[] };
+    let mut rows = [recent, seen].concat();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
 }
 
 fn pins(problem: &Problem, slate: &Slate, order: &[u32]) -> Result<Vec<(u32, u32)>, SlateProblem> {

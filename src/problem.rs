@@ -1,9 +1,16 @@
 //! A configuration bound to a catalog: everything that depends on items alone, computed once.
 
+mod filter;
+mod missing;
+
 use std::collections::HashMap;
 
+pub use filter::BoundFilter;
+use missing::Missing;
+pub use missing::MissingCount;
+
 use crate::catalog::{Catalog, Column, ColumnData, Embedding};
-use crate::config::{Config, MAX_DIM, Metric, Strategy};
+use crate::config::{Config, MAX_DIM, Metric, OnMissing, Strategy};
 
 /// A configuration that asks for something the catalog does not have.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -41,8 +48,23 @@ pub enum ProblemError {
         /// What would serve.
         needed: &'static str,
     },
-    /// A number that is missing or not finite.
-    #[error("{key}: column \"{column}\" has no finite number for item {item}: fill it in")]
+    /// Items that lack something the configuration does not do without.
+    #[error(
+        "{key}: item {item} has no \"{column}\"{}: fill it in, or say on_missing = \"zero\" or \"drop\" there",
+        and_more(*n_items)
+    )]
+    Missing {
+        /// Configuration key of the term that needs it.
+        key: String,
+        /// The column.
+        column: String,
+        /// The first of these items, by id.
+        item: String,
+        /// How many there are.
+        n_items: usize,
+    },
+    /// A number that is not finite.
+    #[error("{key}: column \"{column}\" has no finite number for item {item}: correct it")]
     NotANumber {
         /// Configuration key that names the column.
         key: String,
@@ -105,6 +127,13 @@ pub enum ProblemError {
         /// Number of items.
         n_items: usize,
     },
+}
+
+fn and_more(n_items: usize) -> String {
+    match n_items {
+        0 | 1 => String::new(),
+        n => format!(", nor have {} more", n - 1),
+    }
 }
 
 /// One signal with the factor that makes `S_ij = Σ_s factor_si · factor_sj · ⟨x_si, x_sj⟩`.
@@ -174,6 +203,10 @@ pub struct Problem<'a> {
     pub semantic_id: Option<BoundSemanticId<'a>>,
     /// Caps in configuration order.
     pub caps: Vec<BoundCap>,
+    /// What takes candidates out before ranking.
+    pub filter: BoundFilter<'a>,
+    /// Items that lack something, by the term that needs it.
+    pub missing: Vec<MissingCount>,
 }
 
 impl<'a> Problem<'a> {
@@ -188,15 +221,16 @@ impl<'a> Problem<'a> {
         if catalog.n_items() >= u32::MAX as usize {
             return Err(ProblemError::TooManyItems { n_items: catalog.n_items() });
         }
-        Ok(Self {
-            config,
-            catalog,
-            signals: bind_signals(config, catalog)?,
-            adjustment: bind_adjustment(config, catalog)?,
-            spacing: bind_spacing(config, catalog)?,
-            semantic_id: bind_semantic_id(config, catalog)?,
-            caps: bind_caps(config, catalog)?,
-        })
+        let mut missing = Missing::new(catalog);
+        let signals = bind_signals(config, catalog, &mut missing)?;
+        let adjustment = bind_adjustment(config, catalog, &mut missing)?;
+        let spacing = bind_spacing(config, catalog, &mut missing)?;
+        let semantic_id = bind_semantic_id(config, catalog, &mut missing)?;
+        let caps = bind_caps(config, catalog, &mut missing)?;
+        // Last: it takes out what the others found missing.
+        let filter = filter::bind(config, catalog, &mut missing)?;
+        let missing = missing.counts;
+        Ok(Self { config, catalog, signals, adjustment, spacing, semantic_id, caps, filter, missing })
     }
 
     /// Values per row, all signals together.
@@ -205,22 +239,37 @@ impl<'a> Problem<'a> {
     }
 }
 
-fn bind_signals<'a>(config: &Config, catalog: &'a Catalog) -> Result<Vec<BoundSignal<'a>>, ProblemError> {
+fn bind_signals<'a>(
+    config: &Config,
+    catalog: &'a Catalog,
+    missing: &mut Missing,
+) -> Result<Vec<BoundSignal<'a>>, ProblemError> {
     let needs_none = config.strategy == Strategy::Relevance && config.balance.strength == 0.0;
+    let mut note = |key: &str, embedding: &Embedding, on_missing| {
+        missing.note(key, &embedding.name, on_missing, embedding.missing.iter().map(|&row| row as usize))
+    };
     if needs_none {
+        // Who is a candidate does not depend on the strategy.
+        for (i, signal) in config.signals.iter().enumerate().filter(|(_, s)| s.on_missing == OnMissing::Drop) {
+            if let Some(embedding) = catalog.signal(&signal.name).filter(|_| signal.weight > 0.0) {
+                note(&format!("signal[{i}]"), embedding, OnMissing::Drop)?;
+            }
+        }
         return Ok(Vec::new());
     }
     let chosen: Vec<(&'a Embedding, f64, Metric)> = if config.signals.is_empty() {
         let first = catalog.signals().first().ok_or(ProblemError::NoSignal)?;
+        note("signal", first, OnMissing::Error)?;
         vec![(first, 1.0, Metric::Cosine)]
     } else {
         let mut chosen = Vec::new();
-        for signal in &config.signals {
+        for (i, signal) in config.signals.iter().enumerate() {
             let embedding = catalog.signal(&signal.name).ok_or_else(|| ProblemError::UnknownSignal {
                 name: signal.name.clone(),
                 known: name_list(catalog.signals().iter().map(|s| s.name.as_str())),
             })?;
             if signal.weight > 0.0 {
+                note(&format!("signal[{i}]"), embedding, signal.on_missing)?;
                 chosen.push((embedding, signal.weight, signal.metric));
             }
         }
@@ -266,7 +315,7 @@ fn bind_signal<'a>(
     Ok(BoundSignal { embedding, factors })
 }
 
-fn bind_adjustment(config: &Config, catalog: &Catalog) -> Result<Vec<f64>, ProblemError> {
+fn bind_adjustment(config: &Config, catalog: &Catalog, missing: &mut Missing) -> Result<Vec<f64>, ProblemError> {
     if config.relevance.adjust.is_empty() {
         return Ok(Vec::new());
     }
@@ -274,19 +323,23 @@ fn bind_adjustment(config: &Config, catalog: &Catalog) -> Result<Vec<f64>, Probl
     for (i, adjust) in config.relevance.adjust.iter().enumerate() {
         let key = format!("relevance.adjust[{i}].column");
         let numbers = numbers(catalog, &key, &adjust.column)?;
+        let nulls = (0..numbers.len()).filter(|&row| numbers[row].is_none());
+        missing.note(&key, &adjust.column, adjust.on_missing, nulls)?;
         for (total, number) in sum.iter_mut().zip(numbers) {
-            *total += adjust.weight * number;
+            *total += adjust.weight * number.unwrap_or(0.0);
         }
     }
     Ok(sum)
 }
 
-fn bind_spacing(config: &Config, catalog: &Catalog) -> Result<Vec<BoundSpacing>, ProblemError> {
+fn bind_spacing(config: &Config, catalog: &Catalog, missing: &mut Missing) -> Result<Vec<BoundSpacing>, ProblemError> {
     let bind = |(i, rule): (usize, &crate::config::Spacing)| {
-        let column = column(catalog, &format!("spacing[{i}].column"), &rule.column)?;
+        let key = format!("spacing[{i}].column");
+        let column = column(catalog, &key, &rule.column)?;
         if matches!(column.data, ColumnData::Codes { .. } | ColumnData::Unsupported { .. }) {
-            return Err(wrong_type(&format!("spacing[{i}].column"), column, "booleans, integers, numbers or text"));
+            return Err(wrong_type(&key, column, "booleans, integers, numbers or text"));
         }
+        missing.note(&key, &rule.column, rule.on_missing.unwrap_or_default(), nulls(&column.data))?;
         let mut membership: Vec<f64> = (0..catalog.n_items())
             .map(|row| {
                 let value = column.data.value(row);
@@ -295,7 +348,11 @@ fn bind_spacing(config: &Config, catalog: &Catalog) -> Result<Vec<BoundSpacing>,
             .collect();
         if let Some(name) = &rule.confidence {
             let key = format!("spacing[{i}].confidence");
-            for (row, (m, confidence)) in membership.iter_mut().zip(numbers(catalog, &key, name)?).enumerate() {
+            let confidences = numbers(catalog, &key, name)?;
+            let unsure = (0..confidences.len()).filter(|&row| membership[row] > 0.0 && confidences[row].is_none());
+            missing.note(&key, name, rule.on_missing.unwrap_or(OnMissing::Error), unsure)?;
+            for (row, (m, confidence)) in membership.iter_mut().zip(confidences).enumerate() {
+                let confidence = confidence.unwrap_or(0.0);
                 if confidence < 0.0 {
                     let item = catalog.id_of(row as u32).into_owned();
                     return Err(ProblemError::NegativeConfidence { key, column: name.clone(), item });
@@ -309,7 +366,11 @@ fn bind_spacing(config: &Config, catalog: &Catalog) -> Result<Vec<BoundSpacing>,
     config.spacing.iter().enumerate().map(bind).collect()
 }
 
-fn bind_semantic_id<'a>(config: &Config, catalog: &'a Catalog) -> Result<Option<BoundSemanticId<'a>>, ProblemError> {
+fn bind_semantic_id<'a>(
+    config: &Config,
+    catalog: &'a Catalog,
+    missing: &mut Missing,
+) -> Result<Option<BoundSemanticId<'a>>, ProblemError> {
     let Some(rule) = config.semantic_id.as_ref() else { return Ok(None) };
     let key = "semantic_id.column";
     let found = column(catalog, key, &rule.column)?;
@@ -323,6 +384,10 @@ fn bind_semantic_id<'a>(config: &Config, catalog: &'a Catalog) -> Result<Option<
             levels: *width,
         });
     }
+    if rule.strength > 0.0 {
+        let is_partial = |row: &usize| codes[row * width..(row + 1) * width].contains(&0);
+        missing.note(key, &rule.column, rule.on_missing, (0..catalog.n_items()).filter(is_partial))?;
+    }
     let level_weights =
         if rule.level_weights.is_empty() { vec![1.0 / *width as f64; *width] } else { rule.level_weights.clone() };
     let mut prefix_penalty = vec![0.0; width + 1];
@@ -334,7 +399,7 @@ fn bind_semantic_id<'a>(config: &Config, catalog: &'a Catalog) -> Result<Option<
     Ok((rule.strength > 0.0).then_some(bound))
 }
 
-fn bind_caps(config: &Config, catalog: &Catalog) -> Result<Vec<BoundCap>, ProblemError> {
+fn bind_caps(config: &Config, catalog: &Catalog, missing: &mut Missing) -> Result<Vec<BoundCap>, ProblemError> {
     let bind = |(i, cap): (usize, &crate::config::Cap)| {
         let key = format!("cap[{i}].column");
         let found = column(catalog, &key, &cap.column)?;
@@ -344,6 +409,7 @@ fn bind_caps(config: &Config, catalog: &Catalog) -> Result<Vec<BoundCap>, Proble
             ColumnData::Text(v) => numbered(v.iter().map(Option::as_deref)),
             _ => return Err(wrong_type(&key, found, "booleans, integers or text")),
         };
+        missing.note(&key, &cap.column, cap.on_missing, nulls(&found.data))?;
         Ok(BoundCap { values, max: cap.max, window: cap.window })
     };
     config.cap.iter().enumerate().map(bind).collect()
@@ -370,18 +436,28 @@ fn column<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Column,
     })
 }
 
-fn numbers(catalog: &Catalog, key: &str, name: &str) -> Result<Vec<f64>, ProblemError> {
+/// Rows without a value.
+fn nulls(data: &ColumnData) -> impl Iterator<Item = usize> {
+    (0..data.n_rows()).filter(|&row| data.is_null(row))
+}
+
+/// A column's numbers, none where it is null.
+fn numbers(catalog: &Catalog, key: &str, name: &str) -> Result<Vec<Option<f64>>, ProblemError> {
     let found = column(catalog, key, name)?;
     if matches!(found.data, ColumnData::Text(_) | ColumnData::Codes { .. } | ColumnData::Unsupported { .. }) {
         return Err(wrong_type(key, found, "numbers"));
     }
     (0..catalog.n_items())
         .map(|row| {
-            found.data.number(row).filter(|x| x.is_finite()).ok_or_else(|| ProblemError::NotANumber {
-                key: key.to_owned(),
-                column: name.to_owned(),
-                item: catalog.id_of(row as u32).into_owned(),
-            })
+            let number = found.data.number(row);
+            match number.is_none_or(f64::is_finite) {
+                true => Ok(number),
+                false => Err(ProblemError::NotANumber {
+                    key: key.to_owned(),
+                    column: name.to_owned(),
+                    item: catalog.id_of(row as u32).into_owned(),
+                }),
+            }
         })
         .collect()
 }

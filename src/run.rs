@@ -1,6 +1,7 @@
 //! One slate on the CPU, position by position.
 //!
 //! ```text
+//! candidates that no filter takes out                               stage::eligibility
 //! for t in 0..T:
 //!     window ← last `behind` placed, first `ahead` unplaced       stage::window
 //!     strategy.begin_position: similarities, spectra, exposure     stage::{window_similarity, eigensolve, exposure}
@@ -14,6 +15,7 @@ use crate::prepare::PreparedSlate;
 use crate::problem::{NO_VALUE, Problem};
 use crate::real::Real;
 use crate::slate::{Placement, RankedSlate};
+use crate::stage::eligibility::is_eligible;
 use crate::stage::penalty::{self, Penalty};
 use crate::stage::select::{Scored, is_settled};
 use crate::stage::window::{EMPTY, Window};
@@ -48,9 +50,11 @@ pub struct Run<'a, R> {
     slots: Slots<'a, R>,
     strategy: Option<Spectral<R>>,
     penalty: Penalty<R>,
-    /// Placed, or kept back by a pin.
+    /// Placed, taken out by a filter, or kept back by a pin.
     is_out: Vec<bool>,
-    is_placed: Vec<bool>,
+    /// Placed, or taken out by a filter.
+    is_gone: Vec<bool>,
+    n_filtered: u32,
     /// Lowest rank that can still be placed.
     first_in: usize,
     /// Sum of the placed rows, for the balance penalty.
@@ -59,8 +63,16 @@ pub struct Run<'a, R> {
     n_scored: u64,
 }
 
-static NO_SLATE: PreparedSlate =
-    PreparedSlate { rows: Vec::new(), base: Vec::new(), candidate: Vec::new(), active_rules: 0, pins: Vec::new() };
+static NO_SLATE: PreparedSlate = PreparedSlate {
+    rows: Vec::new(),
+    base: Vec::new(),
+    candidate: Vec::new(),
+    active_rules: 0,
+    pins: Vec::new(),
+    active_filters: 0,
+    excluded: Vec::new(),
+    seen_bloom: None,
+};
 
 impl<'a, R: Real> Run<'a, R> {
     /// Buffers for slates of `problem`. Without `prunes` every candidate is scored at every position.
@@ -81,7 +93,8 @@ impl<'a, R: Real> Run<'a, R> {
             strategy,
             penalty: Penalty::default(),
             is_out: Vec::new(),
-            is_placed: Vec::new(),
+            is_gone: Vec::new(),
+            n_filtered: 0,
             first_in: 0,
             placed_sum: Vec::new(),
             prunes,
@@ -116,7 +129,7 @@ impl<'a, R: Real> Run<'a, R> {
             placements.push(self.placement(&winner));
             self.place(winner.rank);
         }
-        RankedSlate { placements, is_short: n_positions < slate_size, n_filtered: 0 }
+        RankedSlate { is_short: placements.len() < slate_size, placements, n_filtered: self.n_filtered }
     }
 
     /// Starts a slate.
@@ -130,10 +143,8 @@ impl<'a, R: Real> Run<'a, R> {
         let (behind, ahead) = if self.strategy.is_some() { (window.behind, window.ahead) } else { (0, 0) };
         self.slots.window.reset(behind, ahead);
         self.slots.similarity.reset(slate.rows.len(), behind + ahead);
-        for flags in [&mut self.is_out, &mut self.is_placed] {
-            flags.clear();
-            flags.resize(n, false);
-        }
+        self.filter(slate);
+        self.is_out.clone_from(&self.is_gone);
         for &(_, rank) in &slate.pins {
             self.is_out[rank as usize] = true;
         }
@@ -148,6 +159,30 @@ impl<'a, R: Real> Run<'a, R> {
         }
         let is_out = &self.is_out;
         self.slots.window.look_ahead(n, 1, |rank| is_out[rank]);
+    }
+
+    fn filter(&mut self, slate: &PreparedSlate) {
+        let problem = self.slots.problem;
+        self.is_gone.clear();
+        self.is_gone.resize(slate.n_candidates(), false);
+        self.n_filtered = 0;
+        if problem.filter.is_idle() {
+            return;
+        }
+        for (is_gone, &row) in self.is_gone.iter_mut().zip(&slate.rows) {
+            *is_gone = !is_eligible(problem, slate, row);
+            self.n_filtered += u32::from(*is_gone);
+        }
+    }
+
+    /// Candidates that filters took out of the slate.
+    pub fn n_filtered(&self) -> u32 {
+        self.n_filtered
+    }
+
+    /// True where a candidate is placed, or was taken out by a filter.
+    pub fn is_gone(&self, rank: usize) -> bool {
+        self.is_gone[rank]
     }
 
     /// Computes what all candidates of the position share.
@@ -167,9 +202,8 @@ impl<'a, R: Real> Run<'a, R> {
     pub fn pinned(&mut self, position: usize) -> Option<Scored<R>> {
         let is_pool_empty = self.first_in >= self.is_out.len();
         let pins = &self.slots.slate.pins;
-        let due = pins
-            .iter()
-            .find(|&&(at, rank)| !self.is_placed[rank as usize] && (at as usize == position || is_pool_empty));
+        let due =
+            pins.iter().find(|&&(at, rank)| !self.is_gone[rank as usize] && (at as usize == position || is_pool_empty));
         due.map(|&(_, rank)| rank as usize).map(|rank| self.score(rank))
     }
 
@@ -251,7 +285,7 @@ impl<'a, R: Real> Run<'a, R> {
     pub fn place(&mut self, rank: usize) {
         self.slots.step += 1;
         self.is_out[rank] = true;
-        self.is_placed[rank] = true;
+        self.is_gone[rank] = true;
         self.remember(rank as u32);
         let (n, step, is_out) = (self.is_out.len(), self.slots.step, &self.is_out);
         self.slots.window.look_ahead(n, step, |rank| is_out[rank]);

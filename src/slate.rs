@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::bloom::BloomFilter;
 use crate::catalog::Value;
+use crate::config::Scalar;
 
 /// One request: candidates with scores, and what it asks for. Items are catalog rows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +26,13 @@ pub struct Slate {
     pub seen_bloom: Option<Arc<BloomFilter>>,
     /// Every other column of the slate, by name.
     pub attributes: BTreeMap<String, Value>,
+}
+
+impl Slate {
+    /// True where the slate's attributes equal every one of these.
+    pub fn has_all(&self, attributes: &BTreeMap<String, Scalar>) -> bool {
+        attributes.iter().all(|(name, wanted)| self.attributes.get(name).is_some_and(|value| wanted.matches(value)))
+    }
 }
 
 /// An item that must stand at a position whatever its utility.

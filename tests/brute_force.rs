@@ -57,7 +57,8 @@ fn check(case: &Case, name: &str, tally: &mut Tally) {
     for (slate, ranked) in case.slates.iter().zip(&ranked) {
         let oracle = Oracle::new(&config, &case.catalog, slate);
         assert_eq!(ranked.placements.len(), oracle.n_positions(), "{name}, slate {}", slate.id);
-        assert_eq!(ranked.is_short, slate.candidates.len() < config.slate_size, "{name}, slate {}", slate.id);
+        assert_eq!(ranked.n_filtered as usize, oracle.n_filtered(), "{name}, slate {}", slate.id);
+        assert_eq!(ranked.is_short, oracle.n_positions() < config.slate_size, "{name}, slate {}", slate.id);
         let mut picks: Vec<usize> = Vec::new();
         for placement in &ranked.placements {
             let at = format!("{name}, slate {}, position {}", slate.id, picks.len());

@@ -57,12 +57,13 @@ fn structs_match_their_rust_twins() {
         is_diagonal_coupling, is_slate_horizon, strength, epsilon, balance_strength, row_octets, rows_per_shard,
         n_signals, item_words, items_at, membership_at, codes_at, caps_at, n_rules, n_levels, n_caps, rules_at,
         semantic_weights_at, semantic_window, semantic_strength, prefix_penalty_at, cap_rules_at, decay_at,
-        placement_words, fade_gone, fade_full, rest_octets, pad, cost, segments,
+        placement_words, fade_gone, fade_full, rest_octets, filter_at, hash_at, pad_a, pad_b, pad_c, cost,
+        segments,
     );
     check_layout!(Dispatch: n_slates, budget, nonce, is_first, row_length, unknown_zero, pad_a, pad_b);
     check_layout!(
         SlateHeader: n_candidates, n_local, n_positions, active_rules, n_pins, rows_at, base_at, pins_at, state_at,
-        output_at, status_at, pad,
+        output_at, status_at, active_filters, n_excluded, excluded_at, n_blocks, bloom_at,
     );
 }
 

@@ -84,7 +84,9 @@ fn stages_match_their_twins_with_every_setting_turned() {
 /// Every stage at every position; similarities and subspace in doubled precision, after positions that start from one
 /// another.
 fn assert_all(compared: &Compared, n: usize) {
-    let Compared { windows, similarities, spectra, exposures, winners, similarity_error, subspace_error } = *compared;
+    let Compared { windows, similarities, spectra, exposures, winners, eligibilities, .. } = *compared;
+    let Compared { similarity_error, subspace_error, .. } = *compared;
+    assert_eq!(eligibilities, 1);
     assert_eq!([windows, similarities, spectra, exposures, winners], [n; 5]);
     assert!(similarity_error <= 1e-13, "{similarity_error:e}");
     assert!(subspace_error <= 1e-12, "{subspace_error:e}");

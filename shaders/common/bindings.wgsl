@@ -45,7 +45,12 @@ struct Params {
     fade_full: f32,
     // Octets from a value's octet to the octet of what f32 lacks of it; 0 where rows are f16 or f32.
     rest_octets: u32,
-    pad: u32,
+    // Filters, in an item's words.
+    filter_at: u32,
+    hash_at: u32,
+    pad_a: u32,
+    pad_b: u32,
+    pad_c: u32,
     // Loop iterations one invocation spends on a step, by phase, at most.
     cost: array<vec4<u32>, COST_VECTORS>,
     // (first octet, number of octets) of each signal, two to a vector.
@@ -82,7 +87,11 @@ struct SlateHeader {
     state_at: u32,
     output_at: u32,
     status_at: u32,
-    pad: u32,
+    active_filters: u32,
+    n_excluded: u32,
+    excluded_at: u32,
+    n_blocks: u32,
+    bloom_at: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -118,7 +127,8 @@ fn read_header(index: u32) -> SlateHeader {
     let at = index * HEADER_WORDS;
     return SlateHeader(
         batch[at], batch[at + 1u], batch[at + 2u], batch[at + 3u], batch[at + 4u], batch[at + 5u],
-        batch[at + 6u], batch[at + 7u], batch[at + 8u], batch[at + 9u], batch[at + 10u], 0u,
+        batch[at + 6u], batch[at + 7u], batch[at + 8u], batch[at + 9u], batch[at + 10u], batch[at + 11u],
+        batch[at + 12u], batch[at + 13u], batch[at + 14u], batch[at + 15u],
     );
 }
 

@@ -26,6 +26,8 @@ struct Control {
     best_balance: f32,
     // 1 until the window's similarity matrix was computed once.
     is_gram_stale: u32,
+    // Candidates that filters took out.
+    n_filtered: u32,
 }
 
 var<workgroup> control: Control;
@@ -64,9 +66,10 @@ fn similarity_at() -> u32 {
     return placed_sum_at() + select(0u, params.row_octets * 8u, params.balance_strength > 0.0);
 }
 
-// Marks of a candidate.
-const MARK_OUT: u32 = 1u;    // placed, or kept back by a pin
-const MARK_PLACED: u32 = 2u;
+// Marks of a candidate: MARK_PLACED where it is placed or taken out by a filter, and
+const MARK_OUT: u32 = 1u; // placed, taken out by a filter, or kept back by a pin.
+// Above these: where a filter took the candidate out, the next rank that none took out.
+const MARK_BITS: u32 = 2u;
 
 fn history(index: u32) -> u32 {
     return state[history_at() + index];
@@ -74,6 +77,12 @@ fn history(index: u32) -> u32 {
 
 fn marks(rank: u32) -> u32 {
     return state[marks_at() + rank];
+}
+
+// The next rank that is worth a look.
+fn rank_after(rank: u32) -> u32 {
+    let leap = marks(rank) >> MARK_BITS;
+    return select(rank + 1u, leap, leap > 0u);
 }
 
 fn similarity_index(slot: u32, local: u32) -> u32 {
@@ -102,6 +111,7 @@ fn load_state() {
             state[at + 7u], state[at + 8u], state[at + 9u], state[at + 10u], state[at + 11u], state[at + 12u],
             state[at + 13u], bitcast<f32>(state[at + 14u]), bitcast<f32>(state[at + 15u]),
             bitcast<f32>(state[at + 16u]), bitcast<f32>(state[at + 17u]), bitcast<f32>(state[at + 18u]), state[at + 19u],
+            state[at + 20u],
         );
     }
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
@@ -144,6 +154,7 @@ fn save_state() {
         state[at + 17u] = bitcast<u32>(control.best_semantic);
         state[at + 18u] = bitcast<u32>(control.best_balance);
         state[at + 19u] = control.is_gram_stale;
+        state[at + 20u] = control.n_filtered;
     }
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
         state[slots_at() + i] = slot_items[i];

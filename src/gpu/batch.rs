@@ -41,7 +41,11 @@ pub(super) fn headers(plan: &Plan, slates: &[PreparedSlate]) -> Vec<SlateHeader>
                 state_at: take(&mut state_at, plan.state_words(slate)),
                 output_at: take(&mut output_at, n_positions * PLACEMENT_WORDS),
                 status_at: (i * STATUS_WORDS) as u32,
-                pad: 0,
+                active_filters: slate.active_filters,
+                n_excluded: slate.excluded.len() as u32,
+                excluded_at: take(&mut batch_at, slate.excluded.len()),
+                n_blocks: slate.seen_bloom.as_ref().map_or(0, |seen| seen.n_blocks()) as u32,
+                bloom_at: take(&mut batch_at, slate.bloom_words().len()),
             }
         })
         .collect()
@@ -54,6 +58,8 @@ pub(super) fn words(slates: &[PreparedSlate], headers: &[SlateHeader]) -> Vec<u3
         words.extend_from_slice(&slate.rows);
         words.extend(slate.base.iter().map(|&b| (b as f32).to_bits()));
         words.extend(slate.pins.iter().flat_map(|&(position, rank)| [position, rank]));
+        words.extend_from_slice(&slate.excluded);
+        words.extend_from_slice(slate.bloom_words());
     }
     words
 }
@@ -80,11 +86,15 @@ pub(super) fn ranked(
     index: usize,
 ) -> Result<RankedSlate, GpuError> {
     let bad = |what: String| GpuError::BadOutput { slate: index, what };
-    let n = header.n_positions as usize;
-    let filled = output[header.status_at as usize + 1] as usize;
-    if filled != n {
-        return Err(bad(format!("{filled} positions are filled, not {n}")));
+    let status = &output[header.status_at as usize..][..STATUS_WORDS];
+    let (filled, n_filtered) = (status[1], status[3]);
+    let n_left = header.n_candidates.checked_sub(n_filtered);
+    let n_left =
+        n_left.ok_or_else(|| bad(format!("{n_filtered} of {} candidates are filtered", header.n_candidates)))?;
+    if filled != header.n_positions.min(n_left) {
+        return Err(bad(format!("{filled} positions are filled, of {} with {n_left} candidates", header.n_positions)));
     }
+    let n = filled as usize;
     let mut is_taken = vec![false; slate.n_candidates()];
     let words = &output[header.output_at as usize..header.output_at as usize + n * PLACEMENT_WORDS];
     let mut placements = Vec::with_capacity(n);
@@ -108,5 +118,5 @@ pub(super) fn ranked(
             balance: number(5),
         });
     }
-    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize, n_filtered: 0 })
+    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize, n_filtered })
 }

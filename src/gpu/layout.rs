@@ -6,6 +6,8 @@ use bytemuck::{Pod, Zeroable};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Phase {
+    /// Take out candidates that filters do not let pass.
+    Eligibility,
     /// Add recent rows to the balance sum.
     Recents,
     /// A position starts.
@@ -32,7 +34,8 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase with its name in the shader, in order.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 12] = [
+        (Self::Eligibility, "ELIGIBILITY"),
         (Self::Recents, "RECENTS"),
         (Self::Begin, "BEGIN"),
         (Self::Members, "MEMBERS"),
@@ -57,10 +60,12 @@ pub const PAST_CHUNK: usize = 8;
 pub const MAX_SIGNALS: usize = 8;
 /// Words of one placement in the output: rank, utility, diversity, spacing, semantic, balance.
 pub const PLACEMENT_WORDS: usize = 6;
-/// Words of one slate's status: phase, positions filled, nonce.
-pub const STATUS_WORDS: usize = 3;
+/// Words of one slate's status: phase, positions filled, nonce, candidates filtered.
+pub const STATUS_WORDS: usize = 4;
+/// Mark of a candidate that is placed, or that a filter took out.
+pub const MARK_PLACED: u32 = 2;
 /// Words of the control block in front of a slate's state.
-pub const CONTROL_WORDS: usize = 20;
+pub const CONTROL_WORDS: usize = 21;
 
 /// Fixed for a problem and a device.
 #[repr(C)]
@@ -102,7 +107,11 @@ pub struct Params {
     pub fade_gone: f32,
     pub fade_full: f32,
     pub rest_octets: u32,
-    pub pad: u32,
+    pub filter_at: u32,
+    pub hash_at: u32,
+    pub pad_a: u32,
+    pub pad_b: u32,
+    pub pad_c: u32,
     pub cost: [[u32; 4]; COST_VECTORS],
     pub segments: [[u32; 4]; MAX_SIGNALS / 2],
 }
@@ -138,7 +147,11 @@ pub struct SlateHeader {
     pub state_at: u32,
     pub output_at: u32,
     pub status_at: u32,
-    pub pad: u32,
+    pub active_filters: u32,
+    pub n_excluded: u32,
+    pub excluded_at: u32,
+    pub n_blocks: u32,
+    pub bloom_at: u32,
 }
 
 /// Words of a slate's header.

@@ -1,5 +1,6 @@
 //! What a problem needs of a device, worked out before any device is touched: sizes, offsets and step costs.
 
+use crate::bloom;
 use crate::catalog::EmbeddingData;
 use crate::config::{Coupling, Horizon, Loading, MAX_SPECTRA, Scope, Strategy};
 use crate::gpu::layout::{
@@ -232,7 +233,9 @@ impl Plan {
         p.membership_at = p.n_signals;
         p.codes_at = p.membership_at + p.n_rules;
         p.caps_at = p.codes_at + p.n_levels;
-        p.item_words = p.caps_at + p.n_caps;
+        p.filter_at = p.caps_at + p.n_caps;
+        p.hash_at = p.filter_at + u32::from(!problem.filter.failed.is_empty());
+        p.item_words = p.hash_at + 2 * u32::from(!problem.filter.id_hashes.is_empty());
         if let Some(rule) = &problem.semantic_id {
             p.semantic_window = rule.weights.len() as u32;
             p.semantic_strength = rule.strength as f32;
@@ -283,9 +286,16 @@ impl Plan {
         let caps = 1 + problem.caps.iter().map(|c| 1 + turns(c.window, 0)).sum::<usize>();
         let diversity = turns(k.div_ceil(4), over_slots) + turns(k, turns(k, 0));
         let score = diversity + turns(problem.spacing.len(), 0) + semantic + balance + caps;
+        // Ranks to look at until one is found that is not placed or pinned; leaps over those taken out come on top.
+        let leaps = if problem.filter.is_idle() { 1 } else { 2 };
+        let ahead = problem.config.window.ahead;
+        let look_ahead = over_slots + turns(leaps * (slate_size + ahead), 0) + over_slots;
+        // Bits of a row number, words of a Bloom filter's block.
+        let filter_item = turns(32, 0) + turns(bloom::BLOCK_WORDS, 0);
         let cost = |phase: Phase| match phase {
+            Phase::Eligibility => filter_item + 2 * turns(w, 0) + turns(w.ilog2() as usize, 0) + look_ahead,
             Phase::Recents => turns(MEMBER_CHUNK, add_row),
-            Phase::Begin => multiply + copy_basis + load_spacing + turns(3 * slate_size, 0) + over_slots,
+            Phase::Begin => multiply + copy_basis + load_spacing + turns((2 + leaps) * slate_size, 0) + over_slots,
             Phase::Members => turns(per_lane(MEMBER_CHUNK.min(m) * m), member_pair) + turns(per_lane(m * m), 0),
             Phase::Sweep => multiply + copy_basis + orthonormalise,
             Phase::Rotate => multiply + square(over_slots) + jacobi + turns(k, 0) + rotate_rows + orthonormalise,
@@ -295,7 +305,7 @@ impl Plan {
             }
             Phase::Weights => square(0),
             Phase::Scan => refresh(w) + score + turns(w.ilog2() as usize, 0),
-            Phase::Place => add_row + 4 * over_slots + turns(2 * slate_size, 0),
+            Phase::Place => add_row + 2 * over_slots + look_ahead + turns(slate_size, 0),
             Phase::Done => 0,
         };
         let mut dearest = 0;
@@ -306,12 +316,11 @@ impl Plan {
         }
         let n_local = crate::config::MAX_CANDIDATES + MAX_RECENT;
         let solver_state = turns(per_lane(m), 0) + copy_basis + turns(per_lane(k), 0) + square(0);
-        let ahead = problem.config.window.ahead;
         self.overhead = 3 * solver_state
             + 3 * turns(per_lane(n_local), 0)
             + turns(per_lane(self.row_values), 0)
             + turns(per_lane(slate_size), 0)
-            + 2 * turns(m + ahead, 0)
+            + turns(m + ahead, 0)
             + load_spacing
             + turns(per_lane(m * m), 0)
             + copy_basis;
@@ -335,7 +344,8 @@ impl Plan {
 
     /// Words a slate needs in the batch buffer.
     pub fn batch_words(slate: &PreparedSlate) -> usize {
-        HEADER_WORDS + slate.rows.len() + slate.n_candidates() + 2 * slate.pins.len()
+        let filters = slate.excluded.len() + slate.bloom_words().len();
+        HEADER_WORDS + slate.rows.len() + slate.n_candidates() + 2 * slate.pins.len() + filters
     }
 
     /// Words a slate needs in the output buffer.
@@ -376,6 +386,8 @@ impl Plan {
             + (p.iterations + p.first_sweeps) as usize
             + chunks(history, PAST_CHUNK)
             + chunks(most_candidates.max(self.n_slots), self.workgroup);
-        chunks(MAX_RECENT, MEMBER_CHUNK) + (p.slate_size as usize + 1) * per_position
+        chunks(most_candidates, self.workgroup)
+            + chunks(MAX_RECENT, MEMBER_CHUNK)
+            + (p.slate_size as usize + 1) * per_position
     }
 }

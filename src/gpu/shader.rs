@@ -2,15 +2,17 @@
 
 use std::fmt::Write;
 
+use crate::bloom;
 use crate::config::{MAX_SPECTRA, MAX_WINDOW};
-use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MEMBER_CHUNK, PAST_CHUNK, Phase};
+use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MARK_PLACED, MEMBER_CHUNK, PAST_CHUNK, Phase};
 use crate::stage::{eigensolve, exposure};
 
 /// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
-pub const FILES: [(&str, &str); 10] = [
+pub const FILES: [(&str, &str); 11] = [
     ("common/bindings", include_str!("../../shaders/common/bindings.wgsl")),
     ("common/state", include_str!("../../shaders/common/state.wgsl")),
     ("common/double", include_str!("../../shaders/common/double.wgsl")),
+    ("eligibility", include_str!("../../shaders/eligibility.wgsl")),
     ("window", include_str!("../../shaders/window.wgsl")),
     ("window_similarity", include_str!("../../shaders/window_similarity.wgsl")),
     ("eigensolve", include_str!("../../shaders/eigensolve.wgsl")),
@@ -57,10 +59,14 @@ fn constants() -> String {
         ("CONTROL_WORDS", CONTROL_WORDS),
         ("MEMBER_CHUNK", MEMBER_CHUNK),
         ("PAST_CHUNK", PAST_CHUNK),
+        ("BLOCK_WORDS", bloom::BLOCK_WORDS),
+        ("MARK_PLACED", MARK_PLACED as usize),
     ];
     for (name, value) in counts {
         let _ = writeln!(text, "const {name}: u32 = {value}u;");
     }
+    let salts = bloom::SALTS.map(|salt| format!("{salt:#x}u")).join(", ");
+    let _ = writeln!(text, "const BLOOM_SALTS = array<u32, BLOCK_WORDS>({salts});");
     for (phase, name) in Phase::ALL {
         let _ = writeln!(text, "const PHASE_{name}: u32 = {}u;", phase as u32);
     }

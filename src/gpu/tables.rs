@@ -57,7 +57,8 @@ pub fn tables(problem: &Problem) -> Tables {
     tables
 }
 
-/// Small tables, then per item: factors of the signals, memberships, Semantic-ID codes, cap values.
+/// Small tables, then per item: factors of the signals, memberships, Semantic-ID codes, cap values, failed filters, the two
+/// halves of the hash of its id.
 pub fn item_table(problem: &Problem, plan: &Plan) -> Vec<u32> {
     let mut words = tables(problem).words;
     let n_items = problem.catalog.n_items();
@@ -69,6 +70,8 @@ pub fn item_table(problem: &Problem, plan: &Plan) -> Vec<u32> {
             words.extend_from_slice(&rule.codes[row * rule.n_levels..(row + 1) * rule.n_levels]);
         }
         words.extend(problem.caps.iter().map(|c| c.values[row]));
+        words.extend(problem.filter.failed.get(row));
+        words.extend(problem.filter.id_hashes.get(row).iter().flat_map(|&&hash| [hash as u32, (hash >> 32) as u32]));
     }
     words
 }

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use crate::gpu::engine::GpuEngine;
 use crate::gpu::error::GpuError;
-use crate::gpu::layout::CONTROL_WORDS;
 pub use crate::gpu::layout::Phase;
+use crate::gpu::layout::{CONTROL_WORDS, MARK_PLACED};
 use crate::prepare::PreparedSlate;
 
 /// The best candidate of the scan so far, with its terms.
@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub inverse: Vec<f32>,
     /// H or w, `[spectrum][spectrum]`.
     pub weights: Vec<f32>,
+    /// By rank: placed, or taken out by a filter.
+    pub is_gone: Vec<bool>,
 }
 
 impl GpuEngine<'_> {
@@ -75,8 +77,8 @@ impl GpuEngine<'_> {
         slate: &PreparedSlate,
         mut look: impl FnMut(Snapshot) -> ControlFlow<()>,
     ) -> Result<(), GpuError> {
-        let slate = std::slice::from_ref(slate);
-        let mut open = self.open_batch(slate)?;
+        let slates = std::slice::from_ref(slate);
+        let mut open = self.open_batch(slates)?;
         let size = open.buffers.state.size();
         let readback = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("trace"),
@@ -84,13 +86,13 @@ impl GpuEngine<'_> {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        for _ in 0..self.plan.max_steps(slate) {
+        for _ in 0..self.plan.max_steps(slates) {
             let output = self.advance(&mut open, 1)?.output;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             self.device.queue.submit([encoder.finish()]);
             let words = self.read_back(&readback, self.options.timeout)?;
-            let flow = look(self.snapshot(&words)?);
+            let flow = look(self.snapshot(slate, &words)?);
             if flow.is_break() || output[0] == Phase::Done as u32 {
                 return Ok(());
             }
@@ -99,7 +101,7 @@ impl GpuEngine<'_> {
     }
 
     /// Cuts a slate's words into parts, in the order of common/state.wgsl.
-    fn snapshot(&self, words: &[u32]) -> Result<Snapshot, GpuError> {
+    fn snapshot(&self, slate: &PreparedSlate, words: &[u32]) -> Result<Snapshot, GpuError> {
         let (m, k) = (self.plan.n_slots, self.plan.n_spectra);
         let what = || GpuError::BadOutput { slate: 0, what: format!("phase {} does not exist", words[0]) };
         let (phase, _) = *Phase::ALL.get(words[0] as usize).ok_or_else(what)?;
@@ -119,6 +121,8 @@ impl GpuEngine<'_> {
         take(2 * m * k);
         let (eigenvalues, inverse) = (number(take(k)), number(take(k)));
         let weights = number(take(k * k));
+        take(slate.n_recent() + slate.n_positions(self.plan.params.slate_size as usize));
+        let is_gone = take(slate.n_candidates()).iter().map(|mark| mark & MARK_PLACED != 0).collect();
         let terms = std::array::from_fn(|i| f32::from_bits(words[14 + i]));
         Ok(Snapshot {
             phase,
@@ -134,6 +138,7 @@ impl GpuEngine<'_> {
             eigenvalues,
             inverse,
             weights,
+            is_gone,
         })
     }
 }

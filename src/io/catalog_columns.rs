@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeListArray};
 use arrow_schema::DataType;
 
 use super::arrow_values::{list_element, lists_of, range};
@@ -14,62 +14,41 @@ const MAX_CODES: usize = 64;
 
 /// Collects an embedding column; all rows must have one length.
 pub(crate) struct EmbeddingBuilder {
-    name: String,
-    dim: Option<usize>,
+    rows: Rows,
     data: Option<EmbeddingData>,
-    /// Values to make room for at the start: no more than the file can hold at one byte each.
+    /// Bytes to make room for at the start: no more than the file has.
     max_reserve: usize,
+}
+
+/// What is known of the rows so far.
+struct Rows {
+    column: String,
+    dim: Option<usize>,
+    missing: Vec<u32>,
+    n_rows: usize,
 }
 
 impl EmbeddingBuilder {
     pub(crate) fn new(name: &str, n_file_bytes: usize) -> Self {
-        Self { name: name.to_owned(), dim: None, data: None, max_reserve: n_file_bytes / 2 }
+        let rows = Rows { column: name.to_owned(), dim: None, missing: Vec::new(), n_rows: 0 };
+        Self { rows, data: None, max_reserve: n_file_bytes }
     }
 
-    /// Adds the rows of one batch.
-    pub(crate) fn push(&mut self, array: &ArrayRef, n_rows_before: usize) -> Result<(), InputProblem> {
-        let null = |row: usize| InputProblem::NullEmbedding { column: self.name.clone(), row: n_rows_before + row };
-        if let Some(row) = (0..array.len()).find(|&row| array.is_null(row)) {
-            return Err(null(row));
-        }
+    /// Adds the rows of one batch. A row that is null, or has a null in it, is missing and stands as zeros.
+    pub(crate) fn push(&mut self, array: &ArrayRef) -> Result<(), InputProblem> {
         let element = list_element(array.data_type()).cloned().unwrap_or(DataType::Float32);
         let lists = lists_of(array, element)?;
-        let offsets = lists.value_offsets();
-        for (row, pair) in offsets.windows(2).enumerate() {
-            let found = (pair[1] - pair[0]) as usize;
-            let expected = *self.dim.get_or_insert(found);
-            if found != expected {
-                let (column, row) = (self.name.clone(), n_rows_before + row);
-                return Err(InputProblem::ListLength { column, row, found, expected });
-            }
-        }
-        let (Some(&start), Some(&end)) = (offsets.first(), offsets.last()) else { return Ok(()) };
-        let values = lists.values().slice(start as usize, (end - start) as usize);
-        if let Some(at) = values.nulls().and_then(|nulls| nulls.iter().position(|is_valid| !is_valid)) {
-            return Err(null(at / self.dim.unwrap_or(1).max(1)));
-        }
         let reserve = self.max_reserve;
-        match values.data_type() {
-            DataType::Float16 => {
-                let data = self.data.get_or_insert_with(|| EmbeddingData::F16(Vec::with_capacity(reserve)));
-                if let EmbeddingData::F16(v) = data {
-                    v.extend_from_slice(values.as_primitive::<Float16Type>().values());
-                }
-            }
-            DataType::Float32 => {
-                let data = self.data.get_or_insert_with(|| EmbeddingData::F32(Vec::with_capacity(reserve / 2)));
-                if let EmbeddingData::F32(v) = data {
-                    v.extend_from_slice(values.as_primitive::<Float32Type>().values());
-                }
-            }
-            _ => {
-                let data = self.data.get_or_insert_with(|| EmbeddingData::F64(Vec::with_capacity(reserve / 4)));
-                if let EmbeddingData::F64(v) = data {
-                    v.extend_from_slice(values.as_primitive::<Float64Type>().values());
-                }
-            }
+        let data = self.data.get_or_insert_with(|| match lists.values().data_type() {
+            DataType::Float16 => EmbeddingData::F16(Vec::with_capacity(reserve / 2)),
+            DataType::Float32 => EmbeddingData::F32(Vec::with_capacity(reserve / 4)),
+            _ => EmbeddingData::F64(Vec::with_capacity(reserve / 8)),
+        });
+        match data {
+            EmbeddingData::F16(values) => self.rows.append::<Float16Type>(&lists, values),
+            EmbeddingData::F32(values) => self.rows.append::<Float32Type>(&lists, values),
+            EmbeddingData::F64(values) => self.rows.append::<Float64Type>(&lists, values),
         }
-        Ok(())
     }
 
     /// The signal. Without rows, or with rows of length 0, the dimension is one that the catalog refuses.
@@ -80,7 +59,41 @@ impl EmbeddingBuilder {
             EmbeddingData::F32(v) => v.shrink_to_fit(),
             EmbeddingData::F64(v) => v.shrink_to_fit(),
         }
-        Embedding::new(self.name, self.dim.unwrap_or(0), data)
+        let Rows { column, dim, missing, .. } = self.rows;
+        Embedding { missing, ..Embedding::new(column, dim.unwrap_or(0), data) }
+    }
+}
+
+impl Rows {
+    fn append<T: ArrowPrimitiveType>(
+        &mut self,
+        lists: &LargeListArray,
+        out: &mut Vec<T::Native>,
+    ) -> Result<(), InputProblem> {
+        let zero = T::Native::default();
+        let values = lists.values().as_primitive::<T>();
+        for row in 0..lists.len() {
+            let at_row = self.n_rows;
+            self.n_rows += 1;
+            let is_whole =
+                |at: &std::ops::Range<usize>| values.null_count() == 0 || at.clone().all(|i| values.is_valid(i));
+            let Some(at) = range(lists, row).filter(is_whole) else {
+                self.missing.push(at_row as u32);
+                out.resize(out.len() + self.dim.unwrap_or(0), zero);
+                continue;
+            };
+            let expected = *self.dim.get_or_insert_with(|| {
+                // Rows missing until now get their room once it is known how much.
+                out.resize(at_row * at.len(), zero);
+                at.len()
+            });
+            if at.len() != expected {
+                let (column, found) = (self.column.clone(), at.len());
+                return Err(InputProblem::ListLength { column, row: at_row, found, expected });
+            }
+            out.extend_from_slice(&values.values()[at]);
+        }
+        Ok(())
     }
 }
 
@@ -194,24 +207,38 @@ mod tests {
         ];
         for array in arrays {
             let mut builder = EmbeddingBuilder::new("x", 100);
-            builder.push(&array.slice(1, 1), 0).unwrap();
-            builder.push(&array, 1).unwrap();
+            builder.push(&array.slice(1, 1)).unwrap();
+            builder.push(&array).unwrap();
             let expected = EmbeddingData::F32(vec![3.0, 4.0, 1.0, 2.0, 3.0, 4.0]);
             assert_eq!(builder.finish(), Embedding::new("x", 2, expected));
         }
     }
 
     #[test]
-    fn nulls_and_ragged_rows_name_the_row() {
-        let build = |rows: Vec<Option<Vec<Option<f32>>>>| {
-            let array: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
-            EmbeddingBuilder::new("x", 0).push(&array, 10).unwrap_err()
-        };
-        let null_row = build(vec![Some(vec![Some(1.0)]), None]);
-        assert!(matches!(null_row, InputProblem::NullEmbedding { row: 11, .. }));
-        let null_inside = build(vec![Some(vec![Some(1.0), Some(1.0)]), Some(vec![Some(1.0), None])]);
-        assert!(matches!(null_inside, InputProblem::NullEmbedding { row: 11, .. }));
-        let ragged = build(vec![Some(vec![Some(1.0)]), Some(vec![])]);
-        assert!(matches!(ragged, InputProblem::ListLength { row: 11, found: 0, expected: 1, .. }));
+    fn null_rows_are_missing_wherever_they_stand() {
+        let rows = || [None, Some([1.0, 2.0].map(Some)), Some([Some(3.0), None]), Some([5.0, 6.0].map(Some)), None];
+        let arrays: [ArrayRef; 2] = [
+            Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows())),
+            Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows(), 2)),
+        ];
+        for array in arrays {
+            let mut builder = EmbeddingBuilder::new("x", 100);
+            builder.push(&array).unwrap();
+            builder.push(&array.slice(0, 2)).unwrap();
+            let found = builder.finish();
+            let expected = [[0.0; 2], [1.0, 2.0], [0.0; 2], [5.0, 6.0], [0.0; 2], [0.0; 2], [1.0, 2.0]].concat();
+            assert_eq!((found.dim, found.data), (2, EmbeddingData::F32(expected)));
+            assert_eq!(found.missing, [0, 2, 4, 5]);
+        }
+    }
+
+    #[test]
+    fn ragged_rows_name_the_row() {
+        let rows: Vec<Option<Vec<Option<f32>>>> = vec![Some(vec![Some(1.0)]), Some(vec![])];
+        let array: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
+        let mut builder = EmbeddingBuilder::new("x", 0);
+        builder.push(&array.slice(0, 1)).unwrap();
+        let ragged = builder.push(&array).unwrap_err();
+        assert!(matches!(ragged, InputProblem::ListLength { row: 2, found: 0, expected: 1, .. }));
     }
 }

@@ -19,7 +19,7 @@ const BATCH_ROWS: usize = 2048;
 /// Reads the wanted columns, in file order.
 ///
 /// # Errors
-/// A file that is not sound Parquet, a null or ragged embedding, a code out of range.
+/// A file that is not sound Parquet, a ragged embedding, a code out of range.
 pub(crate) fn read(path: &Path, file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
     read_part(file, wanted).at(path)
 }
@@ -123,7 +123,7 @@ impl Collector {
     fn push(&mut self, array: &ArrayRef, n_rows_before: usize) -> Result<(), InputProblem> {
         match &mut self.kind {
             Kind::Ids(ids) => push_ids(ids, array),
-            Kind::Embedding(builder) => builder.push(array, n_rows_before),
+            Kind::Embedding(builder) => builder.push(array),
             Kind::Codes(builder) => builder.push(array, n_rows_before),
             Kind::Scalar(kind, data) => {
                 append(data, scalars(array, *kind)?);

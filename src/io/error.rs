@@ -140,14 +140,6 @@ pub enum InputProblem {
         /// What it must hold.
         expected: &'static str,
     },
-    /// A null in an embedding.
-    #[error("column \"{column}\" is null, or has a null inside, at row {row}: fill it in or drop that item")]
-    NullEmbedding {
-        /// The column.
-        column: String,
-        /// The item's row.
-        row: usize,
-    },
     /// Embedding rows of different lengths.
     #[error(
         "column \"{column}\" has {found} values at row {row} but {expected} before: all rows of an embedding need one length"

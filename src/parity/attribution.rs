@@ -33,6 +33,8 @@ const TERM_SHARE: f64 = 0.5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Who is taken out by a filter.
+    Eligibility,
     /// Who is in the window.
     Window,
     /// Similarities to the window.
@@ -50,6 +52,7 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Eligibility => "eligibility",
             Self::Window => "window",
             Self::WindowSimilarity => "window_similarity",
             Self::Eigensolve => "eigensolve",
@@ -81,6 +84,8 @@ impl fmt::Display for Departure {
 /// How often each stage was compared, so that a check cannot pass by comparing nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Compared {
+    /// Slates whose filters were compared.
+    pub eligibilities: usize,
     /// Windows.
     pub windows: usize,
     /// Similarity matrices.
@@ -121,7 +126,6 @@ pub struct Beside<'a> {
     slate: &'a PreparedSlate,
     run: Run<'a, f64>,
     position: usize,
-    is_placed: Vec<bool>,
     /// What was compared so far.
     pub compared: Compared,
 }
@@ -134,12 +138,23 @@ impl<'a> Beside<'a> {
         let mut run = Run::new(problem, true);
         run.begin(slate);
         run.begin_position();
-        let is_placed = vec![false; slate.n_candidates()];
-        Self { problem, slate, run, position: 0, is_placed, compared: Compared::default() }
+        Self { problem, slate, run, position: 0, compared: Compared::default() }
     }
 
     fn departure(&self, stage: Stage, what: String) -> Checked {
         Err(Departure { stage, position: self.position, what })
+    }
+
+    /// Who is taken out by a filter, by rank. To be asked before anybody is placed.
+    pub fn check_eligibility(&mut self, is_out: impl Fn(usize) -> bool) -> Checked {
+        self.compared.eligibilities += 1;
+        match (0..self.slate.n_candidates()).find(|&rank| is_out(rank) != self.run.is_gone(rank)) {
+            None => Ok(()),
+            Some(rank) => {
+                let what = format!("that a filter takes out rank {rank} is {}, not {}", is_out(rank), !is_out(rank));
+                self.departure(Stage::Eligibility, what)
+            }
+        }
     }
 
     /// Local index and place in the history of each slot's item.
@@ -236,8 +251,9 @@ impl<'a> Beside<'a> {
     /// The engine's winner with its terms; then both move on to the next position.
     pub fn check_winner(&mut self, winner: &Winner) -> Checked {
         let Winner { rank, excess, terms: [utility, diversity, spacing, semantic, balance] } = *winner;
-        if self.is_placed.get(rank) != Some(&false) {
-            return self.departure(Stage::Select, format!("rank {rank} does not exist or is placed already"));
+        if rank >= self.slate.n_candidates() || self.run.is_gone(rank) {
+            let what = format!("rank {rank} does not exist, is placed already or was taken out by a filter");
+            return self.departure(Stage::Select, what);
         }
         let pinned = self.run.pinned(self.position);
         let best = pinned.or_else(|| self.run.best());
@@ -263,7 +279,6 @@ impl<'a> Beside<'a> {
         }
         self.check_pick(&pick, best.as_ref(), pinned.is_some())?;
         self.compared.winners += 1;
-        self.is_placed[rank] = true;
         self.run.place(rank);
         self.position += 1;
         if self.position < self.slate.n_positions(self.problem.config.slate_size) {

@@ -2,15 +2,20 @@
 //!
 //! The format is that of the golden files (SPEC 11) with the precision of the rows added, so that rows come back as they
 //! were, bit by bit: `{name, config (TOML), items {signals {name: rows}, storage {name: f16 | f32 | f64}, columns {name:
-//! values}}, slates [{slate_id, candidates, scores, attributes, recent, pinned}]}`. What else a file holds is not read.
+//! values}, ids}, slates [{slate_id, candidates, scores, attributes, recent, pinned, seen, seen_bloom (base64)}]}`. A row that
+//! is null is missing. What else a file holds is not read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use half::f16;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
 use crate::config::{Config, ConfigError};
 use crate::problem::Problem;
@@ -79,11 +84,14 @@ struct Text {
 
 #[derive(Serialize, Deserialize)]
 struct Items {
-    signals: BTreeMap<String, Vec<Vec<f64>>>,
+    signals: BTreeMap<String, Vec<Option<Vec<f64>>>>,
     /// f64 where absent.
     #[serde(default)]
     storage: BTreeMap<String, String>,
     columns: BTreeMap<String, Vec<Json>>,
+    /// Row numbers where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +105,10 @@ struct SlateText {
     recent: Vec<u32>,
     #[serde(default)]
     pinned: Vec<PinText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    seen: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen_bloom: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +131,10 @@ impl Case {
         let row_of: HashMap<u32, u32> = rows.iter().copied().zip(0..).collect();
         let config = problem.config;
         let mut catalog = Catalog::new();
+        if slate.seen_bloom.is_some() {
+            // A Bloom filter knows items by id, which without ids would change with the row.
+            catalog.set_ids(rows.iter().map(|&row| problem.catalog.id_of(row).into_owned()).collect())?;
+        }
         for (i, signal) in problem.catalog.signals().iter().enumerate() {
             let is_named = config.signals.iter().any(|s| s.name == signal.name);
             if is_named || (config.signals.is_empty() && i == 0) {
@@ -135,8 +151,9 @@ impl Case {
             scores: slate.scores.clone(),
             recent: slate.recent.iter().map(|row| row_of[row]).collect(),
             pinned: slate.pinned.iter().map(|pin| Pin { position: pin.position, item: row_of[&pin.item] }).collect(),
-            seen: Vec::new(),
-            seen_bloom: None,
+            // Whoever is no candidate is taken out of nothing.
+            seen: slate.seen.iter().filter_map(|row| row_of.get(row).copied()).collect(),
+            seen_bloom: slate.seen_bloom.clone(),
             attributes: slate.attributes.clone(),
         };
         Ok(Self { name: name.to_owned(), config: config.clone(), catalog, slates: vec![slate] })
@@ -153,6 +170,7 @@ impl Case {
                 signals: signals.iter().map(|s| (s.name.clone(), widened(s))).collect(),
                 storage: signals.iter().map(|s| (s.name.clone(), s.data.dtype().to_owned())).collect(),
                 columns: self.catalog.columns().iter().map(|c| (c.name.clone(), column_text(&c.data))).collect(),
+                ids: self.catalog.has_ids().then(|| ids(&self.catalog)),
             },
             slates: self.slates.iter().map(SlateText::of).collect(),
         };
@@ -185,11 +203,12 @@ impl Case {
         let mut catalog = Catalog::new();
         for (name, rows) in text.items.signals {
             let storage = text.items.storage.get(&name).map_or("f64", String::as_str);
-            let dim = rows.first().map_or(1, Vec::len);
-            if rows.iter().any(|row| row.len() != dim) {
+            let dim = rows.iter().flatten().next().map_or(1, Vec::len);
+            if rows.iter().flatten().any(|row| row.len() != dim) {
                 return Err(format(format!("rows of signal \"{name}\" differ in length")));
             }
-            let data = stored(&rows.concat(), storage)
+            let rows: Vec<f64> = rows.into_iter().flat_map(|row| row.unwrap_or(vec![f64::NAN; dim])).collect();
+            let data = stored(&rows, storage)
                 .ok_or_else(|| format(format!("storage \"{storage}\" is none of f16, f32, f64")))?;
             catalog.add_signal(Embedding::new(name, dim, data)).map_err(catalog_error)?;
         }
@@ -197,7 +216,14 @@ impl Case {
             let data = column(&values).ok_or_else(|| format(format!("column \"{name}\" mixes types")))?;
             catalog.add_column(Column { name, data }).map_err(catalog_error)?;
         }
-        let slates = text.slates.into_iter().map(SlateText::into_slate).collect();
+        if let Some(ids) = text.items.ids {
+            catalog.set_ids(ids).map_err(catalog_error)?;
+        }
+        let slates = text.slates.into_iter().map(|slate| {
+            let id = slate.slate_id.clone();
+            slate.into_slate().map_err(|reason| format(format!("slate \"{id}\": {reason}")))
+        });
+        let slates = slates.collect::<Result<_, _>>()?;
         Ok(Self { name: text.name, config, catalog, slates })
     }
 }
@@ -212,34 +238,45 @@ impl SlateText {
             attributes: slate.attributes.iter().map(|(k, v)| (k.clone(), value_text(v))).collect(),
             recent: slate.recent.clone(),
             pinned: slate.pinned.iter().map(pin).collect(),
+            seen: slate.seen.clone(),
+            seen_bloom: slate.seen_bloom.as_ref().map(|filter| BASE64.encode(filter.to_bytes())),
         }
     }
 
-    fn into_slate(self) -> Slate {
+    fn into_slate(self) -> Result<Slate, String> {
         let pin = |pin| match pin {
             PinText::Named { position, item } | PinText::Pair(position, item) => Pin { position, item },
         };
-        Slate {
+        let filter = |text| {
+            let bytes = BASE64.decode(text).map_err(|e| e.to_string())?;
+            BloomFilter::from_bytes(&bytes).map(Arc::new).map_err(|e| e.to_string())
+        };
+        Ok(Slate {
             id: self.slate_id,
             candidates: self.candidates,
             scores: self.scores,
             recent: self.recent,
             pinned: self.pinned.into_iter().map(pin).collect(),
-            seen: Vec::new(),
-            seen_bloom: None,
+            seen: self.seen,
+            seen_bloom: self.seen_bloom.map(filter).transpose()?,
             attributes: self.attributes.iter().map(|(k, v)| (k.clone(), value(v))).collect(),
-        }
+        })
     }
 }
 
+fn ids(catalog: &Catalog) -> Vec<String> {
+    (0..catalog.n_items()).map(|row| catalog.id_of(row as u32).into_owned()).collect()
+}
+
 /// Rows as numbers that hold every stored value exactly.
-fn widened(signal: &Embedding) -> Vec<Vec<f64>> {
+fn widened(signal: &Embedding) -> Vec<Option<Vec<f64>>> {
     let all: Vec<f64> = match &signal.data {
         EmbeddingData::F16(v) => v.iter().map(|x| x.to_f64()).collect(),
         EmbeddingData::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
         EmbeddingData::F64(v) => v.clone(),
     };
-    all.chunks_exact(signal.dim).map(<[f64]>::to_vec).collect()
+    let rows = all.chunks_exact(signal.dim).zip(0..);
+    rows.map(|(values, row)| (!signal.is_missing(row)).then(|| values.to_vec())).collect()
 }
 
 fn stored(values: &[f64], storage: &str) -> Option<EmbeddingData> {
@@ -262,7 +299,8 @@ fn embedding_rows(signal: &Embedding, rows: &[u32]) -> Embedding {
         EmbeddingData::F32(v) => EmbeddingData::F32(picked(v, rows, dim)),
         EmbeddingData::F64(v) => EmbeddingData::F64(picked(v, rows, dim)),
     };
-    Embedding::new(&signal.name, dim, data)
+    let missing = (0..).zip(rows).filter(|(_, row)| signal.is_missing(**row)).map(|(i, _)| i).collect();
+    Embedding { missing, ..Embedding::new(&signal.name, dim, data) }
 }
 
 /// Some rows of a column.

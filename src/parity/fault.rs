@@ -91,6 +91,22 @@ pub enum Fault {
         /// The mark found.
         found: bool,
     },
+    /// Not as many candidates taken out as filters take out.
+    #[error("filters are said to take out {found} candidates, they take out {expected}")]
+    FilteredCount {
+        /// Candidates taken out, as claimed.
+        found: u32,
+        /// Candidates that filters take out.
+        expected: u32,
+    },
+    /// A candidate that a filter takes out.
+    #[error("position {position}: candidate {candidate} was taken out by a filter")]
+    Filtered {
+        /// Where.
+        position: usize,
+        /// The candidate.
+        candidate: u32,
+    },
     /// Not a candidate.
     #[error("position {position}: candidate {candidate} does not exist, the slate has {n_candidates}")]
     OutOfRange {
@@ -177,8 +193,9 @@ impl Fault {
     /// Where it shows; none for faults of the slate as a whole.
     pub fn position(&self) -> Option<usize> {
         match *self {
-            Self::Length { .. } | Self::Short { .. } => None,
-            Self::OutOfRange { position, .. }
+            Self::Length { .. } | Self::Short { .. } | Self::FilteredCount { .. } => None,
+            Self::Filtered { position, .. }
+            | Self::OutOfRange { position, .. }
             | Self::Repeated { position, .. }
             | Self::WrongItem { position, .. }
             | Self::PinBroken { position, .. }

@@ -5,8 +5,8 @@
 //! can take seconds for each, while everything else is free to differ from recipe to recipe.
 
 use crate::config::{
-    Adjust, Balance, Cap, Config, Coupling, Horizon, Kernel, Loading, Metric, OnMissing, Relevance, Scalar, Scope,
-    SemanticId, Signal, Spacing, Spectral, Strategy, Transform, Window,
+    Adjust, Balance, Cap, Config, Coupling, Filter, FilterRule, Horizon, Kernel, Loading, Metric, OnMissing, Relevance,
+    Scalar, Scope, SemanticId, Signal, Spacing, Spectral, Strategy, Transform, Window,
 };
 use crate::parity::random::Random;
 use crate::parity::recipe::{Cloud, Items, Recipe, Request, Scores, Storage};
@@ -89,10 +89,20 @@ pub fn recipe_of(seed: u64, index: u64, limits: &Limits, n_slates: usize) -> Rec
     let is_long = limits.long_one_in > 0 && random.one_in(limits.long_one_in);
     let growth = if is_long { 4 } else { 1 };
     let n_candidates = growth * limits.candidates;
-    let items = items(&mut random, n_candidates + 10, shape);
-    let config = config(&mut random, growth * limits.slate_size, shape, items.dims.len());
+    let mut items = items(&mut random, n_candidates + 10, shape);
+    let mut config = config(&mut random, growth * limits.slate_size, shape, items.dims.len());
+    // A stream of its own: what filters take out changes nothing else of a recipe.
+    let mut filters = Random::of(!seed, index);
+    add_filters(&mut filters, &mut config);
+    add_missing(&mut filters, &mut config, &mut items);
     let seed = random.next_u64();
-    let requests = (0..n_slates).map(|_| request(&mut random, n_candidates, limits)).collect();
+    let requests = (0..n_slates)
+        .map(|_| Request {
+            n_seen: filters.pick(&[0, 0, 3, 30]),
+            n_in_bloom: config.filter.seen_bloom.as_ref().and_then(|_| filters.pick(&[None, Some(2), Some(40)])),
+            ..request(&mut random, n_candidates, limits)
+        })
+        .collect();
     Recipe { seed, items, requests, config }
 }
 
@@ -111,13 +121,23 @@ fn items(random: &mut Random, n_items: usize, shape: Shape) -> Items {
     let dims = (0..n_signals).map(|_| random.pick(&[1, 2, 3, 8, 17, 32, 33, 65, 130])).collect();
     let storage = if shape.is_half { Storage::F16 } else { random.pick(&[Storage::F32, Storage::F64]) };
     let n_distinct = if random.one_in(3) { 1 + random.below(n_items) } else { n_items };
-    Items { n_items, n_distinct, cloud, dims, length: random.pick(&[1.0, 1.0, 1.0, 3.0, 0.05]), storage }
+    Items {
+        n_items,
+        n_distinct,
+        cloud,
+        dims,
+        length: random.pick(&[1.0, 1.0, 1.0, 3.0, 0.05]),
+        storage,
+        missing_one_in: 0,
+    }
 }
 
 fn request(random: &mut Random, n_candidates: usize, limits: &Limits) -> Request {
     let n_candidates = if random.one_in(8) { random.below(4) } else { random.below(n_candidates + 1) };
     Request {
         n_candidates,
+        n_seen: 0,
+        n_in_bloom: None,
         n_recent: match random.below(3) {
             0 => 0,
             1 => random.below(4),
@@ -216,6 +236,47 @@ fn spectral(random: &mut Random, shape: Shape) -> Spectral {
             random.pick(&[0.1, 0.03, 0.3])
         },
         iterations: random.pick(&[2, 2, 2, 1, 3, 6]),
+    }
+}
+
+fn add_filters(random: &mut Random, config: &mut Config) {
+    if !random.one_in(3) {
+        return;
+    }
+    let rule = |random: &mut Random| {
+        let (column, values) = random.pick(&[
+            ("flag", vec![]),
+            ("class", vec![Scalar::Int(2), Scalar::Int(3)]),
+            ("author", vec![Scalar::Text("ada".to_owned()), Scalar::Text("bo".to_owned())]),
+            ("freshness", vec![Scalar::Float(0.5)]),
+        ]);
+        let at_home = random.one_in(2).then(|| ("surface".to_owned(), Scalar::Text("home".to_owned())));
+        let on_missing = random.pick(&[OnMissing::Zero, OnMissing::Zero, OnMissing::Drop]);
+        FilterRule { column: column.to_owned(), values, on_missing, when: at_home.into_iter().collect() }
+    };
+    config.filter = Filter {
+        recent: random.one_in(2),
+        seen: !random.one_in(4),
+        seen_bloom: random.one_in(2).then(|| "bloom".to_owned()),
+        drop: (0..random.below(3)).map(|_| rule(random)).collect(),
+        keep: (0..random.below(2)).map(|_| rule(random)).collect(),
+    };
+}
+
+/// Items without what a term needs, and terms that do without.
+fn add_missing(random: &mut Random, config: &mut Config, items: &mut Items) {
+    if !random.one_in(4) {
+        return;
+    }
+    let on_missing = |random: &mut Random| random.pick(&[OnMissing::Zero, OnMissing::Drop]);
+    if !config.signals.is_empty() {
+        items.missing_one_in = random.pick(&[0, 2, 7]);
+        config.signals.iter_mut().for_each(|signal| signal.on_missing = on_missing(random));
+    }
+    config.spacing.iter_mut().for_each(|rule| rule.on_missing = Some(on_missing(random)));
+    config.cap.iter_mut().for_each(|cap| cap.on_missing = on_missing(random));
+    if let Some(rule) = &mut config.semantic_id {
+        rule.on_missing = on_missing(random);
     }
 }
 

@@ -112,7 +112,7 @@ pub fn follow(
 ) -> Result<(Compared, Option<Departure>), GpuError> {
     let mut beside = Beside::new(problem, slate);
     let mut departure = None;
-    let mut before = Phase::Recents;
+    let mut before = Phase::Eligibility;
     engine.trace_with(slate, |snapshot| {
         let phase = std::mem::replace(&mut before, snapshot.phase);
         match check(&mut beside, phase, &snapshot) {
@@ -132,6 +132,7 @@ fn check(beside: &mut Beside, phase: Phase, snapshot: &Snapshot) -> Result<(), D
     let eigenvalues: Vec<f64> = snapshot.eigenvalues.iter().copied().map(f64::from).collect();
     let entry = |slot: usize, k: usize| snapshot.basis[slot * n_spectra + k];
     match phase {
+        Phase::Eligibility if snapshot.phase != phase => beside.check_eligibility(|rank| snapshot.is_gone[rank]),
         Phase::Begin if snapshot.phase != Phase::Done => {
             beside.check_window(&snapshot.slot_items, &snapshot.slot_placed_at, snapshot.is_active)
         }

@@ -3,9 +3,11 @@
 //! A [`Recipe`] is small and printable; [`Recipe::build`] makes catalog and slates from it, always the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use half::f16;
 
+use crate::bloom::{BloomFilter, hash_of};
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
 use crate::config::{Config, Transform};
 use crate::parity::case::Case;
@@ -57,13 +59,15 @@ pub struct Items {
     pub length: f64,
     /// Precision of the rows.
     pub storage: Storage,
+    /// One item in so many has no embedding; 0: none.
+    pub missing_one_in: usize,
 }
 
 impl Items {
     /// Items without exact copies, of rows as long as normal numbers make them.
     pub fn new(n_items: usize, cloud: Cloud, dims: Vec<usize>, storage: Storage) -> Self {
         let length = (dims.iter().copied().max().unwrap_or(1) as f64).sqrt();
-        Self { n_items, n_distinct: n_items, cloud, dims, length, storage }
+        Self { n_items, n_distinct: n_items, cloud, dims, length, storage, missing_one_in: 0 }
     }
 }
 
@@ -89,6 +93,10 @@ pub struct Request {
     pub n_recent: usize,
     /// Pinned items.
     pub n_pins: usize,
+    /// Items already seen, listed.
+    pub n_seen: usize,
+    /// Items already seen, in a Bloom filter; none: no filter.
+    pub n_in_bloom: Option<usize>,
     /// How scores are spread.
     pub scores: Scores,
     /// What scores are multiplied by.
@@ -98,7 +106,7 @@ pub struct Request {
 impl Request {
     /// A slate of that many candidates with scores about 1, all different.
     pub fn new(n_candidates: usize, n_recent: usize, n_pins: usize) -> Self {
-        Self { n_candidates, n_recent, n_pins, scores: Scores::Spread, score_scale: 1.0 }
+        Self { n_candidates, n_recent, n_pins, n_seen: 0, n_in_bloom: None, scores: Scores::Spread, score_scale: 1.0 }
     }
 }
 
@@ -122,14 +130,19 @@ impl Recipe {
     /// Rows that the storage cannot hold, or an impossible shape.
     pub fn build(&self) -> Result<Case, CatalogError> {
         let mut random = Random(self.seed);
-        let Items { n_items, n_distinct, cloud, dims, length, storage } = &self.items;
+        let Items { n_items, n_distinct, cloud, dims, length, storage, missing_one_in } = &self.items;
         let n_distinct = (*n_distinct).clamp(1, (*n_items).max(1));
         let mut catalog = Catalog::new();
         for (s, &dim) in dims.iter().enumerate() {
             let scale = length / (dim as f64).sqrt();
             let mut rows = rows(&mut random, n_distinct.min(*n_items), dim, *cloud);
             rows.iter_mut().for_each(|x| *x *= scale);
-            let rows: Vec<f64> = rows.into_iter().cycle().take(n_items * dim).collect();
+            let mut rows: Vec<f64> = rows.into_iter().cycle().take(n_items * dim).collect();
+            if *missing_one_in > 0 {
+                // The signals lack different items; copies lack what the first lacks.
+                let lacks = |row: usize| (row % n_distinct + s).is_multiple_of(*missing_one_in);
+                (0..*n_items).filter(|&row| lacks(row)).for_each(|row| rows[row * dim..][..dim].fill(f64::NAN));
+            }
             catalog.add_signal(embedding(&format!("s{s}"), dim, &rows, *storage))?;
         }
         add_columns(&mut catalog, &mut random, *n_items, n_distinct)?;
@@ -216,6 +229,13 @@ fn repeated<T: Clone>(values: Vec<T>, n: usize) -> Vec<T> {
     values.into_iter().cycle().take(n).collect()
 }
 
+/// A filter that holds these rows, known by their numbers, and by mistake one in twenty of the others.
+fn bloom(rows: &[u32]) -> Arc<BloomFilter> {
+    let mut filter = BloomFilter::with_capacity(rows.len(), 0.05).unwrap_or_default();
+    rows.iter().for_each(|row| filter.insert(hash_of(&row.to_string())));
+    Arc::new(filter)
+}
+
 fn slate(random: &mut Random, index: usize, request: &Request, n_items: usize, config: &Config) -> Slate {
     let n = request.n_candidates.min(n_items);
     let candidates = random.distinct(n, n_items);
@@ -237,7 +257,10 @@ fn slate(random: &mut Random, index: usize, request: &Request, n_items: usize, c
     let pinned = pinned.map(|(c, position)| Pin { position, item: candidates[c as usize] }).collect();
     // Any item, candidates included: what was shown before may come up again.
     let recent = (0..request.n_recent).map(|_| random.below(n_items) as u32).collect();
+    let any = |random: &mut Random, n: usize| (0..n).map(|_| random.below(n_items) as u32).collect::<Vec<u32>>();
+    let seen = any(random, request.n_seen);
+    let seen_bloom = request.n_in_bloom.map(|n| bloom(&any(random, n)));
     let surface = if index.is_multiple_of(2) { "home" } else { "search" };
     let attributes = BTreeMap::from([("surface".to_owned(), Value::Text(surface.to_owned()))]);
-    Slate { id: index.to_string(), candidates, scores, recent, pinned, seen: Vec::new(), seen_bloom: None, attributes }
+    Slate { id: index.to_string(), candidates, scores, recent, pinned, seen, seen_bloom, attributes }
 }

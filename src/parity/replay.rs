@@ -27,7 +27,8 @@ pub fn bound(utility: f64) -> f64 {
 /// A ranked slate beside the reference.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Replay {
-    /// Every position that could be replayed: up to the first pick that is no candidate or stands there already.
+    /// Every position that could be replayed: up to the first pick that is no candidate, was taken out by a filter, or stands
+    /// there already.
     pub positions: Vec<ReplayedPosition>,
     /// All that is wrong, in order of position; faults of the slate as a whole come first.
     pub faults: Vec<Fault>,
@@ -66,7 +67,10 @@ impl Replay {
 /// Replays the picks of `ranked` on the reference and says where it stands.
 pub fn replay<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate, ranked: &RankedSlate) -> Replay {
     let slate_size = problem.config.slate_size;
-    let (found, expected) = (ranked.placements.len(), slate.n_positions(slate_size));
+    let mut reference = Reference::new(problem, slate);
+    let n_filtered = reference.run.n_filtered();
+    let expected = slate_size.min(slate.n_candidates() - n_filtered as usize);
+    let found = ranked.placements.len();
     let mut replay = Replay::default();
     if found != expected {
         replay.faults.push(Fault::Length { found, expected });
@@ -74,13 +78,15 @@ pub fn replay<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate, ranked: &R
     if ranked.is_short != (expected < slate_size) {
         replay.faults.push(Fault::Short { found: ranked.is_short });
     }
+    if ranked.n_filtered != n_filtered {
+        replay.faults.push(Fault::FilteredCount { found: ranked.n_filtered, expected: n_filtered });
+    }
     let n_candidates = slate.n_candidates();
     let mut rank_of = vec![0; n_candidates];
     for (rank, &candidate) in slate.candidate.iter().enumerate() {
         rank_of[candidate as usize] = rank;
     }
     let mut first_position = vec![None; n_candidates];
-    let mut reference = Reference::new(problem, slate);
     for (position, placement) in ranked.placements.iter().enumerate() {
         let candidate = placement.candidate;
         let Some(&rank) = rank_of.get(candidate as usize) else {
@@ -89,6 +95,10 @@ pub fn replay<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate, ranked: &R
         };
         if let Some(first) = first_position[candidate as usize].replace(position) {
             replay.faults.push(Fault::Repeated { position, candidate, first });
+            break;
+        }
+        if reference.run.is_gone(rank) {
+            replay.faults.push(Fault::Filtered { position, candidate });
             break;
         }
         if placement.item != slate.rows[rank] {
@@ -105,7 +115,7 @@ struct Reference<'a> {
     problem: &'a Problem<'a>,
     slate: &'a PreparedSlate,
     run: Run<'a, f64>,
-    /// By rank: placed, or kept back by a pin.
+    /// By rank: placed, taken out by a filter, or kept back by a pin.
     is_out: Vec<bool>,
 }
 
@@ -113,7 +123,7 @@ impl<'a> Reference<'a> {
     fn new(problem: &'a Problem<'a>, slate: &'a PreparedSlate) -> Self {
         let mut run = Run::new(problem, true);
         run.begin(slate);
-        let mut is_out = vec![false; slate.n_candidates()];
+        let mut is_out: Vec<bool> = (0..slate.n_candidates()).map(|rank| run.is_gone(rank)).collect();
         for &(_, rank) in &slate.pins {
             is_out[rank as usize] = true;
         }

@@ -135,10 +135,13 @@ type Count = fn(&Case) -> usize;
 type DropOne = fn(&mut Case, usize);
 
 /// What a case consists of, and how one of them goes.
-const PARTS: [(Count, DropOne); 6] = [
+const PARTS: [(Count, DropOne); 9] = [
     (|case| case.slates[0].candidates.len(), drop_candidate),
     (|case| case.slates[0].recent.len(), |case, i| _ = case.slates[0].recent.remove(i)),
     (|case| case.slates[0].pinned.len(), |case, i| _ = case.slates[0].pinned.remove(i)),
+    (|case| case.slates[0].seen.len(), |case, i| _ = case.slates[0].seen.remove(i)),
+    (|case| case.config.filter.drop.len(), |case, i| _ = case.config.filter.drop.remove(i)),
+    (|case| case.config.filter.keep.len(), |case, i| _ = case.config.filter.keep.remove(i)),
     (|case| case.config.spacing.len(), |case, i| _ = case.config.spacing.remove(i)),
     (|case| case.config.cap.len(), |case, i| _ = case.config.cap.remove(i)),
     (|case| case.config.signals.len(), |case, i| _ = case.config.signals.remove(i)),
@@ -147,7 +150,7 @@ const PARTS: [(Count, DropOne); 6] = [
 type Simplification = fn(&mut Config, &mut Slate);
 
 /// Size of the window and number of spectra stay: for every other a GPU driver would compile the kernel anew.
-const SIMPLIFICATIONS: [Simplification; 15] = [
+const SIMPLIFICATIONS: [Simplification; 17] = [
     |config, _| config.strategy = Strategy::Relevance,
     |config, _| config.semantic_id = None,
     |config, _| config.balance = Balance::default(),
@@ -166,6 +169,8 @@ const SIMPLIFICATIONS: [Simplification; 15] = [
             rule.confidence = None;
         }
     },
+    |config, _| config.filter.recent = false,
+    |config, slate| (config.filter.seen_bloom, slate.seen_bloom) = (None, None),
     |_, slate| slate.attributes.clear(),
     |_, slate| {
         for score in &mut slate.scores {
@@ -196,10 +201,15 @@ fn halved(case: &Case, index: usize) -> Option<Case> {
             EmbeddingData::F32(v) => EmbeddingData::F32(cut(v, dim, kept)),
             EmbeddingData::F64(v) => EmbeddingData::F64(cut(v, dim, kept)),
         };
-        catalog.add_signal(Embedding::new(&signal.name, kept, data)).ok()?;
+        let missing = signal.missing.clone();
+        catalog.add_signal(Embedding { missing, ..Embedding::new(&signal.name, kept, data) }).ok()?;
     }
     for column in case.catalog.columns() {
         catalog.add_column(column.clone()).ok()?;
+    }
+    if case.catalog.has_ids() {
+        let ids = (0..case.catalog.n_items() as u32).map(|row| case.catalog.id_of(row).into_owned());
+        catalog.set_ids(ids.collect()).ok()?;
     }
     Some(Case { catalog, ..case.clone() })
 }

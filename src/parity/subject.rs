@@ -118,6 +118,7 @@ fn follow<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate) -> Result<(), 
     let mut beside = Beside::new(problem, slate);
     let mut run = Run::<f32>::new(problem, true);
     run.begin(slate);
+    beside.check_eligibility(|rank| run.is_gone(rank))?;
     for position in 0..slate.n_positions(problem.config.slate_size) {
         run.begin_position();
         let window = &run.slots().window;

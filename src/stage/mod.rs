@@ -2,6 +2,7 @@
 //! and has a WGSL twin of the same name in `shaders/`.
 
 pub mod eigensolve;
+pub mod eligibility;
 pub mod exposure;
 pub mod penalty;
 pub mod select;

@@ -1,9 +1,13 @@
 //! The definition (SPEC 2 to 6) once more, as plainly as it can be said: dense matrices, everything from scratch at
 //! every position, every candidate scored. Nothing of the engines is used, only what goes in.
 
+use std::collections::BTreeMap;
+
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
-use spectrank::catalog::{Catalog, ColumnData, Embedding, EmbeddingData};
-use spectrank::config::{Config, Coupling, Horizon, Kernel, Loading, Metric, Scope, Spectral, Transform};
+use spectrank::catalog::{Catalog, ColumnData, Embedding, EmbeddingData, Value};
+use spectrank::config::{
+    Config, Coupling, Horizon, Kernel, Loading, Metric, OnMissing, Scalar, Scope, Spectral, Transform,
+};
 use spectrank::slate::Slate;
 
 /// A candidate's terms at one position.
@@ -56,7 +60,65 @@ impl<'a> Oracle<'a> {
     }
 
     pub fn n_positions(&self) -> usize {
-        self.config.slate_size.min(self.base.len())
+        self.config.slate_size.min(self.base.len() - self.n_filtered())
+    }
+
+    pub fn n_filtered(&self) -> usize {
+        (0..self.base.len()).filter(|&c| !self.is_eligible(c)).count()
+    }
+
+    /// Whether a candidate is ranked at all, one reason after the other.
+    fn is_eligible(&self, c: usize) -> bool {
+        let (config, row) = (self.config, self.slate.candidates[c] as usize);
+        let column = |name: &str| &self.catalog.column(name).unwrap().data;
+        let is_null = |name: &str| column(name).value(row) == Value::Null;
+        let applies = |when: &BTreeMap<String, Scalar>| {
+            when.iter().all(|(name, wanted)| self.slate.attributes.get(name).is_some_and(|v| wanted.matches(v)))
+        };
+        let filter = &config.filter;
+        for (rules, is_keep) in [(&filter.drop, false), (&filter.keep, true)] {
+            for rule in rules {
+                if is_null(&rule.column) && rule.on_missing == OnMissing::Drop {
+                    return false;
+                }
+                let value = column(&rule.column).value(row);
+                let is_match = if rule.values.is_empty() {
+                    value == Value::Bool(true)
+                } else {
+                    rule.values.iter().any(|v| v.matches(&value))
+                };
+                if applies(&rule.when) && is_match != is_keep {
+                    return false;
+                }
+            }
+        }
+        let lacks_embedding = |signal: &spectrank::config::Signal| {
+            signal.weight > 0.0
+                && signal.on_missing == OnMissing::Drop
+                && self.catalog.signal(&signal.name).unwrap().missing.contains(&(row as u32))
+        };
+        let lacks_class = |rule: &spectrank::config::Spacing| {
+            let confidence = rule.confidence.as_deref().is_some_and(is_null);
+            let is_member = rule.values.iter().any(|v| v.matches(&column(&rule.column).value(row)));
+            rule.on_missing == Some(OnMissing::Drop) && (is_null(&rule.column) || (is_member && confidence))
+        };
+        let lacks_level = |rule: &spectrank::config::SemanticId| {
+            let ColumnData::Codes { width, codes } = column(&rule.column) else { panic!() };
+            let lacks = codes[row * width..(row + 1) * width].contains(&0);
+            rule.strength > 0.0 && rule.on_missing == OnMissing::Drop && lacks
+        };
+        let item = row as u32;
+        let is_seen = |filter: &std::sync::Arc<spectrank::bloom::BloomFilter>| {
+            // Parquet's own reading of the same bytes.
+            parquet::bloom_filter::Sbbf::new(&filter.to_bytes()).check(item.to_string().as_str())
+        };
+        !(config.signals.iter().any(lacks_embedding)
+            || config.spacing.iter().any(lacks_class)
+            || config.semantic_id.as_ref().is_some_and(lacks_level)
+            || config.cap.iter().any(|cap| cap.on_missing == OnMissing::Drop && is_null(&cap.column))
+            || (filter.recent && self.slate.recent.contains(&item))
+            || (filter.seen && self.slate.seen.contains(&item))
+            || (filter.seen_bloom.is_some() && self.slate.seen_bloom.as_ref().is_some_and(is_seen)))
     }
 
     /// The position after `picks` (candidates, first to last) have been placed.
@@ -64,7 +126,8 @@ impl<'a> Oracle<'a> {
         let n = self.base.len();
         let is_pinned = |c: usize| self.slate.pinned.iter().any(|pin| pin.item == self.slate.candidates[c]);
         let placed: Vec<usize> = (n..self.items.len()).chain(picks.iter().copied()).collect();
-        let free: Vec<usize> = self.by_rank.iter().copied().filter(|c| !picks.contains(c) && !is_pinned(*c)).collect();
+        let is_free = |c: &usize| !picks.contains(c) && !is_pinned(*c) && self.is_eligible(*c);
+        let free: Vec<usize> = self.by_rank.iter().copied().filter(is_free).collect();
         let behind = &placed[placed.len().saturating_sub(self.config.window.behind)..];
         let ahead: Vec<usize> = free.iter().copied().take(self.config.window.ahead).collect();
         let spectra = self.spectra(behind, &ahead, &placed);
@@ -88,7 +151,7 @@ impl<'a> Oracle<'a> {
             pins.push((pin.position as usize, candidate));
         }
         pins.sort_unstable();
-        pins.retain(|(_, candidate)| !picks.contains(candidate));
+        pins.retain(|(_, candidate)| !picks.contains(candidate) && self.is_eligible(*candidate));
         let due = pins.iter().find(|(position, _)| *position == picks.len());
         due.or(if is_pool_empty { pins.first() } else { None }).map(|&(_, candidate)| candidate)
     }
@@ -153,7 +216,7 @@ impl<'a> Oracle<'a> {
         for cap in &self.config.cap {
             let column = &self.catalog.column(&cap.column).unwrap().data;
             let value = |item: usize| column.value(self.items[item]);
-            if value(c) == spectrank::catalog::Value::Null {
+            if value(c) == Value::Null {
                 continue;
             }
             let same = placed.iter().rev().take(cap.window).filter(|&&j| value(j) == value(c)).count();

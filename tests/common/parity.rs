@@ -102,6 +102,8 @@ pub const NEAR_COPIES_AT_THE_DEFAULTS: Category = Category {
         recipe.config.spectral = defaults.spectral;
         recipe.config.window = defaults.window;
         recipe.config.signals.clear();
+        // Without a table of signals, no item may lack the first.
+        recipe.items.missing_one_in = 0;
     },
 };
 
@@ -112,6 +114,8 @@ pub const WIDE_WINDOWS: Category = Category {
     adapt: |recipe| {
         recipe.items.dims = vec![64];
         recipe.config.signals.clear();
+        // Without a table of signals, no item may lack the first.
+        recipe.items.missing_one_in = 0;
         recipe.items.cloud = Cloud::Clusters(20, 0.3);
         recipe.requests = vec![Request::new(120, 5, 1)];
         recipe.config.slate_size = 70;
@@ -135,5 +139,7 @@ pub const UNIT_LOADINGS_AND_LONG_HORIZONS_OF_SPREAD_ITEMS: Category = Category {
         recipe.items.cloud = Cloud::Gaussian;
         recipe.items.dims = vec![65];
         recipe.config.signals.clear();
+        // Without a table of signals, no item may lack the first.
+        recipe.items.missing_one_in = 0;
     },
 };

@@ -1,0 +1,136 @@
+//! Embedding columns.
+
+use half::f16;
+
+/// Row-major embedding values in the precision they were stored in.
+///
+/// Rows are never converted in place, so that every engine starts from the same numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EmbeddingData {
+    /// IEEE half precision, the usual storage of embedding tables.
+    F16(Vec<f16>),
+    /// Single precision.
+    F32(Vec<f32>),
+    /// Double precision. Engines that compute in f32 round once, on reading.
+    F64(Vec<f64>),
+}
+
+impl EmbeddingData {
+    /// Number of stored values (rows × dimension).
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F16(v) => v.len(),
+            Self::F32(v) => v.len(),
+            Self::F64(v) => v.len(),
+        }
+    }
+
+    /// True where no value is stored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Name of the stored type, as messages show it.
+    pub fn dtype(&self) -> &'static str {
+        match self {
+            Self::F16(_) => "f16",
+            Self::F32(_) => "f32",
+            Self::F64(_) => "f64",
+        }
+    }
+}
+
+/// One signal: an embedding per item, shape `[n_items, dim]`, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    /// Column (or tensor) name.
+    pub name: String,
+    /// Values per row.
+    pub dim: usize,
+    /// `n_items × dim` values.
+    pub data: EmbeddingData,
+    /// Rows of items without an embedding, ascending. Their values are zeros.
+    pub missing: Vec<u32>,
+}
+
+impl Embedding {
+    /// Builds a signal from `n_rows × dim` values. The caller guarantees that `dim` divides the length.
+    pub fn new(name: impl Into<String>, dim: usize, data: EmbeddingData) -> Self {
+        Self { name: name.into(), dim, data, missing: Vec::new() }
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.data.len().checked_div(self.dim).unwrap_or(0)
+    }
+
+    /// True where an item has no embedding.
+    pub fn is_missing(&self, row: u32) -> bool {
+        self.missing.binary_search(&row).is_ok()
+    }
+
+    /// Takes rows that are NaN throughout for items without an embedding, for arrays have no null: they become zeros and join
+    /// [`Self::missing`]. Returns the first row that is not finite in another way, with the position inside the row.
+    pub(super) fn take_missing_rows(&mut self) -> Option<(usize, usize)> {
+        let (dim, missing) = (self.dim, &mut self.missing);
+        let bad = match &mut self.data {
+            EmbeddingData::F16(v) => zero_nan_rows(v, dim, missing, |x| x.is_finite(), |x| x.is_nan()),
+            EmbeddingData::F32(v) => zero_nan_rows(v, dim, missing, |x| x.is_finite(), |x| x.is_nan()),
+            EmbeddingData::F64(v) => zero_nan_rows(v, dim, missing, |x| x.is_finite(), |x| x.is_nan()),
+        };
+        missing.sort_unstable();
+        missing.dedup();
+        bad
+    }
+
+    /// Squared Euclidean norm of a row, accumulated in f64.
+    pub fn squared_norm(&self, row: usize) -> f64 {
+        let range = row * self.dim..(row + 1) * self.dim;
+        match &self.data {
+            EmbeddingData::F16(v) => v[range].iter().map(|x| x.to_f64().powi(2)).sum(),
+            EmbeddingData::F32(v) => v[range].iter().map(|&x| f64::from(x).powi(2)).sum(),
+            EmbeddingData::F64(v) => v[range].iter().map(|x| x.powi(2)).sum(),
+        }
+    }
+}
+
+fn zero_nan_rows<T: Copy + num_traits::Zero>(
+    values: &mut [T],
+    dim: usize,
+    missing: &mut Vec<u32>,
+    is_finite: impl Fn(&T) -> bool,
+    is_nan: impl Fn(&T) -> bool,
+) -> Option<(usize, usize)> {
+    for (row, values) in values.chunks_exact_mut(dim.max(1)).enumerate() {
+        let Some(dimension) = values.iter().position(|x| !is_finite(x)) else { continue };
+        if !values.iter().all(&is_nan) {
+            return Some((row, dimension));
+        }
+        values.fill(T::zero());
+        missing.push(row as u32);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_nothing_but_nan_is_missing() {
+        let rows = vec![1.0, 2.0, f32::NAN, f32::NAN, 3.0, 4.0];
+        let mut signal = Embedding::new("x", 2, EmbeddingData::F32(rows));
+        assert_eq!(signal.take_missing_rows(), None);
+        assert_eq!(signal.missing, [1]);
+        assert_eq!(signal.data, EmbeddingData::F32(vec![1.0, 2.0, 0.0, 0.0, 3.0, 4.0]));
+    }
+
+    #[test]
+    fn a_row_with_a_nan_in_it_is_damaged() {
+        for row in [[f16::NAN, f16::ONE], [f16::ONE, f16::INFINITY], [f16::INFINITY, f16::INFINITY]] {
+            let mut signal = Embedding::new("x", 2, EmbeddingData::F16([[f16::ZERO; 2], row].concat()));
+            let (at_row, _) = signal.take_missing_rows().unwrap();
+            assert_eq!((at_row, signal.missing.len()), (1, 0));
+        }
+    }
+}
