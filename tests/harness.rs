@@ -28,11 +28,12 @@ spacing = [{ name = "s", column = "class", values = [1, 2], strength = 0.3, wind
 semantic_id = { column = "sid", strength = 0.3, window = 4 }
 balance = { strength = 0.3 }
 cap = [{ column = "author", max = 1, window = 3 }]
+filter = { seen_bloom = "bloom", drop = [{ column = "class", values = [3] }] }
 "#;
 
 /// Small, as a driver compiles the kernel anew for every fault; every penalty, equal copies and equal scores.
 fn case() -> Case {
-    let request = Request { scores: Scores::Steps, ..Request::new(40, 2, 1) };
+    let request = Request { scores: Scores::Steps, n_seen: 3, n_in_bloom: Some(4), ..Request::new(50, 2, 1) };
     let recipe = Recipe {
         seed: 3,
         items: Items { n_distinct: 25, ..Items::new(50, Cloud::Clusters(3, 0.6), vec![9], Storage::F32) },
@@ -56,7 +57,25 @@ struct Plant {
     stage: Stage,
 }
 
-const PLANTS: [Plant; 14] = [
+const PLANTS: [Plant; 17] = [
+    Plant {
+        name: "filter rules that nobody asks",
+        find: "if slate.active_filters != 0u && (item_word",
+        replace: "if slate.active_filters == 0u && (item_word",
+        stage: Stage::Eligibility,
+    },
+    Plant {
+        name: "the first of those excluded stays",
+        find: "var low = 0u;\n    var high = slate.n_excluded;",
+        replace: "var low = min(1u, slate.n_excluded);\n    var high = slate.n_excluded;",
+        stage: Stage::Eligibility,
+    },
+    Plant {
+        name: "another bit of a Bloom filter",
+        find: "let bit = 1u << ((hash_low * salts[i]) >> 27u);",
+        replace: "let bit = 1u << ((hash_low * salts[i]) >> 28u);",
+        stage: Stage::Eligibility,
+    },
     Plant {
         name: "a window that looks one item less ahead",
         find: "while n_ahead < params.ahead &&",

@@ -8,7 +8,8 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource};
-use spectrank::problem::{Problem, ProblemError};
+use spectrank::problem::{MissingCount, Problem, ProblemError};
+use spectrank::slate::{RankedSlate, Slate};
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::{Failure, terminal};
@@ -52,14 +53,46 @@ Examples:
 struct Summary {
     slates: u64,
     positions: u64,
-    /// Slates with fewer candidates than positions.
+    /// Slates with fewer candidates than positions, after filters.
     short_slates: u64,
+    /// The first of them, by id.
+    first_short: Option<String>,
+    /// Candidates that filters took out.
+    filtered_candidates: u64,
+    /// Items of the catalog that lack something, by the setting that needs it.
+    missing: Vec<MissingCount>,
     seconds: f64,
     /// Slates per second, reading and writing included.
     slates_per_s: f64,
     /// Slates per second of the engine alone.
     engine_slates_per_s: f64,
     engine: String,
+}
+
+impl Summary {
+    fn count(&mut self, slates: &[Slate], ranked: &[RankedSlate]) {
+        self.slates += slates.len() as u64;
+        for (slate, ranked) in slates.iter().zip(ranked) {
+            self.positions += ranked.placements.len() as u64;
+            self.filtered_candidates += u64::from(ranked.n_filtered);
+            if ranked.is_short {
+                self.short_slates += 1;
+                self.first_short.get_or_insert_with(|| slate.id.clone());
+            }
+        }
+    }
+
+    /// What was not ranked, for the summary line.
+    fn left_out(&self) -> String {
+        let mut text = String::new();
+        if self.filtered_candidates > 0 {
+            text += &format!(", {} candidates filtered", self.filtered_candidates);
+        }
+        if let Some(first) = &self.first_short {
+            text += &format!(", {} short of candidates (first: \"{}\")", self.short_slates, first.escape_debug());
+        }
+        text
+    }
 }
 
 /// Re-ranks every slate.
@@ -140,7 +173,7 @@ fn stream(
 ) -> Result<Summary, Stop> {
     let started = Instant::now();
     let mut in_engine = Duration::ZERO;
-    let mut summary = Summary::default();
+    let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
     while let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? {
         // A slate's problem does not know its file; the user should.
         let prepared = prepare(problem, &slates, &flags.slates)?;
@@ -149,9 +182,7 @@ fn stream(
         in_engine += before.elapsed();
         notices.tell(bar, engine.notice.take());
         sink.write(&slates, &ranked, problem.catalog)?;
-        summary.slates += slates.len() as u64;
-        summary.positions += ranked.iter().map(|r| r.placements.len() as u64).sum::<u64>();
-        summary.short_slates += ranked.iter().filter(|r| r.is_short).count() as u64;
+        summary.count(&slates, &ranked);
         bar.inc(slates.len() as u64);
     }
     summary.engine = engine.name();
@@ -169,14 +200,14 @@ fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
         }
         terminal::tell(format_args!("{text}"));
     } else if !flags.quiet {
-        let short = match summary.short_slates {
-            0 => String::new(),
-            n => format!(", {n} short of candidates"),
-        };
+        for missing in &summary.missing {
+            terminal::tell(format_args!("spectrank: {missing}"));
+        }
         terminal::tell(format_args!(
-            "{} slates, {} positions{short} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
+            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
             summary.slates,
             summary.positions,
+            summary.left_out(),
             summary.seconds,
             summary.slates_per_s,
             summary.engine_slates_per_s,

@@ -17,9 +17,11 @@ use super::error::GpuError;
 use super::kernel::{KernelKey, ShaderChecks};
 use super::plan::{DeviceLimits, Plan, PlanError};
 use super::planted::{Patch, Planted};
+use crate::bloom::{BloomFilter, hash_of};
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
 use crate::config::{
-    Balance, Cap, Config, Kernel, Metric, OnMissing, Scalar, SemanticId, Signal, Spacing, Spectral, Strategy,
+    Balance, Cap, Config, Filter, FilterRule, Kernel, Metric, OnMissing, Scalar, SemanticId, Signal, Spacing, Spectral,
+    Strategy,
 };
 use crate::parity;
 use crate::prepare::PreparedSlate;
@@ -170,7 +172,7 @@ fn config(of: &Config) -> Config {
             kernel: Kernel::Inverse,
             half_life: 1.0,
             on_missing: None,
-            when: BTreeMap::from([("surface".to_owned(), Scalar::Text("home".to_owned()))]),
+            when: at_home(),
         }],
         semantic_id: Some(SemanticId {
             column: "codes".to_owned(),
@@ -183,8 +185,22 @@ fn config(of: &Config) -> Config {
         }),
         balance: Balance { strength: 0.2 },
         cap: vec![Cap { column: "owner".to_owned(), max: 1, window: 3, on_missing: OnMissing::Zero }],
+        filter: Filter {
+            seen_bloom: Some("seen_bloom".to_owned()),
+            drop: vec![FilterRule {
+                column: "blocked".to_owned(),
+                values: Vec::new(),
+                on_missing: OnMissing::Zero,
+                when: at_home(),
+            }],
+            ..Filter::default()
+        },
         ..Config::default()
     }
+}
+
+fn at_home() -> BTreeMap<String, Scalar> {
+    BTreeMap::from([("surface".to_owned(), Scalar::Text("home".to_owned()))])
 }
 
 /// A number in −1..1 that depends on nothing but its index (SplitMix64).
@@ -216,6 +232,7 @@ fn catalog(n_items: usize, is_f16: bool) -> Result<Catalog, CatalogError> {
         ("class", ColumnData::Int((0..n_items).map(|i| Some((i % 3) as i64)).collect())),
         ("confidence", ColumnData::Float((0..n_items).map(|i| Some(0.5 + 0.4 * noise(i))).collect())),
         ("owner", ColumnData::Int((0..n_items).map(|i| (i % 11 > 0).then_some((i % 5) as i64)).collect())),
+        ("blocked", ColumnData::Bool((0..n_items).map(|i| Some(i % 16 == 5)).collect())),
         ("codes", ColumnData::Codes { width: 3, codes: (0..n_items).flat_map(codes).collect() }),
     ];
     for (name, data) in columns {
@@ -229,7 +246,7 @@ fn codes(item: usize) -> [u32; 3] {
     [1 + item % 2, 1 + item / 2 % 2, item / 4 % 3].map(|code| code as u32)
 }
 
-/// One that has everything, a short one, an empty one, and one with nothing but candidates.
+/// One that has everything, a short one, an empty one, and one with nothing but candidates and a history in a filter.
 fn slates(n_items: usize, slate_size: usize) -> [Slate; 4] {
     let slate = |id: usize, n: usize, n_recent: usize, surface: &str| Slate {
         id: id.to_string(),
@@ -244,7 +261,13 @@ fn slates(n_items: usize, slate_size: usize) -> [Slate; 4] {
     let mut first = slate(0, n_items * 7 / 8, 6, "home");
     let pins = [(2, 40), (slate_size - 1, 7)];
     first.pinned = pins.map(|(position, c)| Pin { position: position as u32, item: first.candidates[c] }).to_vec();
-    [first, slate(1, 5, 13, "home"), slate(2, 0, 3, "home"), slate(3, n_items * 5 / 8, 0, "search")]
+    first.seen = [11, 12].map(|c| first.candidates[c]).to_vec();
+    first.seen.sort_unstable();
+    let mut last = slate(3, n_items * 5 / 8, 0, "search");
+    let mut seen = BloomFilter::with_capacity(8, 0.01).unwrap_or_default();
+    last.candidates.iter().step_by(7).take(8).for_each(|row| seen.insert(hash_of(&row.to_string())));
+    last.seen_bloom = Some(Arc::new(seen));
+    [first, slate(1, 5, 13, "home"), slate(2, 0, 3, "home"), last]
 }
 
 #[cfg(test)]
@@ -279,7 +302,9 @@ mod tests {
             let ranked = CpuEngine::<f64>::new(&problem).rerank(&slates);
             let lengths: Vec<usize> = ranked.iter().map(|r| r.placements.len()).collect();
             let n = n_items(&config_of);
-            assert_eq!(lengths, [n * 3 / 4, 5, 0, n * 5 / 8]);
+            let n_filtered: Vec<usize> = ranked.iter().map(|r| r.n_filtered as usize).collect();
+            assert_eq!(lengths, [n * 3 / 4, 4, 0, n * 5 / 8 - n_filtered[3]]);
+            assert!(n_filtered[0] > 4 && n_filtered[1] == 1 && (6..=10).contains(&n_filtered[3]), "{n_filtered:?}");
             assert_eq!(ranked[0].placements[2].item, (40 * 37 % n) as u32);
             let n_with = |term: fn(&crate::slate::Placement) -> f64| {
                 ranked.iter().flat_map(|r| &r.placements).filter(|p| term(p).abs() > 1e-3).count()

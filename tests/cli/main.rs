@@ -8,6 +8,7 @@ mod data;
 #[path = "../inputs/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of the formats; each uses its own part")]
 mod files;
+mod filters;
 mod formats;
 mod gpu;
 mod parity;

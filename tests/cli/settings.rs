@@ -93,7 +93,7 @@ fn the_summary_is_one_line_and_quiet_is_quiet() {
     let command = Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &folder.path("out.csv"));
     let ran = command.clone().on_cpu().with(["--slate-size", "10"]).run().ok();
     assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1));
-    assert!(ran.stderr.starts_with("4 slates, 29 positions, 2 short of candidates in "), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("4 slates, 29 positions, 2 short of candidates (first: "), "{}", ran.stderr);
     assert!(ran.stderr.contains("slates/s") && ran.stderr.contains("CPU, f32"), "{}", ran.stderr);
     let ran = command.clone().with(["--quiet"]).run().ok();
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
