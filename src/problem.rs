@@ -1,7 +1,13 @@
 //! A configuration bound to a catalog: everything that depends on items alone, computed once.
 
-use std::collections::HashMap;
+mod penalties;
+mod shared;
 
+use std::sync::Arc;
+
+pub(crate) use penalties::numbered_column;
+
+use self::penalties::{bind_caps, bind_semantic_id, bind_spacing};
 use crate::catalog::{Catalog, Column, ColumnData, Embedding};
 use crate::config::{Config, MAX_DIM, Metric, Strategy};
 
@@ -114,14 +120,16 @@ pub struct BoundSignal<'a> {
     pub embedding: &'a Embedding,
     /// `√α_s / ‖x_si‖` (cosine, 0 for a zero row) or `√α_s` (dot), per item; in single precision, so that every engine
     /// has the same.
-    pub factors: Vec<f32>,
+    pub factors: Arc<[f32]>,
+    share: f64,
+    metric: Metric,
 }
 
 /// One spacing rule with every item's membership.
 #[derive(Debug)]
 pub struct BoundSpacing {
     /// Membership m of each item, confidence included.
-    pub membership: Vec<f64>,
+    pub membership: Arc<[f64]>,
     /// Kernel weight at distance d is `weights[d − 1]`.
     pub weights: Vec<f64>,
     /// Factor of the penalty.
@@ -147,7 +155,7 @@ pub struct BoundSemanticId<'a> {
 #[derive(Debug)]
 pub struct BoundCap {
     /// Value of each item; [`NO_VALUE`] where it is null and counts for nothing.
-    pub values: Vec<u32>,
+    pub values: Arc<[u32]>,
     /// Most items of one value.
     pub max: usize,
     /// Placed items counted beside the candidate.
@@ -167,7 +175,7 @@ pub struct Problem<'a> {
     /// Signals with positive weight.
     pub signals: Vec<BoundSignal<'a>>,
     /// Static part of the base score per item; empty where nothing adjusts.
-    pub adjustment: Vec<f64>,
+    pub adjustment: Arc<[f64]>,
     /// Spacing rules in configuration order.
     pub spacing: Vec<BoundSpacing>,
     /// Semantic-ID penalty, if configured with a strength above 0.
@@ -182,6 +190,19 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// Names the key, the column and, for bad values, the item.
     pub fn new(config: &'a Config, catalog: &'a Catalog) -> Result<Self, ProblemError> {
+        Self::bind(config, catalog, None)
+    }
+
+    /// Binds another configuration to the catalog of `like`. What comes out the same for every item (factors of signals,
+    /// memberships, adjustments, values of caps) is shared with `like`, not computed again.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn sharing(config: &'a Config, like: &Self) -> Result<Self, ProblemError> {
+        Self::bind(config, like.catalog, Some(like))
+    }
+
+    fn bind(config: &'a Config, catalog: &'a Catalog, like: Option<&Self>) -> Result<Self, ProblemError> {
         if !matches!(config.strategy, Strategy::Spectral | Strategy::Relevance) {
             return Err(ProblemError::StrategyMissing { strategy: format!("{:?}", config.strategy).to_lowercase() });
         }
@@ -191,11 +212,11 @@ impl<'a> Problem<'a> {
         Ok(Self {
             config,
             catalog,
-            signals: bind_signals(config, catalog)?,
-            adjustment: bind_adjustment(config, catalog)?,
-            spacing: bind_spacing(config, catalog)?,
+            signals: bind_signals(config, catalog, like)?,
+            adjustment: bind_adjustment(config, catalog, like)?,
+            spacing: bind_spacing(config, catalog, like)?,
             semantic_id: bind_semantic_id(config, catalog)?,
-            caps: bind_caps(config, catalog)?,
+            caps: bind_caps(config, catalog, like)?,
         })
     }
 
@@ -205,7 +226,11 @@ impl<'a> Problem<'a> {
     }
 }
 
-fn bind_signals<'a>(config: &Config, catalog: &'a Catalog) -> Result<Vec<BoundSignal<'a>>, ProblemError> {
+fn bind_signals<'a>(
+    config: &Config,
+    catalog: &'a Catalog,
+    like: Option<&Problem>,
+) -> Result<Vec<BoundSignal<'a>>, ProblemError> {
     let needs_none = config.strategy == Strategy::Relevance && config.balance.strength == 0.0;
     if needs_none {
         return Ok(Vec::new());
@@ -233,16 +258,18 @@ fn bind_signals<'a>(config: &Config, catalog: &'a Catalog) -> Result<Vec<BoundSi
     let total: f64 = chosen.iter().map(|(_, weight, _)| weight).sum();
     chosen
         .into_iter()
-        .map(|(embedding, weight, metric)| bind_signal(catalog, embedding, weight / total, metric))
+        .map(|(embedding, weight, metric)| {
+            let share = weight / total;
+            let factors = match like.and_then(|like| like.factors_of(embedding, share, metric)) {
+                Some(factors) => factors,
+                None => factors(catalog, embedding, share, metric)?,
+            };
+            Ok(BoundSignal { embedding, factors, share, metric })
+        })
         .collect()
 }
 
-fn bind_signal<'a>(
-    catalog: &Catalog,
-    embedding: &'a Embedding,
-    share: f64,
-    metric: Metric,
-) -> Result<BoundSignal<'a>, ProblemError> {
+fn factors(catalog: &Catalog, embedding: &Embedding, share: f64, metric: Metric) -> Result<Arc<[f32]>, ProblemError> {
     // Cosines divide the length out, but single precision must hold its square; dot products keep it, squared twice
     // over in the eigensolver.
     let (least, most) = match metric {
@@ -262,13 +289,15 @@ fn bind_signal<'a>(
             Metric::Cosine => 0.0,
         } as f32)
     };
-    let factors = (0..embedding.n_rows()).map(factor).collect::<Result<_, _>>()?;
-    Ok(BoundSignal { embedding, factors })
+    (0..embedding.n_rows()).map(factor).collect()
 }
 
-fn bind_adjustment(config: &Config, catalog: &Catalog) -> Result<Vec<f64>, ProblemError> {
+fn bind_adjustment(config: &Config, catalog: &Catalog, like: Option<&Problem>) -> Result<Arc<[f64]>, ProblemError> {
     if config.relevance.adjust.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Arc::default());
+    }
+    if let Some(shared) = like.and_then(|like| like.adjustment_of(&config.relevance.adjust)) {
+        return Ok(shared);
     }
     let mut sum = vec![0.0; catalog.n_items()];
     for (i, adjust) in config.relevance.adjust.iter().enumerate() {
@@ -278,88 +307,7 @@ fn bind_adjustment(config: &Config, catalog: &Catalog) -> Result<Vec<f64>, Probl
             *total += adjust.weight * number;
         }
     }
-    Ok(sum)
-}
-
-fn bind_spacing(config: &Config, catalog: &Catalog) -> Result<Vec<BoundSpacing>, ProblemError> {
-    let bind = |(i, rule): (usize, &crate::config::Spacing)| {
-        let column = column(catalog, &format!("spacing[{i}].column"), &rule.column)?;
-        if matches!(column.data, ColumnData::Codes { .. } | ColumnData::Unsupported { .. }) {
-            return Err(wrong_type(&format!("spacing[{i}].column"), column, "booleans, integers, numbers or text"));
-        }
-        let mut membership: Vec<f64> = (0..catalog.n_items())
-            .map(|row| {
-                let value = column.data.value(row);
-                f64::from(u8::from(rule.values.iter().any(|v| v.matches(&value))))
-            })
-            .collect();
-        if let Some(name) = &rule.confidence {
-            let key = format!("spacing[{i}].confidence");
-            for (row, (m, confidence)) in membership.iter_mut().zip(numbers(catalog, &key, name)?).enumerate() {
-                if confidence < 0.0 {
-                    let item = catalog.id_of(row as u32).into_owned();
-                    return Err(ProblemError::NegativeConfidence { key, column: name.clone(), item });
-                }
-                *m *= confidence;
-            }
-        }
-        let weights = rule.kernel.weights(rule.window, rule.half_life);
-        Ok(BoundSpacing { membership, weights, strength: rule.strength })
-    };
-    config.spacing.iter().enumerate().map(bind).collect()
-}
-
-fn bind_semantic_id<'a>(config: &Config, catalog: &'a Catalog) -> Result<Option<BoundSemanticId<'a>>, ProblemError> {
-    let Some(rule) = config.semantic_id.as_ref() else { return Ok(None) };
-    let key = "semantic_id.column";
-    let found = column(catalog, key, &rule.column)?;
-    let ColumnData::Codes { width, codes } = &found.data else {
-        return Err(wrong_type(key, found, "lists of integers"));
-    };
-    if rule.level_weights.len() > *width {
-        return Err(ProblemError::LevelWeights {
-            column: rule.column.clone(),
-            weights: rule.level_weights.len(),
-            levels: *width,
-        });
-    }
-    let level_weights =
-        if rule.level_weights.is_empty() { vec![1.0 / *width as f64; *width] } else { rule.level_weights.clone() };
-    let mut prefix_penalty = vec![0.0; width + 1];
-    for level in 0..*width {
-        prefix_penalty[level + 1] = prefix_penalty[level] + level_weights.get(level).copied().unwrap_or(0.0);
-    }
-    let weights = rule.kernel.weights(rule.window, rule.half_life);
-    let bound = BoundSemanticId { codes, n_levels: *width, prefix_penalty, weights, strength: rule.strength };
-    Ok((rule.strength > 0.0).then_some(bound))
-}
-
-fn bind_caps(config: &Config, catalog: &Catalog) -> Result<Vec<BoundCap>, ProblemError> {
-    let bind = |(i, cap): (usize, &crate::config::Cap)| {
-        let key = format!("cap[{i}].column");
-        let found = column(catalog, &key, &cap.column)?;
-        let values = match &found.data {
-            ColumnData::Bool(v) => numbered(v.iter().copied()),
-            ColumnData::Int(v) => numbered(v.iter().copied()),
-            ColumnData::Text(v) => numbered(v.iter().map(Option::as_deref)),
-            _ => return Err(wrong_type(&key, found, "booleans, integers or text")),
-        };
-        Ok(BoundCap { values, max: cap.max, window: cap.window })
-    };
-    config.cap.iter().enumerate().map(bind).collect()
-}
-
-/// Numbers distinct values in order of appearance.
-fn numbered<T: Eq + std::hash::Hash>(values: impl Iterator<Item = Option<T>>) -> Vec<u32> {
-    let mut number_of = HashMap::new();
-    values
-        .map(|value| {
-            value.map_or(NO_VALUE, |value| {
-                let next = number_of.len() as u32;
-                *number_of.entry(value).or_insert(next)
-            })
-        })
-        .collect()
+    Ok(sum.into())
 }
 
 fn column<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Column, ProblemError> {
