@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::request::{ALPHA, MeasureRequest};
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::config::{Config, MAX_SLATE_SIZE};
 use crate::metrics::{self, Better, FAMILIES, Similarities};
 use crate::prepare::{PreparedSlate, SlateError};
 use crate::problem::{NO_VALUE, Problem, ProblemError, numbered_column};
@@ -67,6 +67,8 @@ pub struct Reference {
     rank_of: Vec<u32>,
     /// Categories among the candidates.
     n_categories: usize,
+    /// Largest gains of α-nDCG, as many as a metric asks for.
+    best_gains: Vec<f64>,
 }
 
 impl<'a> Measure<'a> {
@@ -111,14 +113,25 @@ impl<'a> Measure<'a> {
         for (&candidate, rank) in prepared.candidate.iter().zip(0..) {
             rank_of[candidate as usize] = rank;
         }
-        let n_categories = self.categories.as_ref().map_or(0, |categories| {
-            let of = |row: &u32| categories[*row as usize];
-            let mut found: Vec<u32> = slate.candidates.iter().map(of).filter(|&c| c != NO_VALUE).collect();
-            found.sort_unstable();
-            found.dedup();
-            found.len()
-        });
-        Ok(Reference { prepared, rank_of, n_categories })
+        let mut reference = Reference { prepared, rank_of, ..Reference::default() };
+        if self.categories.is_some() {
+            let prepared = &reference.prepared;
+            let mut categories = self.categories_of(&prepared.rows[..prepared.n_candidates()]);
+            let candidates: Vec<(f64, u32)> = prepared.base.iter().copied().zip(categories.iter().copied()).collect();
+            reference.best_gains = metrics::best_gains(&candidates, ALPHA);
+            reference.best_gains.truncate(MAX_SLATE_SIZE);
+            reference.best_gains.shrink_to_fit();
+            categories.retain(|&category| category != NO_VALUE);
+            categories.sort_unstable();
+            categories.dedup();
+            reference.n_categories = categories.len();
+        }
+        Ok(reference)
+    }
+
+    fn categories_of(&self, rows: &[u32]) -> Vec<u32> {
+        let categories = self.categories.as_deref().unwrap_or_default();
+        rows.iter().map(|&row| categories.get(row as usize).copied().unwrap_or(NO_VALUE)).collect()
     }
 
     /// One value per metric; NaN where a metric has none.
@@ -128,12 +141,14 @@ impl<'a> Measure<'a> {
     pub fn judge(&self, reference: &Reference, ranked: &RankedSlate) -> Result<Vec<f64>, &'static str> {
         let ranks = ranks(reference, ranked)?;
         let prepared = &reference.prepared;
+        let rows: Vec<u32> = ranks.iter().map(|&rank| prepared.rows[rank]).collect();
         let view = View {
             measure: self,
             reference,
             n: ranks.len(),
             base: ranks.iter().map(|&rank| prepared.base[rank]).collect(),
-            rows: ranks.iter().map(|&rank| prepared.rows[rank]).collect(),
+            categories: self.categories_of(&rows),
+            rows,
             ranks,
         };
         let similarities = Similarities::new(&self.problem, &view.rows);
@@ -179,6 +194,7 @@ struct View<'a> {
     ranks: Vec<usize>,
     base: Vec<f64>,
     rows: Vec<u32>,
+    categories: Vec<u32>,
 }
 
 impl View<'_> {
@@ -195,11 +211,9 @@ impl View<'_> {
             Kind::Ild(window) => metrics::distance_to_before(n, window, between),
             Kind::LargestSimilarity(window) => metrics::largest_similarity(n, window, between),
             Kind::Vendi => metrics::vendi(n, between),
-            Kind::CategoryEntropy => metrics::category_entropy(&self.categories(&self.rows)),
-            Kind::CategoryCoverage => {
-                metrics::category_coverage(&self.categories(&self.rows), self.reference.n_categories)
-            }
-            Kind::CategoryGini => metrics::category_gini(&self.categories(&self.rows), self.reference.n_categories),
+            Kind::CategoryEntropy => metrics::category_entropy(&self.categories),
+            Kind::CategoryCoverage => metrics::category_coverage(&self.categories, self.reference.n_categories),
+            Kind::CategoryGini => metrics::category_gini(&self.categories, self.reference.n_categories),
             Kind::AlphaNdcg(k) => self.alpha_ndcg(k),
             Kind::SpacingViolations(rule) => self.membership(rule).map(|membership| {
                 let is_member: Vec<bool> = membership.iter().map(|&m| m > 0.0).collect();
@@ -214,17 +228,9 @@ impl View<'_> {
         }
     }
 
-    fn categories(&self, rows: &[u32]) -> Vec<u32> {
-        let categories = self.measure.categories.as_deref().unwrap_or_default();
-        rows.iter().map(|&row| categories.get(row as usize).copied().unwrap_or(NO_VALUE)).collect()
-    }
-
     fn alpha_ndcg(&self, k: usize) -> Option<f64> {
-        let prepared = &self.reference.prepared;
-        let slate: Vec<(f64, u32)> = self.base.iter().copied().zip(self.categories(&self.rows)).collect();
-        let rows = &prepared.rows[..prepared.n_candidates()];
-        let candidates: Vec<(f64, u32)> = prepared.base.iter().copied().zip(self.categories(rows)).collect();
-        metrics::alpha_ndcg(&slate, &candidates, ALPHA, k)
+        let slate: Vec<(f64, u32)> = self.base.iter().copied().zip(self.categories.iter().copied()).collect();
+        metrics::alpha_ndcg_of(&slate, &self.reference.best_gains, ALPHA, k)
     }
 
     /// Membership per position, where the rule applies.

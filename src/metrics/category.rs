@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use super::relevance::discounted;
 use crate::problem::NO_VALUE;
 
-/// How often each category stands in a slate, items without one left out.
-fn counts(slate: &[u32]) -> HashMap<u32, usize> {
-    let mut counts = HashMap::new();
-    for &category in slate.iter().filter(|&&category| category != NO_VALUE) {
-        *counts.entry(category).or_insert(0) += 1;
-    }
+/// How often each category stands in a slate, ascending; items without one are left out.
+fn counts(slate: &[u32]) -> Vec<usize> {
+    let mut sorted: Vec<u32> = slate.iter().copied().filter(|&category| category != NO_VALUE).collect();
+    sorted.sort_unstable();
+    let mut counts: Vec<usize> = sorted.chunk_by(|a, b| a == b).map(<[u32]>::len).collect();
+    counts.sort_unstable();
     counts
 }
 
@@ -24,9 +24,7 @@ fn counts(slate: &[u32]) -> HashMap<u32, usize> {
 ///
 /// Source: Shannon entropy, as used by Qin & Zhu, IJCAI 2013, among many.
 pub fn category_entropy(slate: &[u32]) -> Option<f64> {
-    let mut counts: Vec<usize> = counts(slate).into_values().collect();
-    // Sums of one slate must not depend on the order of a hash map.
-    counts.sort_unstable();
+    let counts = counts(slate);
     let n: usize = counts.iter().sum();
     (n > 0).then(|| {
         let share = |count: &usize| *count as f64 / n as f64;
@@ -49,8 +47,7 @@ pub fn category_coverage(slate: &[u32], n_categories: usize) -> Option<f64> {
 ///
 /// Source: Gini index of exposure (Fleder & Hosanagar, Management Science 2009), over the categories of one slate.
 pub fn category_gini(slate: &[u32], n_categories: usize) -> Option<f64> {
-    let mut counts: Vec<usize> = counts(slate).into_values().collect();
-    counts.sort_unstable();
+    let counts = counts(slate);
     let m = n_categories.max(counts.len());
     let n: usize = counts.iter().sum();
     // Categories without a position come first and add nothing.
@@ -70,11 +67,21 @@ pub fn category_gini(slate: &[u32], n_categories: usize) -> Option<f64> {
 ///
 /// Source: Clarke et al., SIGIR 2008, with the base score as graded relevance.
 pub fn alpha_ndcg(slate: &[(f64, u32)], candidates: &[(f64, u32)], alpha: f64, k: usize) -> Option<f64> {
+    alpha_ndcg_of(slate, &best_gains(candidates, alpha), alpha, k)
+}
+
+/// All gains that candidates allow, largest first.
+pub(crate) fn best_gains(candidates: &[(f64, u32)], alpha: f64) -> Vec<f64> {
     let mut sorted = candidates.to_vec();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut ideal = decayed_gains(&sorted, alpha);
-    ideal.sort_by(|a, b| b.total_cmp(a));
-    let best = discounted(ideal.into_iter().take(k.min(slate.len())));
+    let mut gains = decayed_gains(&sorted, alpha);
+    gains.sort_by(|a, b| b.total_cmp(a));
+    gains
+}
+
+/// α-nDCG@k with the [`best_gains`] of the candidates, which are the same whoever ranks them.
+pub(crate) fn alpha_ndcg_of(slate: &[(f64, u32)], best_gains: &[f64], alpha: f64, k: usize) -> Option<f64> {
+    let best = discounted(best_gains.iter().copied().take(k.min(slate.len())));
     (best > 0.0).then(|| discounted(decayed_gains(slate, alpha).into_iter().take(k)) / best)
 }
 

@@ -16,6 +16,7 @@ mod spacing;
 mod vendi;
 
 pub use category::{alpha_ndcg, category_coverage, category_entropy, category_gini};
+pub(crate) use category::{alpha_ndcg_of, best_gains};
 pub use distance::{distance_to_before, largest_similarity, least_distance, mean_distance};
 pub use list::{Better, FAMILIES, Family, judging, markdown};
 pub use order::{displacement, overlap};

@@ -1,5 +1,6 @@
 //! Similarities between the positions of a slate.
 
+use crate::catalog::EmbeddingData;
 use crate::problem::Problem;
 use crate::real::Real;
 
@@ -19,12 +20,20 @@ impl Similarities {
         let (n, dim) = (rows.len(), problem.dim());
         // The concatenation of SPEC 2.
         let mut scaled = Vec::with_capacity(n * dim);
+        let mut single: Vec<f32> = Vec::new();
         for &row in rows {
             for signal in &problem.signals {
-                let start = scaled.len();
-                f64::append_row(signal.embedding, row as usize, &mut scaled);
                 let factor = f64::from(signal.factors[row as usize]);
-                scaled[start..].iter_mut().for_each(|x| *x *= factor);
+                if let EmbeddingData::F64(_) = signal.embedding.data {
+                    let start = scaled.len();
+                    f64::append_row(signal.embedding, row as usize, &mut scaled);
+                    scaled[start..].iter_mut().for_each(|x| *x *= factor);
+                } else {
+                    // Exact as well, and processors widen f16 to f32 many at a time.
+                    single.clear();
+                    f32::append_row(signal.embedding, row as usize, &mut single);
+                    scaled.extend(single.iter().map(|&x| factor * f64::from(x)));
+                }
             }
         }
         let row = |position: usize| &scaled[position * dim..(position + 1) * dim];
@@ -50,7 +59,7 @@ mod tests {
     use approx::assert_relative_eq;
 
     use super::*;
-    use crate::catalog::{Catalog, Embedding, EmbeddingData};
+    use crate::catalog::{Catalog, Embedding};
     use crate::config::Config;
 
     #[test]
