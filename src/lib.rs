@@ -12,6 +12,7 @@
 //! Engine::rerank     slates → RankedSlate   per position:  window → window_similarity → eigensolve →
 //!                                           exposure → penalty → select
 //! io::create_output  rows  → file           one row per position
+//! evaluate::Measure  rows  → metrics       one measure for all; compare and tune are made of it
 //! parity::replay     any engine's picks, judged by the f64 reference; parity::Harness does so for whole runs
 //! ```
 //!
@@ -61,10 +62,12 @@
 
 pub mod bloom;
 pub mod catalog;
+pub mod compare;
 pub mod config;
 pub mod cpu;
 pub mod demo;
 pub mod engine;
+pub mod evaluate;
 pub mod gpu;
 pub mod io;
 pub mod metrics;
@@ -77,6 +80,7 @@ pub mod run;
 pub mod slate;
 pub mod stage;
 pub mod strategy;
+pub mod tune;
 
 /// Runs the README's example.
 #[cfg(doctest)]

@@ -2,13 +2,17 @@
 
 mod filter;
 mod missing;
+mod penalties;
+mod shared;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 pub use filter::BoundFilter;
-use missing::Missing;
 pub use missing::MissingCount;
+pub(crate) use penalties::numbered_column;
 
+use self::missing::Missing;
+use self::penalties::{bind_caps, bind_semantic_id, bind_spacing};
 use crate::catalog::{Catalog, Column, ColumnData, Embedding};
 use crate::config::{Config, MAX_DIM, Metric, OnMissing, Strategy};
 
@@ -143,14 +147,16 @@ pub struct BoundSignal<'a> {
     pub embedding: &'a Embedding,
     /// `√α_s / ‖x_si‖` (cosine, 0 for a zero row) or `√α_s` (dot), per item; in single precision, so that every engine
     /// has the same.
-    pub factors: Vec<f32>,
+    pub factors: Arc<[f32]>,
+    share: f64,
+    metric: Metric,
 }
 
 /// One spacing rule with every item's membership.
 #[derive(Debug)]
 pub struct BoundSpacing {
     /// Membership m of each item, confidence included.
-    pub membership: Vec<f64>,
+    pub membership: Arc<[f64]>,
     /// Kernel weight at distance d is `weights[d − 1]`.
     pub weights: Vec<f64>,
     /// Factor of the penalty.
@@ -176,7 +182,7 @@ pub struct BoundSemanticId<'a> {
 #[derive(Debug)]
 pub struct BoundCap {
     /// Value of each item; [`NO_VALUE`] where it is null and counts for nothing.
-    pub values: Vec<u32>,
+    pub values: Arc<[u32]>,
     /// Most items of one value.
     pub max: usize,
     /// Placed items counted beside the candidate.
@@ -196,7 +202,7 @@ pub struct Problem<'a> {
     /// Signals with positive weight.
     pub signals: Vec<BoundSignal<'a>>,
     /// Static part of the base score per item; empty where nothing adjusts.
-    pub adjustment: Vec<f64>,
+    pub adjustment: Arc<[f64]>,
     /// Spacing rules in configuration order.
     pub spacing: Vec<BoundSpacing>,
     /// Semantic-ID penalty, if configured with a strength above 0.
@@ -215,6 +221,19 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// Names the key, the column and, for bad values, the item.
     pub fn new(config: &'a Config, catalog: &'a Catalog) -> Result<Self, ProblemError> {
+        Self::bind(config, catalog, None)
+    }
+
+    /// Binds another configuration to the catalog of `like`. What comes out the same for every item (factors of signals,
+    /// memberships, adjustments, values of caps) is shared with `like`, not computed again.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn sharing(config: &'a Config, like: &Self) -> Result<Self, ProblemError> {
+        Self::bind(config, like.catalog, Some(like))
+    }
+
+    fn bind(config: &'a Config, catalog: &'a Catalog, like: Option<&Self>) -> Result<Self, ProblemError> {
         if !matches!(config.strategy, Strategy::Spectral | Strategy::Relevance) {
             return Err(ProblemError::StrategyMissing { strategy: format!("{:?}", config.strategy).to_lowercase() });
         }
@@ -222,13 +241,13 @@ impl<'a> Problem<'a> {
             return Err(ProblemError::TooManyItems { n_items: catalog.n_items() });
         }
         let mut missing = Missing::new(catalog);
-        let signals = bind_signals(config, catalog, &mut missing)?;
-        let adjustment = bind_adjustment(config, catalog, &mut missing)?;
-        let spacing = bind_spacing(config, catalog, &mut missing)?;
-        let semantic_id = bind_semantic_id(config, catalog, &mut missing)?;
-        let caps = bind_caps(config, catalog, &mut missing)?;
+        let signals = bind_signals(config, like, &mut missing)?;
+        let adjustment = bind_adjustment(config, like, &mut missing)?;
+        let spacing = bind_spacing(config, like, &mut missing)?;
+        let semantic_id = bind_semantic_id(config, &mut missing)?;
+        let caps = bind_caps(config, like, &mut missing)?;
         // Last: it takes out what the others found missing.
-        let filter = filter::bind(config, catalog, &mut missing)?;
+        let filter = filter::bind(config, like, &mut missing)?;
         let missing = missing.counts;
         Ok(Self { config, catalog, signals, adjustment, spacing, semantic_id, caps, filter, missing })
     }
@@ -241,25 +260,23 @@ impl<'a> Problem<'a> {
 
 fn bind_signals<'a>(
     config: &Config,
-    catalog: &'a Catalog,
-    missing: &mut Missing,
+    like: Option<&Problem>,
+    missing: &mut Missing<'a>,
 ) -> Result<Vec<BoundSignal<'a>>, ProblemError> {
+    let catalog = missing.catalog;
     let needs_none = config.strategy == Strategy::Relevance && config.balance.strength == 0.0;
-    let mut note = |key: &str, embedding: &Embedding, on_missing| {
-        missing.note(key, &embedding.name, on_missing, embedding.missing.iter().map(|&row| row as usize))
-    };
     if needs_none {
         // Who is a candidate does not depend on the strategy.
         for (i, signal) in config.signals.iter().enumerate().filter(|(_, s)| s.on_missing == OnMissing::Drop) {
             if let Some(embedding) = catalog.signal(&signal.name).filter(|_| signal.weight > 0.0) {
-                note(&format!("signal[{i}]"), embedding, OnMissing::Drop)?;
+                missing.note_embedding(&format!("signal[{i}]"), embedding, OnMissing::Drop)?;
             }
         }
         return Ok(Vec::new());
     }
     let chosen: Vec<(&'a Embedding, f64, Metric)> = if config.signals.is_empty() {
         let first = catalog.signals().first().ok_or(ProblemError::NoSignal)?;
-        note("signal", first, OnMissing::Error)?;
+        missing.note_embedding("signal", first, OnMissing::Error)?;
         vec![(first, 1.0, Metric::Cosine)]
     } else {
         let mut chosen = Vec::new();
@@ -269,7 +286,7 @@ fn bind_signals<'a>(
                 known: name_list(catalog.signals().iter().map(|s| s.name.as_str())),
             })?;
             if signal.weight > 0.0 {
-                note(&format!("signal[{i}]"), embedding, signal.on_missing)?;
+                missing.note_embedding(&format!("signal[{i}]"), embedding, signal.on_missing)?;
                 chosen.push((embedding, signal.weight, signal.metric));
             }
         }
@@ -282,16 +299,18 @@ fn bind_signals<'a>(
     let total: f64 = chosen.iter().map(|(_, weight, _)| weight).sum();
     chosen
         .into_iter()
-        .map(|(embedding, weight, metric)| bind_signal(catalog, embedding, weight / total, metric))
+        .map(|(embedding, weight, metric)| {
+            let share = weight / total;
+            let factors = match like.and_then(|like| like.factors_of(embedding, share, metric)) {
+                Some(factors) => factors,
+                None => factors(catalog, embedding, share, metric)?,
+            };
+            Ok(BoundSignal { embedding, factors, share, metric })
+        })
         .collect()
 }
 
-fn bind_signal<'a>(
-    catalog: &Catalog,
-    embedding: &'a Embedding,
-    share: f64,
-    metric: Metric,
-) -> Result<BoundSignal<'a>, ProblemError> {
+fn factors(catalog: &Catalog, embedding: &Embedding, share: f64, metric: Metric) -> Result<Arc<[f32]>, ProblemError> {
     // Cosines divide the length out, but single precision must hold its square; dot products keep it, squared twice
     // over in the eigensolver.
     let (least, most) = match metric {
@@ -311,14 +330,15 @@ fn bind_signal<'a>(
             Metric::Cosine => 0.0,
         } as f32)
     };
-    let factors = (0..embedding.n_rows()).map(factor).collect::<Result<_, _>>()?;
-    Ok(BoundSignal { embedding, factors })
+    (0..embedding.n_rows()).map(factor).collect()
 }
 
-fn bind_adjustment(config: &Config, catalog: &Catalog, missing: &mut Missing) -> Result<Vec<f64>, ProblemError> {
+fn bind_adjustment(config: &Config, like: Option<&Problem>, missing: &mut Missing) -> Result<Arc<[f64]>, ProblemError> {
+    let catalog = missing.catalog;
     if config.relevance.adjust.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Arc::default());
     }
+    let shared = like.and_then(|like| like.adjustment_of(&config.relevance.adjust));
     let mut sum = vec![0.0; catalog.n_items()];
     for (i, adjust) in config.relevance.adjust.iter().enumerate() {
         let key = format!("relevance.adjust[{i}].column");
@@ -329,103 +349,7 @@ fn bind_adjustment(config: &Config, catalog: &Catalog, missing: &mut Missing) ->
             *total += adjust.weight * number.unwrap_or(0.0);
         }
     }
-    Ok(sum)
-}
-
-fn bind_spacing(config: &Config, catalog: &Catalog, missing: &mut Missing) -> Result<Vec<BoundSpacing>, ProblemError> {
-    let bind = |(i, rule): (usize, &crate::config::Spacing)| {
-        let key = format!("spacing[{i}].column");
-        let column = column(catalog, &key, &rule.column)?;
-        if matches!(column.data, ColumnData::Codes { .. } | ColumnData::Unsupported { .. }) {
-            return Err(wrong_type(&key, column, "booleans, integers, numbers or text"));
-        }
-        missing.note(&key, &rule.column, rule.on_missing.unwrap_or_default(), nulls(&column.data))?;
-        let mut membership: Vec<f64> = (0..catalog.n_items())
-            .map(|row| {
-                let value = column.data.value(row);
-                f64::from(u8::from(rule.values.iter().any(|v| v.matches(&value))))
-            })
-            .collect();
-        if let Some(name) = &rule.confidence {
-            let key = format!("spacing[{i}].confidence");
-            let confidences = numbers(catalog, &key, name)?;
-            let unsure = (0..confidences.len()).filter(|&row| membership[row] > 0.0 && confidences[row].is_none());
-            missing.note(&key, name, rule.on_missing.unwrap_or(OnMissing::Error), unsure)?;
-            for (row, (m, confidence)) in membership.iter_mut().zip(confidences).enumerate() {
-                let confidence = confidence.unwrap_or(0.0);
-                if confidence < 0.0 {
-                    let item = catalog.id_of(row as u32).into_owned();
-                    return Err(ProblemError::NegativeConfidence { key, column: name.clone(), item });
-                }
-                *m *= confidence;
-            }
-        }
-        let weights = rule.kernel.weights(rule.window, rule.half_life);
-        Ok(BoundSpacing { membership, weights, strength: rule.strength })
-    };
-    config.spacing.iter().enumerate().map(bind).collect()
-}
-
-fn bind_semantic_id<'a>(
-    config: &Config,
-    catalog: &'a Catalog,
-    missing: &mut Missing,
-) -> Result<Option<BoundSemanticId<'a>>, ProblemError> {
-    let Some(rule) = config.semantic_id.as_ref() else { return Ok(None) };
-    let key = "semantic_id.column";
-    let found = column(catalog, key, &rule.column)?;
-    let ColumnData::Codes { width, codes } = &found.data else {
-        return Err(wrong_type(key, found, "lists of integers"));
-    };
-    if rule.level_weights.len() > *width {
-        return Err(ProblemError::LevelWeights {
-            column: rule.column.clone(),
-            weights: rule.level_weights.len(),
-            levels: *width,
-        });
-    }
-    if rule.strength > 0.0 {
-        let is_partial = |row: &usize| codes[row * width..(row + 1) * width].contains(&0);
-        missing.note(key, &rule.column, rule.on_missing, (0..catalog.n_items()).filter(is_partial))?;
-    }
-    let level_weights =
-        if rule.level_weights.is_empty() { vec![1.0 / *width as f64; *width] } else { rule.level_weights.clone() };
-    let mut prefix_penalty = vec![0.0; width + 1];
-    for level in 0..*width {
-        prefix_penalty[level + 1] = prefix_penalty[level] + level_weights.get(level).copied().unwrap_or(0.0);
-    }
-    let weights = rule.kernel.weights(rule.window, rule.half_life);
-    let bound = BoundSemanticId { codes, n_levels: *width, prefix_penalty, weights, strength: rule.strength };
-    Ok((rule.strength > 0.0).then_some(bound))
-}
-
-fn bind_caps(config: &Config, catalog: &Catalog, missing: &mut Missing) -> Result<Vec<BoundCap>, ProblemError> {
-    let bind = |(i, cap): (usize, &crate::config::Cap)| {
-        let key = format!("cap[{i}].column");
-        let found = column(catalog, &key, &cap.column)?;
-        let values = match &found.data {
-            ColumnData::Bool(v) => numbered(v.iter().copied()),
-            ColumnData::Int(v) => numbered(v.iter().copied()),
-            ColumnData::Text(v) => numbered(v.iter().map(Option::as_deref)),
-            _ => return Err(wrong_type(&key, found, "booleans, integers or text")),
-        };
-        missing.note(&key, &cap.column, cap.on_missing, nulls(&found.data))?;
-        Ok(BoundCap { values, max: cap.max, window: cap.window })
-    };
-    config.cap.iter().enumerate().map(bind).collect()
-}
-
-/// Numbers distinct values in order of appearance.
-fn numbered<T: Eq + std::hash::Hash>(values: impl Iterator<Item = Option<T>>) -> Vec<u32> {
-    let mut number_of = HashMap::new();
-    values
-        .map(|value| {
-            value.map_or(NO_VALUE, |value| {
-                let next = number_of.len() as u32;
-                *number_of.entry(value).or_insert(next)
-            })
-        })
-        .collect()
+    Ok(shared.unwrap_or_else(|| sum.into()))
 }
 
 fn column<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Column, ProblemError> {

@@ -1,5 +1,6 @@
 //! One file per command: flags and calls, no logic.
 
+mod compare;
 mod demo;
 mod devices;
 mod exit;
@@ -28,6 +29,8 @@ Exit codes: 0 done; 1 bad input or configuration; 2 bad command line; 3 the outp
 enum Command {
     /// Re-rank every slate of a file.
     Rerank(Box<rerank::Rerank>),
+    /// Compare strategies or configurations on the same slates: what each gains in variety and costs in relevance.
+    Compare(Box<compare::Compare>),
     /// Re-rank a few real slates that come with the program, and show what changed.
     Demo(demo::Demo),
     /// Check that an engine computes what the reference computes, on generated slates or on your own.
@@ -40,6 +43,7 @@ enum Command {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Rerank(command) => rerank::run(&command),
+        Command::Compare(command) => compare::run(&command),
         Command::Demo(command) => demo::run(&command),
         Command::Parity(command) => parity::run(&command),
         Command::Devices(command) => devices::run(&command),

@@ -12,6 +12,7 @@ use spectrank::problem::{MissingCount, Problem, ProblemError};
 use spectrank::slate::{RankedSlate, Slate};
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
+use super::terminal::Notices;
 use super::{Failure, terminal};
 
 /// Slates read, computed and written at a time.
@@ -111,35 +112,18 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let mut sink = io::create_output(&flags.output, catalog.has_ids(), &metadata)?;
     let mut engine = flags.engine.choose(&problem)?;
     let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
-    let mut notices = Notices { is_quiet: flags.quiet, untold: Vec::new() };
+    let mut notices = Notices::new(flags.quiet);
     notices.tell(&bar, engine.notice.take());
     let result = stream(flags, &problem, &mut engine, source.as_mut(), sink.as_mut(), &bar, &mut notices);
     bar.finish_and_clear();
     let result = result.and_then(|summary| sink.finish().map(|()| summary).map_err(Stop::from));
     match result {
         Ok(summary) => {
-            for notice in notices.untold {
-                terminal::tell(format_args!("{notice}"));
-            }
+            notices.finish();
             report(flags, &summary)
         }
         Err(Stop::ReaderLeft) => Ok(()),
         Err(Stop::Failed(failure)) => Err(failure),
-    }
-}
-
-/// What the engine has to say. On a terminal at once; in a log only with the summary, so that bad input ends in one
-/// line.
-struct Notices {
-    is_quiet: bool,
-    untold: Vec<String>,
-}
-
-impl Notices {
-    fn tell(&mut self, bar: &ProgressBar, notice: Option<String>) {
-        let Some(notice) = notice.filter(|_| !self.is_quiet) else { return };
-        let line = format!("spectrank: {notice}");
-        if bar.is_hidden() { self.untold.push(line) } else { bar.println(line) }
     }
 }
 

@@ -1,17 +1,19 @@
 //! Flags that several commands share.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
 use spectrank::config::{Config, Scope, Strategy};
 use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
-use spectrank::gpu::{AdapterChoice, GpuOptions};
+use spectrank::evaluate::{EvaluateError, MeasureRequest};
+use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
 
-use super::Failure;
+use super::{Exit, Failure};
 
 /// Where to compute.
 #[derive(Debug, Args)]
@@ -38,15 +40,31 @@ pub struct EngineFlags {
 impl EngineFlags {
     /// Builds the engine; the notice says why `auto` took none of the GPUs.
     pub fn choose<'a>(&self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
+        Ok(Engine::choose(problem, &self.request())?)
+    }
+
+    /// As [`Self::choose`], on a device that is opened at the first call and shared by the rest.
+    pub fn choose_on<'a>(
+        &self,
+        device: &mut Option<Arc<OpenDevice>>,
+        problem: &'a Problem<'a>,
+    ) -> Result<ChosenEngine<'a>, Failure> {
+        let open = |adapter: &AdapterChoice| match device {
+            Some(device) => Ok(device.clone()),
+            None => gpu::open(adapter).map(|opened| device.insert(Arc::new(opened)).clone()),
+        };
+        Ok(Engine::choose_with(problem, &self.request(), open)?)
+    }
+
+    fn request(&self) -> EngineRequest {
         let max_dispatch = Some(Duration::from_millis(self.max_dispatch_ms));
-        let request = EngineRequest {
+        EngineRequest {
             backend: self.backend,
             adapter: self.adapter.clone().unwrap_or_default(),
             precision: self.precision,
             on_gpu_error: self.on_gpu_error,
             gpu: GpuOptions { max_dispatch, ..GpuOptions::default() },
-        };
-        Ok(Engine::choose(problem, &request)?)
+        }
     }
 }
 
@@ -100,11 +118,53 @@ impl ConfigFlags {
     }
 }
 
+/// What slates are measured by.
+#[derive(Debug, Args)]
+pub struct MeasureFlags {
+    /// Configuration (TOML) whose [relevance], [[signal]], [[spacing]] and [semantic_id] everyone is measured by [default: the
+    /// first configuration].
+    #[arg(long, value_name = "FILE")]
+    measure: Option<PathBuf>,
+    /// Windows and cuts of the metrics that have one (ild@W, ndcg@K, …), in positions, 1 to 500.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10",
+          value_parser = value_parser!(u64).range(1..=500))]
+    at: Vec<u64>,
+    /// Catalog column of categories; adds the metrics that need one.
+    #[arg(long, value_name = "COLUMN")]
+    category: Option<String>,
+}
+
+impl MeasureFlags {
+    /// The measure; `first` is what it comes from where no file is named.
+    pub fn request(&self, first: &Config) -> Result<MeasureRequest, Failure> {
+        let read = |path: &PathBuf| {
+            let text = read_text(path, "--measure")?;
+            Config::from_toml(&text).map_err(|e| Failure::input(path.display(), e))
+        };
+        let by = self.measure.as_ref().map_or_else(|| Ok(first.clone()), read)?;
+        let at = self.at.iter().map(|&n| n as usize).collect();
+        Ok(MeasureRequest { by, at, category: self.category.clone() })
+    }
+}
+
+/// What a failed evaluation of these slates tells the user.
+pub fn evaluation_failed(error: EvaluateError<Failure>, slates: &[PathBuf]) -> Failure {
+    match error {
+        EvaluateError::Caller(failure) => failure,
+        EvaluateError::BadResult { .. } => Failure::new(Exit::Gpu, error),
+        EvaluateError::Problem { .. } => Failure::new(Exit::Input, error),
+        EvaluateError::Slate { .. } | EvaluateError::NoSlates(_) => Failure::input(names(slates), error),
+    }
+}
+
 /// Reads and checks a configuration file.
 pub fn read_config(path: &Path) -> Result<Config, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::input(path.display(), format!("cannot be read ({e}): check --config")))?;
-    Config::from_toml(&text).map_err(|e| Failure::input(path.display(), e))
+    Config::from_toml(&read_text(path, "--config")?).map_err(|e| Failure::input(path.display(), e))
+}
+
+fn read_text(path: &Path, flag: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|e| Failure::input(path.display(), format!("cannot be read ({e}): check {flag}")))
 }
 
 fn set<T>(setting: &mut T, flag: Option<T>) {

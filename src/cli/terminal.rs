@@ -36,3 +36,30 @@ pub fn progress_bar(n_slates: Option<u64>, is_hidden: bool) -> ProgressBar {
     let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
     n_slates.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(style)
 }
+
+/// What an engine has to say. On a terminal at once; in a log only with the summary, so that bad input ends in one line.
+pub struct Notices {
+    is_quiet: bool,
+    untold: Vec<String>,
+}
+
+impl Notices {
+    /// Nothing said yet; `is_quiet` keeps it so.
+    pub fn new(is_quiet: bool) -> Self {
+        Self { is_quiet, untold: Vec::new() }
+    }
+
+    /// Says it above the bar, or keeps it for later.
+    pub fn tell(&mut self, bar: &ProgressBar, notice: Option<String>) {
+        let Some(notice) = notice.filter(|_| !self.is_quiet) else { return };
+        let line = format!("spectrank: {notice}");
+        if bar.is_hidden() { self.untold.push(line) } else { bar.println(line) }
+    }
+
+    /// Says what was kept.
+    pub fn finish(self) {
+        for notice in self.untold {
+            tell(format_args!("{notice}"));
+        }
+    }
+}

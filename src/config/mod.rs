@@ -82,6 +82,20 @@ pub enum Strategy {
     Relevance,
 }
 
+impl Strategy {
+    /// The name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spectral => "spectral",
+            Self::Ssd => "ssd",
+            Self::Dpp => "dpp",
+            Self::Mmr => "mmr",
+            Self::Msd => "msd",
+            Self::Relevance => "relevance",
+        }
+    }
+}
+
 /// The whole configuration. Field by field the TOML of the README.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

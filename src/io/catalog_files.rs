@@ -28,6 +28,25 @@ impl CatalogColumns {
         let signals = (!config.signals.is_empty()).then(|| config.signals.iter().map(|s| s.name.clone()).collect());
         Self::Only { signals, columns: config.columns() }
     }
+
+    /// What several configurations need between them, and these columns. Where some name their signals and others take the
+    /// first embedding, everything is read: which embedding is the first is for the files to say.
+    pub fn of_all<'a>(configs: impl IntoIterator<Item = &'a Config>, more: Vec<String>) -> Self {
+        let (mut names, mut columns, mut takes_first) = (Vec::new(), more, false);
+        for config in configs {
+            takes_first |= config.signals.is_empty();
+            names.extend(config.signals.iter().map(|s| s.name.clone()));
+            columns.extend(config.columns());
+        }
+        for list in [&mut names, &mut columns] {
+            list.sort();
+            list.dedup();
+        }
+        match (takes_first, names.is_empty()) {
+            (true, false) => Self::All,
+            (takes_first, _) => Self::Only { signals: (!takes_first).then_some(names), columns },
+        }
+    }
 }
 
 /// Reads a catalog from one file, or from several that hold the same rows in the same order.

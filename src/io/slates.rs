@@ -28,8 +28,20 @@ pub enum SlateFields {
 impl SlateFields {
     /// What a configuration needs, and nothing else.
     pub fn of(config: &Config) -> Self {
-        let Config { filter, .. } = config;
-        Self::Only { attributes: config.attributes(), seen: filter.seen, seen_bloom: filter.seen_bloom.clone() }
+        Self::of_all([config])
+    }
+
+    /// What any of several configurations needs. Of columns with Bloom filters there can be one: the first that is named.
+    pub fn of_all<'a>(configs: impl IntoIterator<Item = &'a Config>) -> Self {
+        let (mut attributes, mut seen, mut seen_bloom) = (Vec::new(), false, None);
+        for config in configs {
+            attributes.extend(config.attributes());
+            seen |= config.filter.seen;
+            seen_bloom = seen_bloom.or_else(|| config.filter.seen_bloom.clone());
+        }
+        attributes.sort();
+        attributes.dedup();
+        Self::Only { attributes, seen, seen_bloom }
     }
 
     pub(super) fn takes_attribute(&self, name: &str) -> bool {

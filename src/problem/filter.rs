@@ -1,11 +1,12 @@
 //! `[filter]` bound to a catalog: what each item fails.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::missing::Missing;
-use super::{ProblemError, column, nulls, wrong_type};
+use super::{Problem, ProblemError, column, nulls, wrong_type};
 use crate::bloom;
-use crate::catalog::{Catalog, ColumnData};
+use crate::catalog::ColumnData;
 use crate::config::{Config, FilterRule, Scalar};
 use crate::slate::Slate;
 
@@ -19,7 +20,7 @@ pub struct BoundFilter<'a> {
     /// where no item fails anything.
     pub failed: Vec<u32>,
     /// Per item what stands for it in Bloom filters; empty where none are used.
-    pub id_hashes: Vec<u64>,
+    pub id_hashes: Arc<[u64]>,
     /// Takes out items of `recent`.
     pub recent: bool,
     /// Takes out items of `seen`.
@@ -46,15 +47,16 @@ impl BoundFilter<'_> {
 
 pub(super) fn bind<'a>(
     config: &'a Config,
-    catalog: &Catalog,
+    like: Option<&Problem>,
     missing: &mut Missing,
 ) -> Result<BoundFilter<'a>, ProblemError> {
+    let catalog = missing.catalog;
     let filter = &config.filter;
     let mut failed = Vec::new();
     let mut conditions = Vec::new();
     for (bit, (key, rule, keeps_matches)) in filter.rules().enumerate() {
         failed.resize(catalog.n_items(), 0);
-        let matches = matches(&key, rule, catalog, missing)?;
+        let matches = matches(&key, rule, missing)?;
         for (bits, matches) in failed.iter_mut().zip(matches) {
             *bits |= u32::from(matches != keeps_matches) << (bit + 1);
         }
@@ -64,15 +66,18 @@ pub(super) fn bind<'a>(
         failed.resize(catalog.n_items(), 0);
         failed[row as usize] |= 1 << MISSING_BIT;
     }
-    let id_hashes = match filter.seen_bloom {
-        Some(_) => (0..catalog.n_items()).map(|row| bloom::hash_of(&catalog.id_of(row as u32))).collect(),
-        None => Vec::new(),
+    let known = like.map(|like| &like.filter.id_hashes).filter(|hashes| !hashes.is_empty());
+    let id_hashes = match (&filter.seen_bloom, known) {
+        (Some(_), Some(known)) => Arc::clone(known),
+        (Some(_), None) => (0..catalog.n_items()).map(|row| bloom::hash_of(&catalog.id_of(row as u32))).collect(),
+        (None, _) => Arc::default(),
     };
     Ok(BoundFilter { failed, id_hashes, recent: filter.recent, seen: filter.seen, conditions })
 }
 
 /// Which items match a rule.
-fn matches(key: &str, rule: &FilterRule, catalog: &Catalog, missing: &mut Missing) -> Result<Vec<bool>, ProblemError> {
+fn matches(key: &str, rule: &FilterRule, missing: &mut Missing) -> Result<Vec<bool>, ProblemError> {
+    let catalog = missing.catalog;
     let column_key = format!("{key}.column");
     let column = column(catalog, &column_key, &rule.column)?;
     let is_true = [Scalar::Bool(true)];

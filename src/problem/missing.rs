@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ProblemError;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Embedding};
 use crate::config::OnMissing;
 
 /// Items of the catalog that lack something.
@@ -31,7 +31,7 @@ impl std::fmt::Display for MissingCount {
 /// Collects what is missing while a problem is bound.
 #[derive(Debug)]
 pub(super) struct Missing<'a> {
-    catalog: &'a Catalog,
+    pub(super) catalog: &'a Catalog,
     pub(super) counts: Vec<MissingCount>,
     /// Items to take out.
     pub(super) dropped: Vec<u32>,
@@ -40,6 +40,19 @@ pub(super) struct Missing<'a> {
 impl<'a> Missing<'a> {
     pub(super) fn new(catalog: &'a Catalog) -> Self {
         Self { catalog, counts: Vec::new(), dropped: Vec::new() }
+    }
+
+    /// Takes note of the items that have no embedding.
+    ///
+    /// # Errors
+    /// As [`Self::note`].
+    pub(super) fn note_embedding(
+        &mut self,
+        key: &str,
+        embedding: &Embedding,
+        on_missing: OnMissing,
+    ) -> Result<(), ProblemError> {
+        self.note(key, &embedding.name, on_missing, embedding.missing.iter().map(|&row| row as usize))
     }
 
     /// Takes note of the rows that lack `column` for the term at `key`.
