@@ -93,12 +93,6 @@ pub enum ProblemError {
         /// Levels in the column.
         levels: usize,
     },
-    /// A strategy this version does not have.
-    #[error("strategy = \"{strategy}\" is not in this version: use \"spectral\" or \"relevance\"")]
-    StrategyMissing {
-        /// The strategy asked for.
-        strategy: String,
-    },
     /// Catalog larger than row numbers reach.
     #[error("the catalog has {n_items} items, at most 4294967294 are supported")]
     TooManyItems {
@@ -115,6 +109,8 @@ pub struct BoundSignal<'a> {
     /// `√α_s / ‖x_si‖` (cosine, 0 for a zero row) or `√α_s` (dot), per item; in single precision, so that every engine
     /// has the same.
     pub factors: Vec<f32>,
+    /// No item's similarity to itself is larger in this signal.
+    pub most_similarity: f64,
 }
 
 /// One spacing rule with every item's membership.
@@ -182,9 +178,6 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// Names the key, the column and, for bad values, the item.
     pub fn new(config: &'a Config, catalog: &'a Catalog) -> Result<Self, ProblemError> {
-        if !matches!(config.strategy, Strategy::Spectral | Strategy::Relevance) {
-            return Err(ProblemError::StrategyMissing { strategy: format!("{:?}", config.strategy).to_lowercase() });
-        }
         if catalog.n_items() >= u32::MAX as usize {
             return Err(ProblemError::TooManyItems { n_items: catalog.n_items() });
         }
@@ -202,6 +195,11 @@ impl<'a> Problem<'a> {
     /// Values per row, all signals together.
     pub fn dim(&self) -> usize {
         self.signals.iter().map(|s| s.embedding.dim).sum()
+    }
+
+    /// No item's similarity to itself, S_ii, is larger.
+    pub fn most_similarity(&self) -> f64 {
+        self.signals.iter().map(|s| s.most_similarity).sum()
     }
 }
 
@@ -250,11 +248,15 @@ fn bind_signal<'a>(
         Metric::Dot => (1e-6, 1e6),
     };
     let root = share.sqrt();
-    let factor = |row| {
+    let mut longest: f64 = 1.0;
+    let mut factor = |row| {
         let length = embedding.squared_norm(row).sqrt();
         if length > 0.0 && !(least..=most).contains(&length) {
             let item = catalog.id_of(row as u32).into_owned();
             return Err(ProblemError::RowLength { name: embedding.name.clone(), item, length, least, most });
+        }
+        if metric == Metric::Dot {
+            longest = longest.max(length);
         }
         Ok(match metric {
             Metric::Dot => root,
@@ -262,8 +264,10 @@ fn bind_signal<'a>(
             Metric::Cosine => 0.0,
         } as f32)
     };
-    let factors = (0..embedding.n_rows()).map(factor).collect::<Result<_, _>>()?;
-    Ok(BoundSignal { embedding, factors })
+    let factors = (0..embedding.n_rows()).map(&mut factor).collect::<Result<_, _>>()?;
+    // Factors are rounded to single precision.
+    let most_similarity = (1.0 + 1e-6) * share * longest * longest;
+    Ok(BoundSignal { embedding, factors, most_similarity })
 }
 
 fn bind_adjustment(config: &Config, catalog: &Catalog) -> Result<Vec<f64>, ProblemError> {

@@ -33,7 +33,8 @@ pub struct Pin {
 }
 
 /// One position of a ranked slate. All terms are as they enter the utility:
-/// `utility = base + diversity − spacing − semantic − balance` for the spectral strategy.
+/// `utility = weight · base + diversity − spacing − semantic − balance`, where the weight is λ for `mmr` and `msd`, 2θ for
+/// `dpp`, and 1 for every other strategy.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Placement {
     /// Index into the slate's candidates.
@@ -44,7 +45,7 @@ pub struct Placement {
     pub base: f64,
     /// What the selection maximised at this position.
     pub utility: f64,
-    /// The strategy's diversity term (never positive for the spectral strategy).
+    /// The strategy's diversity term (never positive for `spectral` and `mmr`, never negative for `msd` and `ssd`).
     pub diversity: f64,
     /// Soft-spacing penalty, all rules, strength included.
     pub spacing: f64,
@@ -61,4 +62,7 @@ pub struct RankedSlate {
     pub placements: Vec<Placement>,
     /// True where the slate had fewer candidates than positions.
     pub is_short: bool,
+    /// `dpp` and `ssd`: the first position without a pin at which every candidate left was within 1e-6 (squared) of the
+    /// span of those counted as placed, so that base scores and penalties alone decided. `None` where that never came.
+    pub rank_exhausted_at: Option<u32>,
 }

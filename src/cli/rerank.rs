@@ -8,7 +8,8 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateSink, SlateSource};
-use spectrank::problem::{Problem, ProblemError};
+use spectrank::problem::Problem;
+use spectrank::slate::RankedSlate;
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::{Failure, terminal};
@@ -54,6 +55,8 @@ struct Summary {
     positions: u64,
     /// Slates with fewer candidates than positions.
     short_slates: u64,
+    /// Slates whose later positions `dpp` or `ssd` filled by base score alone, nothing new being left.
+    rank_exhausted_slates: u64,
     seconds: f64,
     /// Slates per second, reading and writing included.
     slates_per_s: f64,
@@ -66,10 +69,7 @@ struct Summary {
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let config = flags.config.load()?;
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
-    let problem = Problem::new(&config, &catalog).map_err(|error| match error {
-        ProblemError::StrategyMissing { .. } => Failure::input(flags.config.source(), error),
-        _ => Failure::input(names(&flags.catalog), error),
-    })?;
+    let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let mut source = io::open_slates(&flags.slates, &catalog)?;
     let metadata = [
         ("spectrank.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -152,6 +152,8 @@ fn stream(
         summary.slates += slates.len() as u64;
         summary.positions += ranked.iter().map(|r| r.placements.len() as u64).sum::<u64>();
         summary.short_slates += ranked.iter().filter(|r| r.is_short).count() as u64;
+        let is_exhausted = |r: &&RankedSlate| r.rank_exhausted_at.is_some();
+        summary.rank_exhausted_slates += ranked.iter().filter(is_exhausted).count() as u64;
         bar.inc(slates.len() as u64);
     }
     summary.engine = engine.name();
@@ -173,8 +175,12 @@ fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
             0 => String::new(),
             n => format!(", {n} short of candidates"),
         };
+        let exhausted = match summary.rank_exhausted_slates {
+            0 => String::new(),
+            n => format!(", {n} ran out of rank"),
+        };
         terminal::tell(format_args!(
-            "{} slates, {} positions{short} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
+            "{} slates, {} positions{short}{exhausted} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
             summary.slates,
             summary.positions,
             summary.seconds,

@@ -108,5 +108,5 @@ pub(super) fn ranked(
             balance: number(5),
         });
     }
-    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize })
+    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize, rank_exhausted_at: None })
 }

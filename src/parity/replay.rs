@@ -133,8 +133,8 @@ impl<'a> Reference<'a> {
             if self.is_out[rank] {
                 continue;
             }
-            // Utilities never exceed base scores, and those fall with rank (SPEC 8).
-            let reaches = |best: &Scored<f64>| self.slate.base[rank] >= best.utility - bound(best.utility);
+            // Utilities never exceed their bounds, and those fall with rank (SPEC 8).
+            let reaches = |best: &Scored<f64>| self.run.bound(rank) >= best.utility - bound(best.utility);
             if !self.run.competes(rank) || best.as_ref().is_some_and(|best| best.excess == 0 && !reaches(best)) {
                 break;
             }
