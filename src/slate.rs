@@ -62,7 +62,8 @@ pub struct RankedSlate {
     pub placements: Vec<Placement>,
     /// True where the slate had fewer candidates than positions.
     pub is_short: bool,
-    /// `dpp` and `ssd`: the first position without a pin at which every candidate left was within 1e-6 (squared) of the
-    /// span of those counted as placed, so that base scores and penalties alone decided. `None` where that never came.
+    /// `dpp` and `ssd`: the first position without a pin at which every candidate left lay in the span of the placed items
+    /// that count, so that base scores and penalties alone decided. In the span means a squared distance of at most 1e-6,
+    /// for `ssd` of at most 1e-6 of the candidate's own squared length. `None` where that never came.
     pub rank_exhausted_at: Option<u32>,
 }

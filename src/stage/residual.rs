@@ -7,16 +7,15 @@
 //! ```
 //! This is the incremental Cholesky factorisation of the fast greedy DPP (Chen, Zhang, Zhou 2018), and Gram–Schmidt with
 //! the rows left out. φ is 1, but for an item that itself lies all but in the span of those before it: its own share of new
-//! direction is noise, which dividing by √p magnifies until nothing is certain about anybody else. It fades out, see [`fade`].
+//! direction is noise, which dividing by √p magnifies until nothing is certain about anybody else. It fades out between
+//! [`FADE_GONE`] and [`FADE_FULL`], and so does such an item's own residual norm φ √R(i, i), whose root would magnify it too.
 //!
 //! Everything is in double precision on every engine (a GPU has pairs of f32): R(i, i) is what is left where numbers of
 //! size 1 cancel, and the DPP takes its logarithm down to 1e-6.
 
 use crate::real::Real;
 
-/// An item has no residual where its squared distance is at most this: the DPP's logarithm goes no lower (SPEC 7).
-pub const FLOOR: f64 = 1e-6;
-/// Share of its own squared length from which an item's residual counts as a direction, in parts.
+/// Share of its own squared length up to which an item's residual counts for nothing: the item lies in the span.
 pub const FADE_GONE: f64 = 1e-6;
 /// Share of its own squared length from which it counts in full.
 pub const FADE_FULL: f64 = 1e-5;
@@ -54,12 +53,37 @@ fn fade(ratio: f64) -> f64 {
 }
 
 impl Pivot {
-    fn new(residual: f64, squared_length: f64) -> Self {
-        let share = if squared_length > 0.0 { fade(residual / squared_length) } else { 0.0 };
+    fn new(left: &Left) -> Self {
+        let share = left.share();
         if share == 0.0 {
             return Self::default();
         }
-        Self { scale: (share / residual).sqrt(), length: share * residual.sqrt() }
+        Self { scale: (share / left.squared_distance).sqrt(), length: left.norm() }
+    }
+}
+
+/// What is left of an item's row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Left {
+    /// R(i, i), 0 or more: squared distance of the row from the span of what counts.
+    pub squared_distance: f64,
+    /// S(i, i).
+    pub squared_length: f64,
+}
+
+impl Left {
+    fn new(squared_distance: f64, squared_length: f64) -> Self {
+        Self { squared_distance: squared_distance.max(0.0), squared_length }
+    }
+
+    /// φ.
+    fn share(&self) -> f64 {
+        if self.squared_length > 0.0 { fade(self.squared_distance / self.squared_length) } else { 0.0 }
+    }
+
+    /// φ √R(i, i): norm of the residual, 0 where the item lies in the span.
+    pub fn norm(&self) -> f64 {
+        self.share() * self.squared_distance.sqrt()
     }
 }
 
@@ -137,7 +161,7 @@ impl Residual {
             let row = self.catch_up(local, &history[..n], similarity);
             self.n_seen[row] = PLACED;
             if self.eviction != Eviction::Exact {
-                self.pivots.push(Pivot::new(self.squared_distances[row], self.squared_lengths[row]));
+                self.pivots.push(Pivot::new(&Left::new(self.squared_distances[row], self.squared_lengths[row])));
             }
         }
         self.n_placed = history.len();
@@ -146,25 +170,26 @@ impl Residual {
         }
     }
 
-    /// Squared distance of an item from the span of what counts, 0 or more.
-    pub fn squared_distance(&mut self, local: usize, history: &[u32], similarity: &mut Similarity) -> f64 {
+    /// What is left of an item beside the span of what counts.
+    pub fn left(&mut self, local: usize, history: &[u32], similarity: &mut Similarity) -> Left {
         let row = self.catch_up(local, history, similarity);
+        let squared_length = self.squared_lengths[row];
         if self.eviction != Eviction::Exact {
-            return self.squared_distances[row].max(0.0);
+            return Left::new(self.squared_distances[row], squared_length);
         }
         let width = self.n_columns;
         let similarities = &self.columns[row * width..(row + 1) * width];
         let n_placed = history.len();
         let n = self.pivots.len();
         self.solved.clear();
-        let mut left = self.squared_lengths[row];
+        let mut left = squared_length;
         for k in 0..n {
             let c = similarities[(n_placed - n + k) % width];
             let coefficient = self.coefficient(c, &self.solved, k);
             left -= coefficient * coefficient;
             self.solved.push(coefficient);
         }
-        left.max(0.0)
+        Left::new(left, squared_length)
     }
 
     /// Volume spanned by what counts: the product of lengths, oldest first; 1 where nothing does.
@@ -246,7 +271,7 @@ impl Residual {
                 self.factor[k * width + l] = c;
                 left -= c * c;
             }
-            self.pivots.push(Pivot::new(left, self.squared_lengths[row]));
+            self.pivots.push(Pivot::new(&Left::new(left, self.squared_lengths[row])));
         }
     }
 }
@@ -307,7 +332,7 @@ mod tests {
                 residual.begin_position(&history[..n], &mut similarity);
                 let hist = if window == 0 { &history[..n] } else { &history[n.saturating_sub(window)..n] };
                 for i in 30..40 {
-                    let found = residual.squared_distance(i, &history[..n], &mut similarity);
+                    let found = residual.left(i, &history[..n], &mut similarity).squared_distance;
                     let wanted = distance(&rows, hist, i);
                     assert!((found - wanted).abs() < 1e-11, "window {window}, after {n}: {found} {wanted}");
                 }
@@ -328,9 +353,13 @@ mod tests {
             for n in 0..=history.len() {
                 late.begin_position(&history[..n], &mut similarity);
                 early.begin_position(&history[..n], &mut similarity);
-                let found = early.squared_distance(25, &history[..n], &mut similarity);
+                let found = early.left(25, &history[..n], &mut similarity).squared_distance;
                 if n % 7 == 6 {
-                    assert_eq!(late.squared_distance(25, &history[..n], &mut similarity), found, "{eviction:?} {n}");
+                    assert_eq!(
+                        late.left(25, &history[..n], &mut similarity).squared_distance,
+                        found,
+                        "{eviction:?} {n}"
+                    );
                 }
             }
         }
@@ -350,12 +379,12 @@ mod tests {
             for n in 0..=3 {
                 residual.begin_position(&history[..n], &mut similarity);
                 if n == 2 {
-                    let found = residual.squared_distance(3, &history[..n], &mut similarity);
+                    let found = residual.left(3, &history[..n], &mut similarity).squared_distance;
                     assert!((found - distance(&rows, &[0], 3)).abs() < 1e-6, "{eviction:?}: {found}");
                 }
             }
             // Item 0 is gone. That its copy, 1, is in the window makes the difference for item 0's likes.
-            let left = residual.squared_distance(5, &history, &mut similarity);
+            let left = residual.left(5, &history, &mut similarity).squared_distance;
             let wanted = distance(&rows, if sees_the_twin { &[1, 2] } else { &[2] }, 5);
             assert_eq!((left - wanted).abs() < 1e-5, sees_the_twin, "{eviction:?}: {left} {wanted}");
         }

@@ -9,8 +9,11 @@
 use crate::config;
 use crate::real::Real;
 use crate::run::Slots;
-use crate::stage::residual::{Eviction, FLOOR, Residual};
+use crate::stage::residual::{Eviction, Residual};
 use crate::strategy::Strategy;
+
+/// No squared distance counts as less than this, or an item in the span would be worth −∞ (SPEC 7).
+pub const FLOOR: f64 = 1e-6;
 
 /// State of the strategy for one slate.
 #[derive(Debug)]
@@ -29,7 +32,7 @@ impl Dpp {
 
     fn squared_distance<R: Real>(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
         let (history, mut similarity) = slots.placed_similarity_wide(0.0);
-        self.residual.squared_distance(local, history, &mut similarity)
+        self.residual.left(local, history, &mut similarity).squared_distance
     }
 }
 

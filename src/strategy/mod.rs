@@ -1,6 +1,6 @@
 //! Strategies: what a candidate's variety is worth at a position.
 
-mod dpp;
+pub mod dpp;
 mod mmr;
 mod msd;
 mod spectral;
