@@ -1,7 +1,7 @@
 //! A batch of slates as words for the device, and the device's words as ranked slates, trusting nothing.
 
 use super::error::GpuError;
-use super::layout::{Dispatch, HEADER_WORDS, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
+use super::layout::{Dispatch, HEADER_WORDS, NO_POSITION, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
 use super::pipeline::BatchBuffers;
 use super::plan::Plan;
 use crate::prepare::PreparedSlate;
@@ -85,6 +85,10 @@ pub(super) fn ranked(
     if filled != n {
         return Err(bad(format!("{filled} positions are filled, not {n}")));
     }
+    let exhausted_at = Some(output[header.status_at as usize + 3]).filter(|&position| position != NO_POSITION);
+    if let Some(position) = exhausted_at.filter(|&position| position as usize >= n) {
+        return Err(bad(format!("the rank is exhausted at position {position}, which does not exist")));
+    }
     let mut is_taken = vec![false; slate.n_candidates()];
     let words = &output[header.output_at as usize..header.output_at as usize + n * PLACEMENT_WORDS];
     let mut placements = Vec::with_capacity(n);
@@ -108,5 +112,5 @@ pub(super) fn ranked(
             balance: number(5),
         });
     }
-    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize, rank_exhausted_at: None })
+    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize, rank_exhausted_at: exhausted_at })
 }

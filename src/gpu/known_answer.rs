@@ -18,7 +18,9 @@ use super::kernel::{KernelKey, ShaderChecks};
 use super::plan::{DeviceLimits, Plan, PlanError};
 use super::planted::{Patch, Planted};
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
-use crate::config::{Balance, Cap, Config, Kernel, Metric, Scalar, SemanticId, Signal, Spacing, Spectral, Strategy};
+use crate::config::{
+    Balance, Cap, Config, Dpp, Kernel, Metric, Mmr, Msd, Scalar, SemanticId, Signal, Spacing, Spectral, Ssd, Strategy,
+};
 use crate::parity;
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -32,8 +34,9 @@ const LEAST_POSITIONS: usize = 4;
 struct Shape {
     kernel: KernelKey,
     behind: u32,
-    is_spectral: u32,
     is_window_scope: u32,
+    /// Window, eviction, volume and bias of the other strategies.
+    baseline: [u32; 4],
 }
 
 /// Verdicts of a device, by shape.
@@ -60,8 +63,13 @@ pub(super) fn check(
     let shape = Shape {
         kernel: KernelKey::new(plan, patches, checks),
         behind: plan.params.behind,
-        is_spectral: plan.params.is_spectral,
         is_window_scope: plan.params.is_window_scope,
+        baseline: [
+            plan.params.history_window,
+            plan.params.is_queue,
+            plan.params.is_product,
+            plan.params.bias.to_bits(),
+        ],
     };
     let verdicts = || device.verdicts.0.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(verdict) = verdicts().get(&shape) {
@@ -178,6 +186,10 @@ fn config(of: &Config) -> Config {
         }),
         balance: Balance { strength: 0.2 },
         cap: vec![Cap { column: "owner".to_owned(), max: 1, window: 3 }],
+        mmr: Mmr { lambda: 0.5, window: of.mmr.window },
+        msd: Msd { lambda: 0.7, window: of.msd.window },
+        dpp: Dpp { theta: 1.0, window: of.dpp.window },
+        ssd: Ssd { gamma: 0.4, ..of.ssd.clone() },
         ..Config::default()
     }
 }
