@@ -130,7 +130,7 @@ impl<'a, R: Real> Run<'a, R> {
             self.begin_position();
             let pinned = self.pinned(position);
             let Some(winner) = pinned.or_else(|| self.best()) else { break };
-            if pinned.is_none() && rank_exhausted_at.is_none() && self.is_out_of_rank(winner.rank) {
+            if pinned.is_none() && rank_exhausted_at.is_none() && self.is_out_of_rank(Some(winner.rank), 1.0) {
                 rank_exhausted_at = Some(position as u32);
             }
             placements.push(self.placement(&winner));
@@ -226,12 +226,13 @@ impl<'a, R: Real> Run<'a, R> {
         self.base_weight * R::of(self.slots.slate.base[rank]) + self.most_diversity
     }
 
-    /// True where no candidate that competes has a residual left, the winner included, which is looked at first.
-    fn is_out_of_rank(&mut self, winner: usize) -> bool {
-        let Self { strategy, slots, is_out, .. } = self;
+    /// True where what is left of every candidate that competes is at most so much, in units of what counts as nothing.
+    /// `likely` is looked at first.
+    pub fn is_out_of_rank(&mut self, likely: Option<usize>, most: f64) -> bool {
+        let Self { strategy, slots, is_out, first_in, .. } = self;
         let strategy = strategy.get();
-        let mut candidates = std::iter::once(winner).chain((self.first_in..is_out.len()).filter(|&rank| !is_out[rank]));
-        !candidates.any(|rank| strategy.has_residual(slots, rank))
+        let candidates = (*first_in..is_out.len()).filter(|&rank| !is_out[rank]);
+        likely.into_iter().chain(candidates).all(|rank| strategy.residual_over_floor(slots, rank) <= most)
     }
 
     /// A candidate's terms at this position.

@@ -274,6 +274,10 @@ mod tests {
             Config::default(),
             of(3, 20, Scope::Window, 2, Strategy::Spectral),
             of(10, 0, Scope::Pool, 4, Strategy::Relevance),
+            of(10, 0, Scope::Pool, 4, Strategy::Mmr),
+            of(10, 0, Scope::Pool, 4, Strategy::Msd),
+            of(10, 0, Scope::Pool, 4, Strategy::Dpp),
+            of(10, 0, Scope::Pool, 4, Strategy::Ssd),
         ] {
             let config = config(&config_of);
             assert_eq!(config.validate(), Ok(()));
@@ -291,8 +295,8 @@ mod tests {
             let n_with = |term: fn(&crate::slate::Placement) -> f64| {
                 ranked.iter().flat_map(|r| &r.placements).filter(|p| term(p).abs() > 1e-3).count()
             };
-            let is_spectral = config_of.strategy == Strategy::Spectral;
-            assert_eq!(n_with(|p| p.diversity) > 20, is_spectral);
+            let has_diversity = config_of.strategy != Strategy::Relevance;
+            assert_eq!(n_with(|p| p.diversity) > 20, has_diversity, "{:?}", config_of.strategy);
             assert!(n_with(|p| p.spacing) > 5 && n_with(|p| p.semantic) > 5 && n_with(|p| p.balance) > 5);
             // Pinned items go where they go; all others heed the cap while anybody else is left.
             let owner = |item: u32| (!item.is_multiple_of(11)).then_some(item % 5);
@@ -307,7 +311,7 @@ mod tests {
     fn the_kernel_is_that_of_the_problem() {
         for (behind, ahead) in [(1, 0), (10, 0), (20, 7), (60, 68), (MAX_WINDOW, 0)] {
             for spectra in [1, 4, MAX_SPECTRA] {
-                for strategy in [Strategy::Spectral, Strategy::Relevance] {
+                for strategy in [Strategy::Spectral, Strategy::Relevance, Strategy::Mmr, Strategy::Dpp] {
                     let config = of(behind, ahead, Scope::Pool, spectra, strategy);
                     check_kernel(&config, true, 64, 1);
                     check_kernel(&config, false, 8, 4);

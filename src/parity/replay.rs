@@ -24,6 +24,10 @@ pub fn bound(utility: f64) -> f64 {
     TOLERANCE * utility.abs().max(1.0)
 }
 
+/// How far what is left of a candidate may be off, of what counts as nothing, when engines say where a slate runs out of rank:
+/// on a GPU up to 1e-8 of 1e-6 (see `stage::residual`), and five times that to be sure.
+const RESIDUAL_SLACK: f64 = 0.05;
+
 /// A ranked slate beside the reference.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Replay {
@@ -97,6 +101,9 @@ pub fn replay<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate, ranked: &R
         replay.judge(&mut reference, position, rank, placement);
         reference.place(rank);
     }
+    if !reference.exhaustion.allows(ranked.rank_exhausted_at) {
+        replay.faults.push(Fault::RankExhausted { found: ranked.rank_exhausted_at });
+    }
     replay
 }
 
@@ -107,6 +114,29 @@ struct Reference<'a> {
     run: Run<'a, f64>,
     /// By rank: placed, or kept back by a pin.
     is_out: Vec<bool>,
+    exhaustion: Exhaustion,
+}
+
+/// Where the reference finds a slate out of rank.
+#[derive(Default)]
+struct Exhaustion {
+    /// Positions at which it is, give or take the slack, until it certainly is.
+    perhaps: Vec<u32>,
+    is_certain: bool,
+}
+
+impl Exhaustion {
+    fn look(&mut self, run: &mut Run<f64>, position: usize) {
+        if self.is_certain || !run.is_out_of_rank(None, 1.0 + RESIDUAL_SLACK) {
+            return;
+        }
+        self.perhaps.push(position as u32);
+        self.is_certain = run.is_out_of_rank(None, 1.0 - RESIDUAL_SLACK);
+    }
+
+    fn allows(&self, claimed: Option<u32>) -> bool {
+        claimed.map_or(!self.is_certain, |position| self.perhaps.contains(&position))
+    }
 }
 
 impl<'a> Reference<'a> {
@@ -117,7 +147,7 @@ impl<'a> Reference<'a> {
         for &(_, rank) in &slate.pins {
             is_out[rank as usize] = true;
         }
-        Self { problem, slate, run, is_out }
+        Self { problem, slate, run, is_out, exhaustion: Exhaustion::default() }
     }
 
     fn place(&mut self, rank: usize) {
@@ -164,6 +194,9 @@ impl Replay {
         let pick = reference.run.score(rank);
         let pinned = reference.run.pinned(position);
         let best = if pinned.is_some() { None } else { reference.best() };
+        if pinned.is_none() {
+            reference.exhaustion.look(&mut reference.run, position);
+        }
         if let Some(pinned) = &pinned {
             if pinned.rank != rank {
                 self.faults.push(Fault::PinBroken { position, candidate });

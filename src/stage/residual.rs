@@ -81,6 +81,11 @@ impl Left {
         if self.squared_length > 0.0 { fade(self.squared_distance / self.squared_length) } else { 0.0 }
     }
 
+    /// Squared distance as a multiple of what counts as nothing.
+    pub fn over_floor(&self) -> f64 {
+        if self.squared_length > 0.0 { self.squared_distance / (FADE_GONE * self.squared_length) } else { 0.0 }
+    }
+
     /// φ √R(i, i): norm of the residual, 0 where the item lies in the span.
     pub fn norm(&self) -> f64 {
         self.share() * self.squared_distance.sqrt()

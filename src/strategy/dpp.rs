@@ -59,7 +59,7 @@ impl<R: Real> Strategy<R> for Dpp {
         R::of(self.squared_distance(slots, local).max(FLOOR).ln())
     }
 
-    fn has_residual(&mut self, slots: &mut Slots<R>, local: usize) -> bool {
-        self.squared_distance(slots, local) > FLOOR
+    fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
+        self.squared_distance(slots, local) / FLOOR
     }
 }

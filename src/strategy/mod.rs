@@ -42,11 +42,11 @@ pub trait Strategy<R: Real>: Send {
     /// Diversity term of a candidate by local index.
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R;
 
-    /// False where all that a candidate is lies in the span of what is placed, so that its base score alone counts. Only
-    /// strategies that project have such candidates.
-    fn has_residual(&mut self, slots: &mut Slots<R>, local: usize) -> bool {
+    /// What is left of a candidate beside the span of what is placed, as a multiple of what counts as nothing: up to 1 the
+    /// candidate lies in the span, and its base score alone counts. Only strategies that project have such candidates.
+    fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
         let _ = (slots, local);
-        true
+        f64::INFINITY
     }
 }
 

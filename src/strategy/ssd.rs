@@ -8,7 +8,7 @@
 use crate::config::{self, SsdEviction, SsdVariant};
 use crate::real::Real;
 use crate::run::Slots;
-use crate::stage::residual::{Eviction, Residual};
+use crate::stage::residual::{Eviction, Left, Residual};
 use crate::strategy::Strategy;
 
 /// State of the strategy for one slate.
@@ -37,9 +37,9 @@ impl Ssd {
         Self { gamma: config.gamma, variant: config.variant, bias, residual, most: most + bias, weight: config.gamma }
     }
 
-    fn residual_norm<R: Real>(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
+    fn left<R: Real>(&mut self, slots: &mut Slots<R>, local: usize) -> Left {
         let (history, mut similarity) = slots.placed_similarity_wide(self.bias);
-        self.residual.left(local, history, &mut similarity).norm()
+        self.residual.left(local, history, &mut similarity)
     }
 }
 
@@ -64,10 +64,10 @@ impl<R: Real> Strategy<R> for Ssd {
     }
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
-        R::of(self.weight * self.residual_norm(slots, local))
+        R::of(self.weight * self.left(slots, local).norm())
     }
 
-    fn has_residual(&mut self, slots: &mut Slots<R>, local: usize) -> bool {
-        self.residual_norm(slots, local) > 0.0
+    fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
+        self.left(slots, local).over_floor()
     }
 }
