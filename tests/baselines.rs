@@ -4,13 +4,15 @@
 
 mod common;
 
-use common::generate::{Cloud, Random, Storage, embedding, rows};
+use common::generate::{Cloud, Items, Random, Recipe, Request, Storage, embedding, rows};
 use common::gpu;
 use spectrank::catalog::Catalog;
 use spectrank::config::{Config, Strategy};
 use spectrank::cpu::CpuEngine;
 use spectrank::gpu::GpuOptions;
-use spectrank::parity;
+use spectrank::gpu::planted::Planted;
+use spectrank::parity::attribution::Stage;
+use spectrank::parity::{self, Case, GpuSubject, Harness, Invariance, Report, Subject};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::{Pin, RankedSlate, Slate};
@@ -177,4 +179,92 @@ fn long_slates_do_not_drift() {
         let ranked = rerank(&format!("{own}\nslate_size = 250"), &items, &slate(300));
         assert_eq!(ranked.placements.len(), 250);
     }
+}
+
+/// Every penalty, pins and recent items, and more positions than dimensions.
+fn case(own: &str) -> Case {
+    const PENALTIES: &str = r#"
+slate_size = 12
+spacing = [{ name = "s", column = "class", values = [1, 2], strength = 0.3, window = 4 }]
+semantic_id = { column = "sid", strength = 0.3, window = 4 }
+balance = { strength = 0.3 }
+cap = [{ column = "author", max = 1, window = 3 }]
+"#;
+    let recipe = Recipe {
+        seed: 3,
+        items: Items::new(50, Cloud::Clusters(3, 0.6), vec![9], Storage::F32),
+        requests: vec![Request::new(40, 2, 1); 4],
+        config: Config::from_toml(&format!("{own}{PENALTIES}")).unwrap(),
+    };
+    recipe.build().unwrap()
+}
+
+fn report(subject: &dyn Subject, case: &Case) -> Report {
+    let mut harness = Harness::new(subject);
+    harness.check_cases(std::slice::from_ref(case)).unwrap();
+    harness.into_report()
+}
+
+/// One change to each baseline's kernel, and the stage that must be blamed.
+#[test]
+fn every_planted_fault_is_caught_and_its_stage_named() {
+    let Some(device) = gpu::device() else { return };
+    let healthy = GpuSubject::new(device, GpuOptions::default());
+    for (own, find, replace, stage) in [
+        (
+            "strategy = \"mmr\"\n",
+            "return max(similarity, 0.0);",
+            "return 1.001 * max(similarity, 0.0);",
+            Some(Stage::PlacedSimilarity),
+        ),
+        (
+            "strategy = \"msd\"\nmsd = { window = 3 }",
+            "place % max(params.history_window, 1u)",
+            "(place + place / 5u) % max(params.history_window, 1u)",
+            Some(Stage::PlacedSimilarity),
+        ),
+        (
+            "strategy = \"dpp\"\n",
+            "return times(scale, left);",
+            "return times(scale, times(left, vec2<f32>(1.001, 0.0)));",
+            Some(Stage::Residual),
+        ),
+        (
+            "strategy = \"ssd\"\nssd = { window = 3, eviction = \"paper\" }",
+            "multiply_add(load_double(distance_at), given_back, given_back)",
+            "load_double(distance_at)",
+            Some(Stage::Residual),
+        ),
+        // The picks and their terms are right; only what is said of them is not.
+        ("strategy = \"dpp\"\n", "if projects() && is_open {", "if projects() && is_open && false {", None),
+    ] {
+        let case = case(own);
+        let right = report(&healthy, &case);
+        assert!(right.holds(), "{own}: {right}");
+        let planted = Planted::in_shader(find, replace);
+        let wrong = report(&healthy.with_options(GpuOptions { planted, ..healthy.options().clone() }), &case);
+        assert!(!wrong.holds(), "{own}: {replace} passes");
+        let departures: Vec<_> = wrong.failures.iter().map(|f| f.departure.as_ref().map(|d| d.stage)).collect();
+        assert!(departures.iter().all(|&found| found == stage), "{own}: {departures:?}\n{wrong}");
+        assert!(stage.is_some() || wrong.failures.iter().all(|f| f.fault.starts_with("rank_exhausted_at")), "{wrong}");
+    }
+}
+
+/// However slates are batched, spread over lanes, split over dispatches or repeated, every bit is the same.
+#[test]
+fn batching_order_and_splitting_change_nothing() {
+    let Some(device) = gpu::device() else { return };
+    let subject = GpuSubject::new(device, GpuOptions::default());
+    let mut invariance = Invariance::new(&subject);
+    for own in [
+        "strategy = \"mmr\"\nmmr = { window = 4 }",
+        "strategy = \"msd\"\n",
+        "strategy = \"dpp\"\ndpp = { window = 4 }",
+        "strategy = \"ssd\"\nssd = { window = 0, variant = \"product\" }",
+        "strategy = \"ssd\"\nssd = { window = 3, eviction = \"paper\" }",
+    ] {
+        invariance.add_case(&subject, &case(own), 7).unwrap();
+    }
+    print!("{invariance}");
+    assert!(invariance.holds() && invariance.variations.len() >= 12, "{invariance}");
 }
