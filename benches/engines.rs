@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench engines                      CPU engines
 //! cargo bench --bench engines -- --adapter NAME    a GPU as well
+//! cargo bench --bench engines -- --config '...'    one configuration, and not the baselines
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first thing that is not as it should be")]
@@ -37,9 +38,9 @@ struct Arguments {
     /// Positions per slate.
     #[arg(long, default_value_t = 100)]
     positions: usize,
-    /// Configuration (TOML text) beside the slate size.
-    #[arg(long, default_value = "")]
-    config: String,
+    /// Configuration (TOML text) beside the slate size. Without one: the defaults, then the baselines.
+    #[arg(long)]
+    config: Option<String>,
     /// GPU to measure as well.
     #[arg(long)]
     adapter: Option<AdapterChoice>,
@@ -117,11 +118,31 @@ fn check(problem: &Problem, slates: &[PreparedSlate], ranked: &[RankedSlate], wh
     }
 }
 
+/// Configurations measured where none is named: the default strategy and those it is compared with, as in their libraries.
+const CONFIGURATIONS: [&str; 7] = [
+    "",
+    "strategy = \"mmr\"",
+    "strategy = \"msd\"",
+    "strategy = \"dpp\"\nrelevance = { transform = \"zscore\" }",
+    "strategy = \"dpp\"\ndpp = { window = 10 }\nrelevance = { transform = \"zscore\" }",
+    "strategy = \"ssd\"\nrelevance = { transform = \"zscore\" }",
+    "strategy = \"ssd\"\nssd = { eviction = \"paper\" }\nrelevance = { transform = \"zscore\" }",
+];
+
 fn main() {
     let arguments = Arguments::parse();
-    let text = format!("slate_size = {}\n{}", arguments.positions, arguments.config.replace("\\n", "\n"));
+    match &arguments.config {
+        Some(config) => measure_all(&arguments, &config.replace("\\n", "\n")),
+        None => CONFIGURATIONS.iter().for_each(|config| measure_all(&arguments, config)),
+    }
+}
+
+/// Every engine on one configuration.
+fn measure_all(arguments: &Arguments, config: &str) {
+    let text = format!("slate_size = {}\n{config}", arguments.positions);
+    println!("{}", if config.is_empty() { "defaults".to_owned() } else { config.replace('\n', ", ") });
     let config = Config::from_toml(&text).unwrap();
-    let (catalog, slates) = data(&arguments, arguments.slates);
+    let (catalog, slates) = data(arguments, arguments.slates);
     let problem = Problem::new(&config, &catalog).unwrap();
     let prepared: Vec<_> = slates.iter().map(|s| PreparedSlate::new(&problem, s).unwrap()).collect();
     let shape = format!("N = {}, d = {}, T = {}", arguments.candidates, arguments.dim, arguments.positions);
@@ -142,7 +163,7 @@ fn main() {
     report("CPU f64 (reference)", per_s);
 
     if let Some(adapter) = &arguments.adapter {
-        let (catalog, slates) = data(&arguments, arguments.gpu_slates);
+        let (catalog, slates) = data(arguments, arguments.gpu_slates);
         let problem = Problem::new(&config, &catalog).unwrap();
         let prepared: Vec<_> = slates.iter().map(|s| PreparedSlate::new(&problem, s).unwrap()).collect();
         let mut engine = GpuEngine::new(gpu::open(adapter).unwrap(), &problem, GpuOptions::default()).unwrap();

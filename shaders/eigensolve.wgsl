@@ -134,11 +134,7 @@ fn inverse_length(c: u32) -> vec2<f32> {
     for (var i = 0u; i < N_SLOTS; i += 1u) {
         square = multiply_add(square, basis[i * N_SPECTRA + c], basis[i * N_SPECTRA + c]);
     }
-    // One step of Newton's method: what single precision leaves of 1 - square * guess^2 corrects the guess.
-    let guess = 1.0 / sqrt(square.x);
-    let guess_squared = multiply_add(vec2<f32>(0.0), vec2<f32>(guess, 0.0), vec2<f32>(guess, 0.0));
-    let left = multiply_add(vec2<f32>(-1.0, 0.0), square, guess_squared);
-    return normalised(guess, -0.5 * guess * left.x);
+    return inverse_root(square);
 }
 
 // Gram-Schmidt, each column twice. A column that collapses is refilled; one that collapses again becomes zero.

@@ -11,7 +11,9 @@ fn begin_position(c: Control) {
         workgroupBarrier();
         return;
     }
-    enter_basis(c.step);
+    if STRATEGY == SPECTRAL {
+        enter_basis(c.step);
+    }
     load_spacing(c.n_placed);
     if lane == 0u {
         begin_scan();
@@ -19,13 +21,15 @@ fn begin_position(c: Control) {
         for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
             has_history = has_history || slot_placed_at[slot] != EMPTY;
         }
-        let is_active = params.is_spectral == 1u && params.strength > 0.0 && has_history;
+        let is_active = STRATEGY == SPECTRAL && params.strength > 0.0 && has_history;
         control.is_active = select(0u, 1u, is_active);
         control.sweeps_left = params.iterations + control.is_first_solve * params.first_sweeps;
         if is_active {
             control.is_first_solve = 0u;
             control.phase = PHASE_MEMBERS;
             control.cursor = 0u;
+        } else if is_baseline() {
+            start_baseline();
         } else {
             start_scan();
         }
@@ -40,7 +44,7 @@ fn begin_scan() {
     }
     control.is_forced = 0u;
     control.scan_end = slate.n_candidates;
-    if params.is_spectral == 1u && params.is_window_scope == 1u {
+    if STRATEGY == SPECTRAL && params.is_window_scope == 1u {
         control.scan_end = N_SLOTS;
     }
     let is_pool_empty = control.first_in >= slate.n_candidates;
@@ -55,13 +59,23 @@ fn begin_scan() {
     }
 }
 
+fn is_baseline() -> bool {
+    return STRATEGY != SPECTRAL && STRATEGY != RELEVANCE;
+}
+
 // Points the machine at the scan; one lane.
 fn start_scan() {
     control.phase = PHASE_SCAN;
+    if is_baseline() {
+        control.phase = PHASE_CATCH_UP;
+        control.turn = 0u;
+        control.is_rank_check = 0u;
+        control.diversity_weight = weigh_volume(control.n_placed);
+    }
     control.cursor = control.first_in;
     if control.is_forced == 1u {
         control.cursor = control.scan_end - 1u;
-    } else if params.is_spectral == 1u && params.is_window_scope == 1u {
+    } else if STRATEGY == SPECTRAL && params.is_window_scope == 1u {
         control.cursor = 0u;
     }
     control.best_rank = EMPTY;
@@ -198,7 +212,7 @@ fn place(c: Control) {
         state[marks_at() + c.best_rank] = MARK_OUT | MARK_PLACED;
         state[history_at() + c.n_placed] = c.best_rank;
         let step = c.step + 1u;
-        if params.is_spectral == 1u {
+        if STRATEGY == SPECTRAL {
             place_in_window(c.best_rank, c.n_placed, step);
         }
         control.next_ahead = look_ahead(c.next_ahead, step);
@@ -213,10 +227,19 @@ fn place(c: Control) {
 }
 
 fn take_step(c: Control) {
+    if is_baseline() {
+        take_baseline_step(c);
+        return;
+    }
     // One call for all phases: drivers inline, and these are the largest pieces of code.
-    let list = refreshed_list(c);
-    if list.y > 0u && c.is_active == 1u {
-        refresh(list.x, c.cursor, list.y, c.step);
+    if STRATEGY == SPECTRAL {
+        let list = refreshed_list(c);
+        if list.y > 0u && c.is_active == 1u {
+            refresh(list.x, c.cursor, list.y, c.step);
+        }
+        if take_spectral_step(c) {
+            return;
+        }
     }
     switch c.phase {
         case PHASE_ELIGIBILITY: {
@@ -228,6 +251,18 @@ fn take_step(c: Control) {
         case PHASE_BEGIN: {
             begin_position(c);
         }
+        case PHASE_SCAN: {
+            scan_chunk(c);
+        }
+        default: {
+            place(c);
+        }
+    }
+}
+
+// A step that only the spectral strategy has; false where it is another.
+fn take_spectral_step(c: Control) -> bool {
+    switch c.phase {
         case PHASE_MEMBERS: {
             compare_member_chunk(c);
         }
@@ -243,8 +278,38 @@ fn take_step(c: Control) {
         case PHASE_WEIGHTS: {
             finish_exposure();
         }
+        default: {
+            return false;
+        }
+    }
+    return true;
+}
+
+fn take_baseline_step(c: Control) {
+    switch c.phase {
+        case PHASE_ELIGIBILITY: {
+            filter_chunk(c);
+        }
+        case PHASE_RECENTS: {
+            add_recents(c);
+        }
+        case PHASE_BEGIN: {
+            begin_position(c);
+        }
+        case PHASE_TAKE_IN: {
+            take_in_placed(c);
+        }
+        case PHASE_FACTOR: {
+            factor_step(c);
+        }
+        case PHASE_CATCH_UP: {
+            catch_up_chunk(c);
+        }
         case PHASE_SCAN: {
             scan_chunk(c);
+        }
+        case PHASE_RANK: {
+            check_rank_chunk(c);
         }
         default: {
             place(c);
@@ -270,7 +335,9 @@ fn rerank(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         if saved.phase == PHASE_SWEEP || saved.phase == PHASE_ROTATE {
             build_gram();
         }
-        build_projector();
+        if STRATEGY == SPECTRAL {
+            build_projector();
+        }
     }
     var spent = 0u;
     loop {
@@ -293,6 +360,7 @@ fn rerank(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         output[slate.status_at] = control.phase;
         output[slate.status_at + 1u] = control.n_filled;
         output[slate.status_at + 2u] = dispatch.nonce;
-        output[slate.status_at + 3u] = control.n_filtered;
+        output[slate.status_at + 3u] = control.exhausted_at;
+        output[slate.status_at + 4u] = control.n_filtered;
     }
 }

@@ -1,5 +1,8 @@
 // Who wins a position. Twin: src/stage/select.rs.
 
+// Share of a bound that rounding may take from it.
+const BOUND_SLACK: f32 = 1e-6;
+
 var<workgroup> reduce_excess: array<u32, WORKGROUP>;
 var<workgroup> reduce_utility: array<f32, WORKGROUP>;
 var<workgroup> reduce_rank: array<u32, WORKGROUP>;
@@ -23,7 +26,7 @@ fn scanned(index: u32, c: Control) -> u32 {
     if c.is_forced == 1u {
         return index;
     }
-    if params.is_spectral == 1u && params.is_window_scope == 1u {
+    if STRATEGY == SPECTRAL && params.is_window_scope == 1u {
         return select(EMPTY, slot_items[index], is_ahead(index));
     }
     return listed(LIST_CANDIDATES, index);
@@ -42,14 +45,16 @@ fn scan_chunk(c: Control) {
     reduce_rank[lane] = EMPTY;
     if rank != EMPTY {
         let row = catalog_row(rank);
-        if c.is_active == 1u {
+        if is_baseline() {
+            diversity = baseline_diversity(rank, c);
+        } else if c.is_active == 1u {
             diversity = diversity_of(rank);
         }
         spacing = spacing_of(row);
         semantic = semantic_of(row, c.n_placed);
         balance = balance_of(row, c.n_placed);
         reduce_excess[lane] = excess_of(row, c.n_placed);
-        reduce_utility[lane] = base_score(rank) + diversity - spacing - semantic - balance;
+        reduce_utility[lane] = weighted_base(rank) + diversity - spacing - semantic - balance;
         reduce_rank[lane] = rank;
     }
     workgroupBarrier();
@@ -80,20 +85,40 @@ fn scan_chunk(c: Control) {
     if lane == 0u {
         control.cursor = c.cursor + n;
         if is_scan_settled() {
-            control.phase = PHASE_PLACE;
+            finish_scan();
+        } else if is_baseline() {
+            control.phase = PHASE_CATCH_UP;
         }
     }
     workgroupBarrier();
 }
 
-// True where the scan is over, or no later candidate can win: a utility never exceeds its base score, base scores fall
-// with rank, and ties go to the lower rank (SPEC 8); one lane.
+// The part of the strategy's score that is base score.
+fn weighted_base(rank: u32) -> f32 {
+    if is_baseline() {
+        return params.base_weight * base_score(rank);
+    }
+    return base_score(rank);
+}
+
+// No utility of this or a later rank is larger. A driver may round the sum of a utility once where it is rounded twice here.
+fn utility_bound(rank: u32) -> f32 {
+    let weighted = weighted_base(rank);
+    if is_baseline() {
+        let most = most_diversity();
+        return weighted + most + BOUND_SLACK * (abs(weighted) + abs(most));
+    }
+    return weighted;
+}
+
+// True where the scan is over, or no later candidate can win: a utility never exceeds its bound, bounds fall with rank, and
+// ties go to the lower rank (SPEC 8); one lane.
 fn is_scan_settled() -> bool {
     if control.cursor >= control.scan_end {
         return true;
     }
-    if params.is_spectral == 1u && params.is_window_scope == 1u {
+    if STRATEGY == SPECTRAL && params.is_window_scope == 1u {
         return false;
     }
-    return control.best_excess == 0u && base_score(control.cursor) <= control.best_utility;
+    return control.best_excess == 0u && utility_bound(control.cursor) <= control.best_utility;
 }

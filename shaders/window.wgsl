@@ -36,7 +36,7 @@ fn init_state() {
     }
     storageBarrier();
     workgroupBarrier();
-    if params.is_spectral == 1u {
+    if STRATEGY == SPECTRAL {
         for (var i = first + lane; i < n_recent; i += WORKGROUP) {
             let slot = i % params.behind;
             slot_items[slot] = slate.n_candidates + i;
@@ -56,6 +56,9 @@ fn init_state() {
         control.n_placed = n_recent;
         control.is_first_solve = 1u;
         control.is_gram_stale = 1u;
+        control.exhausted_at = EMPTY;
+        control.diversity_weight = params.diversity_weight;
+        control.n_taken = first_counted();
         // Set to the first rank to look at once it is known who is out; until then it is the rank after all.
         control.next_ahead = slate.n_candidates;
     }
@@ -98,7 +101,7 @@ fn place_in_window(local: u32, n_placed: u32, step: u32) {
 // Fills the part of the window that lies ahead, from rank `next` on; returns the next rank to look at; one lane.
 fn look_ahead(start: u32, step: u32) -> u32 {
     var next = start;
-    if params.is_spectral == 0u || params.ahead == 0u {
+    if STRATEGY != SPECTRAL || params.ahead == 0u {
         return next;
     }
     var n_ahead = 0u;

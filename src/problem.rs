@@ -119,12 +119,6 @@ pub enum ProblemError {
         /// Levels in the column.
         levels: usize,
     },
-    /// A strategy this version does not have.
-    #[error("strategy = \"{strategy}\" is not in this version: use \"spectral\" or \"relevance\"")]
-    StrategyMissing {
-        /// The strategy asked for.
-        strategy: String,
-    },
     /// Catalog larger than row numbers reach.
     #[error("the catalog has {n_items} items, at most 4294967294 are supported")]
     TooManyItems {
@@ -148,6 +142,8 @@ pub struct BoundSignal<'a> {
     /// `√α_s / ‖x_si‖` (cosine, 0 for a zero row) or `√α_s` (dot), per item; in single precision, so that every engine
     /// has the same.
     pub factors: Arc<[f32]>,
+    /// No item's similarity to itself is larger in this signal.
+    pub most_similarity: f64,
     share: f64,
     metric: Metric,
 }
@@ -234,9 +230,6 @@ impl<'a> Problem<'a> {
     }
 
     fn bind(config: &'a Config, catalog: &'a Catalog, like: Option<&Self>) -> Result<Self, ProblemError> {
-        if !matches!(config.strategy, Strategy::Spectral | Strategy::Relevance) {
-            return Err(ProblemError::StrategyMissing { strategy: format!("{:?}", config.strategy).to_lowercase() });
-        }
         if catalog.n_items() >= u32::MAX as usize {
             return Err(ProblemError::TooManyItems { n_items: catalog.n_items() });
         }
@@ -255,6 +248,11 @@ impl<'a> Problem<'a> {
     /// Values per row, all signals together.
     pub fn dim(&self) -> usize {
         self.signals.iter().map(|s| s.embedding.dim).sum()
+    }
+
+    /// No item's similarity to itself, S_ii, is larger.
+    pub fn most_similarity(&self) -> f64 {
+        self.signals.iter().map(|s| s.most_similarity).sum()
     }
 }
 
@@ -301,16 +299,22 @@ fn bind_signals<'a>(
         .into_iter()
         .map(|(embedding, weight, metric)| {
             let share = weight / total;
-            let factors = match like.and_then(|like| like.factors_of(embedding, share, metric)) {
-                Some(factors) => factors,
+            let (factors, most_similarity) = match like.and_then(|like| like.factors_of(embedding, share, metric)) {
+                Some(shared) => shared,
                 None => factors(catalog, embedding, share, metric)?,
             };
-            Ok(BoundSignal { embedding, factors, share, metric })
+            Ok(BoundSignal { embedding, factors, most_similarity, share, metric })
         })
         .collect()
 }
 
-fn factors(catalog: &Catalog, embedding: &Embedding, share: f64, metric: Metric) -> Result<Arc<[f32]>, ProblemError> {
+/// Factors of a signal, and its largest similarity of an item to itself.
+fn factors(
+    catalog: &Catalog,
+    embedding: &Embedding,
+    share: f64,
+    metric: Metric,
+) -> Result<(Arc<[f32]>, f64), ProblemError> {
     // Cosines divide the length out, but single precision must hold its square; dot products keep it, squared twice
     // over in the eigensolver.
     let (least, most) = match metric {
@@ -318,11 +322,15 @@ fn factors(catalog: &Catalog, embedding: &Embedding, share: f64, metric: Metric)
         Metric::Dot => (1e-6, 1e6),
     };
     let root = share.sqrt();
-    let factor = |row| {
+    let mut longest: f64 = 1.0;
+    let mut factor = |row| {
         let length = embedding.squared_norm(row).sqrt();
         if length > 0.0 && !(least..=most).contains(&length) {
             let item = catalog.id_of(row as u32).into_owned();
             return Err(ProblemError::RowLength { name: embedding.name.clone(), item, length, least, most });
+        }
+        if metric == Metric::Dot {
+            longest = longest.max(length);
         }
         Ok(match metric {
             Metric::Dot => root,
@@ -330,7 +338,9 @@ fn factors(catalog: &Catalog, embedding: &Embedding, share: f64, metric: Metric)
             Metric::Cosine => 0.0,
         } as f32)
     };
-    (0..embedding.n_rows()).map(factor).collect()
+    let factors = (0..embedding.n_rows()).map(&mut factor).collect::<Result<_, _>>()?;
+    // Factors are rounded to single precision.
+    Ok((factors, (1.0 + 1e-6) * share * longest * longest))
 }
 
 fn bind_adjustment(config: &Config, like: Option<&Problem>, missing: &mut Missing) -> Result<Arc<[f64]>, ProblemError> {

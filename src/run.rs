@@ -6,11 +6,11 @@
 //!     window ← last `behind` placed, first `ahead` unplaced       stage::window
 //!     strategy.begin_position: similarities, spectra, exposure     stage::{window_similarity, eigensolve, exposure}
 //!     for candidates by rank, until none can win:                  stage::select
-//!         utility ← base + diversity − penalties                   stage::penalty
+//!         utility ← weight · base + diversity − penalties          strategy, stage::penalty
 //!     place the winner
 //! ```
 
-use crate::config::{Scope, Strategy as Kind};
+use crate::config::Scope;
 use crate::prepare::PreparedSlate;
 use crate::problem::{NO_VALUE, Problem};
 use crate::real::Real;
@@ -20,7 +20,7 @@ use crate::stage::penalty::{self, Penalty};
 use crate::stage::select::{Scored, is_settled};
 use crate::stage::window::{EMPTY, Window};
 use crate::stage::window_similarity::WindowSimilarity;
-use crate::strategy::{Spectral, Strategy};
+use crate::strategy::{Chosen, Spectral};
 
 /// What strategies see of a slate: who is placed, who is in the window, and similarities on demand.
 pub struct Slots<'a, R> {
@@ -43,12 +43,27 @@ impl<R: Real> Slots<'_, R> {
     pub fn similarities(&mut self, local: usize) -> &[R] {
         self.similarity.refresh(self.problem, &self.slate.rows, &self.window, self.step, local)
     }
+
+    /// The placed items, and the similarity of any two items.
+    pub fn placed_similarity(&mut self) -> (&[u32], impl FnMut(usize, usize) -> R + '_) {
+        let Self { problem, slate, similarity, history, .. } = self;
+        (history, |a, b| similarity.between(problem, &slate.rows, a, b))
+    }
+
+    /// The placed items, and the similarity of any two items plus `bias`, in double precision.
+    pub fn placed_similarity_wide(&mut self, bias: f64) -> (&[u32], impl FnMut(usize, usize) -> f64 + '_) {
+        let Self { problem, slate, similarity, history, .. } = self;
+        (history, move |a, b| similarity.between_wide(problem, &slate.rows, a, b) + bias)
+    }
 }
 
 /// Buffers for one slate at a time; create once per thread.
 pub struct Run<'a, R> {
     slots: Slots<'a, R>,
-    strategy: Option<Spectral<R>>,
+    strategy: Chosen<R>,
+    /// Factor of base scores, and the largest diversity term a candidate can have at this position.
+    base_weight: R,
+    most_diversity: R,
     penalty: Penalty<R>,
     /// Placed, taken out by a filter, or kept back by a pin.
     is_out: Vec<bool>,
@@ -77,10 +92,8 @@ static NO_SLATE: PreparedSlate = PreparedSlate {
 impl<'a, R: Real> Run<'a, R> {
     /// Buffers for slates of `problem`. Without `prunes` every candidate is scored at every position.
     pub fn new(problem: &'a Problem<'a>, prunes: bool) -> Self {
-        let strategy = match problem.config.strategy {
-            Kind::Spectral => Some(Spectral::default()),
-            _ => None,
-        };
+        let mut strategy = Chosen::new(problem);
+        let base_weight = strategy.get().base_weight();
         Self {
             slots: Slots {
                 problem,
@@ -91,6 +104,8 @@ impl<'a, R: Real> Run<'a, R> {
                 step: 0,
             },
             strategy,
+            base_weight,
+            most_diversity: R::zero(),
             penalty: Penalty::default(),
             is_out: Vec::new(),
             is_gone: Vec::new(),
@@ -114,7 +129,7 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// The spectral strategy's state, if that is the strategy, for a look inside.
     pub fn spectral(&self) -> Option<&Spectral<R>> {
-        self.strategy.as_ref()
+        self.strategy.spectral()
     }
 
     /// Composes one slate.
@@ -123,13 +138,19 @@ impl<'a, R: Real> Run<'a, R> {
         let slate_size = self.slots.problem.config.slate_size;
         let n_positions = slate.n_positions(slate_size);
         let mut placements = Vec::with_capacity(n_positions);
+        let mut rank_exhausted_at = None;
         for position in 0..n_positions {
             self.begin_position();
-            let Some(winner) = self.pinned(position).or_else(|| self.best()) else { break };
+            let pinned = self.pinned(position);
+            let Some(winner) = pinned.or_else(|| self.best()) else { break };
+            if pinned.is_none() && rank_exhausted_at.is_none() && self.is_out_of_rank(Some(winner.rank), 1.0) {
+                rank_exhausted_at = Some(position as u32);
+            }
             placements.push(self.placement(&winner));
             self.place(winner.rank);
         }
-        RankedSlate { is_short: placements.len() < slate_size, placements, n_filtered: self.n_filtered }
+        let is_short = placements.len() < slate_size;
+        RankedSlate { placements, is_short, n_filtered: self.n_filtered, rank_exhausted_at }
     }
 
     /// Starts a slate.
@@ -140,7 +161,7 @@ impl<'a, R: Real> Run<'a, R> {
         self.slots.step = 1;
         self.slots.history.clear();
         // Only the spectral strategy has a window; the others must not pay for one.
-        let (behind, ahead) = if self.strategy.is_some() { (window.behind, window.ahead) } else { (0, 0) };
+        let (behind, ahead) = if self.spectral().is_some() { (window.behind, window.ahead) } else { (0, 0) };
         self.slots.window.reset(behind, ahead);
         self.slots.similarity.reset(slate.rows.len(), behind + ahead);
         self.filter(slate);
@@ -151,9 +172,7 @@ impl<'a, R: Real> Run<'a, R> {
         self.first_in = 0;
         self.placed_sum.clear();
         self.placed_sum.resize(self.slots.problem.dim(), R::zero());
-        if let Some(strategy) = &mut self.strategy {
-            strategy.reset(&self.slots);
-        }
+        self.strategy.get().reset(&self.slots);
         for local in n..slate.rows.len() {
             self.remember(local as u32);
         }
@@ -187,9 +206,9 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// Computes what all candidates of the position share.
     pub fn begin_position(&mut self) {
-        if let Some(strategy) = &mut self.strategy {
-            strategy.begin_position(&mut self.slots);
-        }
+        let strategy = self.strategy.get();
+        strategy.begin_position(&mut self.slots);
+        self.most_diversity = strategy.most_diversity();
         let slots = &self.slots;
         let rows = slots.history.iter().map(|&local| slots.slate.rows[local as usize]);
         self.penalty.begin(slots.problem, slots.slate.active_rules, rows);
@@ -214,7 +233,7 @@ impl<'a, R: Real> Run<'a, R> {
             if self.is_out[rank] {
                 continue;
             }
-            if self.prunes && is_settled(best.as_ref(), R::of(self.slots.slate.base[rank])) {
+            if self.prunes && is_settled(best.as_ref(), self.bound(rank)) {
                 break;
             }
             let scored = self.score(rank);
@@ -233,8 +252,22 @@ impl<'a, R: Real> Run<'a, R> {
     /// Ranks from here on do not compete. The window's A is all there is below the rank it looks at next: whoever is
     /// placed or kept back by a pin is in nobody's way.
     fn scan_end(&self) -> usize {
-        let is_pool = self.strategy.is_none() || self.slots.problem.config.window.scope == Scope::Pool;
+        let is_pool = self.spectral().is_none() || self.slots.problem.config.window.scope == Scope::Pool;
         if is_pool { self.is_out.len() } else { self.slots.window.next_ahead() }
+    }
+
+    /// No utility of this or a later rank exceeds this at the position (SPEC 8): penalties are 0 or more.
+    pub fn bound(&self, rank: usize) -> R {
+        self.base_weight * R::of(self.slots.slate.base[rank]) + self.most_diversity
+    }
+
+    /// True where what is left of every candidate that competes is at most so much, in units of what counts as nothing.
+    /// `likely` is looked at first.
+    pub fn is_out_of_rank(&mut self, likely: Option<usize>, most: f64) -> bool {
+        let Self { strategy, slots, is_out, first_in, .. } = self;
+        let strategy = strategy.get();
+        let candidates = (*first_in..is_out.len()).filter(|&rank| !is_out[rank]);
+        likely.into_iter().chain(candidates).all(|rank| strategy.residual_over_floor(slots, rank) <= most)
     }
 
     /// A candidate's terms at this position.
@@ -242,17 +275,14 @@ impl<'a, R: Real> Run<'a, R> {
         self.n_scored += 1;
         let (problem, slate) = (self.slots.problem, self.slots.slate);
         let row = slate.rows[rank];
-        let diversity = match &mut self.strategy {
-            Some(strategy) => strategy.diversity(&mut self.slots, rank),
-            None => R::zero(),
-        };
+        let diversity = self.strategy.get().diversity(&mut self.slots, rank);
         let spacing = self.penalty.spacing(problem, row);
         let semantic = problem.semantic_id.as_ref().map_or(R::zero(), |rule| {
             let placed = self.slots.history.iter().map(|&local| slate.rows[local as usize]);
             penalty::semantic(rule, row, placed)
         });
         let balance = self.balance(rank);
-        let utility = R::of(slate.base[rank]) + diversity - spacing - semantic - balance;
+        let utility = self.base_weight * R::of(slate.base[rank]) + diversity - spacing - semantic - balance;
         Scored { rank, excess: self.excess(row), utility, diversity, spacing, semantic, balance }
     }
 

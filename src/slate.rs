@@ -45,7 +45,8 @@ pub struct Pin {
 }
 
 /// One position of a ranked slate. All terms are as they enter the utility:
-/// `utility = base + diversity − spacing − semantic − balance` for the spectral strategy.
+/// `utility = weight · base + diversity − spacing − semantic − balance`, where the weight is λ for `mmr` and `msd`, 2θ for
+/// `dpp`, and 1 for every other strategy.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Placement {
     /// Index into the slate's candidates.
@@ -56,7 +57,7 @@ pub struct Placement {
     pub base: f64,
     /// What the selection maximised at this position.
     pub utility: f64,
-    /// The strategy's diversity term (never positive for the spectral strategy).
+    /// The strategy's diversity term (never positive for `spectral` and `mmr`, never negative for `msd` and `ssd`).
     pub diversity: f64,
     /// Soft-spacing penalty, all rules, strength included.
     pub spacing: f64,
@@ -75,4 +76,8 @@ pub struct RankedSlate {
     pub is_short: bool,
     /// Candidates that filters took out.
     pub n_filtered: u32,
+    /// `dpp` and `ssd`: the first position without a pin at which every candidate left lay in the span of the placed items
+    /// that count, so that base scores and penalties alone decided. In the span means a squared distance of at most 1e-6,
+    /// for `ssd` of at most 1e-6 of the candidate's own squared length. `None` where that never came.
+    pub rank_exhausted_at: Option<u32>,
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use common::generate::{self, Cloud, Items, Limits, Recipe, Request, Storage};
 use common::oracle::{Oracle, Position, Terms};
-use spectrank::config::{Config, Coupling, Horizon, Loading, Scope, Strategy};
+use spectrank::config::{Config, Coupling, Horizon, Loading, Scope};
 use spectrank::cpu::CpuEngine;
 use spectrank::parity::Case;
 use spectrank::prepare::PreparedSlate;
@@ -153,6 +153,54 @@ fn every_setting_agrees_with_the_definition() {
     tally.assert_few_skipped("settings", 0.05);
 }
 
+/// Every baseline with every setting of its own, on clustered items and on those that run out of rank, with near-copies.
+#[test]
+fn every_baseline_agrees_with_the_definition() {
+    let mut tally = Tally::default();
+    let mut seed = 0;
+    let mut add = |text: &str, window: usize| {
+        for (cloud, dims) in [
+            (Cloud::Clusters(3, 0.4), vec![16, 9]),
+            (Cloud::Clusters(2, 1e-3), vec![3, 2]),
+            (Cloud::LowRank(3), vec![9, 4]),
+        ] {
+            for penalties in [PLAIN, WITH_PENALTIES] {
+                seed += 1;
+                let config = format!("{text}\nwindow = {window}\n");
+                let strategy = text.split(['[', ']']).nth(1).unwrap();
+                let config = Config::from_toml(&format!("strategy = \"{strategy}\"\n{penalties}\n{config}")).unwrap();
+                let recipe = Recipe {
+                    seed,
+                    items: Items::new(40, cloud, dims.clone(), Storage::F32),
+                    requests: [(30, 0, 0), (25, 9, 2), (6, 3, 1)]
+                        .map(|(n, n_recent, n_pins)| Request::new(n, n_recent, n_pins))
+                        .to_vec(),
+                    config,
+                };
+                check(&recipe.build().unwrap(), &format!("seed {seed}: {text}, window {window}"), &mut tally);
+            }
+        }
+    };
+    for window in [0, 1, 4, 12] {
+        for lambda in [0.0, 0.6, 1.0] {
+            add(&format!("[mmr]\nlambda = {lambda:?}"), window);
+            add(&format!("[msd]\nlambda = {lambda:?}"), window);
+        }
+        for theta in [0.0, 0.7] {
+            add(&format!("[dpp]\ntheta = {theta:?}"), window);
+        }
+        for variant in ["star", "product"] {
+            for eviction in ["exact", "paper"] {
+                for bias in [false, true] {
+                    let text = format!("[ssd]\nvariant = \"{variant}\"\neviction = \"{eviction}\"\nbias = {bias}");
+                    add(&text, window);
+                }
+            }
+        }
+    }
+    tally.assert_few_skipped("baselines", 0.0);
+}
+
 const PLAIN: &str = "slate_size = 8
 window = { behind = 6 }
 spectral = { spectra = 3, strength = 0.4, decay = 0.9 }";
@@ -178,8 +226,6 @@ fn random_cases_agree_with_the_definition() {
     let limits = Limits { candidates: 24, slate_size: 9, window: 7, spectra: 8, long_one_in: 0 };
     generate::for_many("brute force", 120, limits, |recipe| {
         let mut recipe = recipe.clone();
-        // The oracle knows this strategy alone.
-        recipe.config.strategy = Strategy::Spectral;
         // The oracle solves exactly, the engine iterates: where 1/(ε + λ) magnifies a weak spectrum, what is left of the
         // iteration's error is magnified as well.
         recipe.config.spectral.epsilon = recipe.config.spectral.epsilon.max(0.03);

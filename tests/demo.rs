@@ -21,8 +21,7 @@ fn by_relevance(slates: &[PreparedSlate], slate_size: usize) -> Vec<RankedSlate>
     let place = |&candidate: &u32| Placement { candidate, ..Placement::default() };
     let ranked = |slate: &PreparedSlate| RankedSlate {
         placements: slate.candidate.iter().take(slate_size).map(place).collect(),
-        is_short: false,
-        n_filtered: 0,
+        ..RankedSlate::default()
     };
     slates.iter().map(ranked).collect()
 }

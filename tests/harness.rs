@@ -145,7 +145,7 @@ const PLANTS: [Plant; 17] = [
     },
     Plant {
         name: "a scan that ends early",
-        find: "return control.best_excess == 0u && base_score(control.cursor) <= control.best_utility;",
+        find: "return control.best_excess == 0u && utility_bound(control.cursor) <= control.best_utility;",
         replace: "return control.best_excess == 0u;",
         stage: Stage::Select,
     },
@@ -157,8 +157,8 @@ const PLANTS: [Plant; 17] = [
     },
     Plant {
         name: "utilities off by 1e-3",
-        find: "= base_score(rank) + diversity",
-        replace: "= 1.001 * base_score(rank) + diversity",
+        find: "= weighted_base(rank) + diversity",
+        replace: "= 1.001 * weighted_base(rank) + diversity",
         stage: Stage::Select,
     },
 ];

@@ -6,7 +6,7 @@ mod common;
 
 use common::generate::{self, Limits, Random};
 use spectrank::cpu::CpuEngine;
-use spectrank::parity::invariance::bits;
+use spectrank::parity::invariance::{Bits, bits};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::real::Real;
@@ -15,7 +15,7 @@ use spectrank::slate::RankedSlate;
 
 const LIMITS: Limits = Limits { candidates: 50, slate_size: 15, window: 10, spectra: 8, long_one_in: 0 };
 
-fn all_bits(slates: &[RankedSlate]) -> Vec<(bool, Vec<[u64; 8]>)> {
+fn all_bits(slates: &[RankedSlate]) -> Vec<Bits> {
     slates.iter().map(bits).collect()
 }
 

@@ -6,7 +6,7 @@ mod common;
 
 use common::gpu;
 use spectrank::catalog::{Catalog, Embedding, EmbeddingData};
-use spectrank::config::{Config, Scope, Strategy};
+use spectrank::config::{Config, Scope, SsdEviction, SsdVariant, Strategy};
 use spectrank::cpu::CpuEngine;
 use spectrank::engine::{Engine, EngineError, EngineRequest};
 use spectrank::gpu::planted::Planted;
@@ -29,11 +29,17 @@ fn slate() -> Slate {
 #[test]
 fn a_right_kernel_passes_at_every_shape() {
     let Some(device) = gpu::device() else { return };
-    let mut configs = vec![Config::default(); 5];
+    let mut configs = vec![Config::default(); 10];
     (configs[1].window.behind, configs[1].window.ahead, configs[1].window.scope) = (5, 12, Scope::Window);
     (configs[2].window.behind, configs[2].window.ahead, configs[2].spectral.spectra) = (60, 68, 16);
     (configs[3].window.behind, configs[3].spectral.spectra) = (1, 1);
     configs[4].strategy = Strategy::Relevance;
+    configs[5].strategy = Strategy::Mmr;
+    (configs[6].strategy, configs[6].msd.window) = (Strategy::Msd, 5);
+    configs[7].strategy = Strategy::Dpp;
+    (configs[8].strategy, configs[8].dpp.window) = (Strategy::Dpp, 6);
+    (configs[9].strategy, configs[9].ssd.eviction) = (Strategy::Ssd, SsdEviction::Paper);
+    configs[9].ssd.variant = SsdVariant::Product;
     for config in configs {
         let storages: &[bool] = if config == Config::default() { &[true, false] } else { &[true] };
         for &is_f16 in storages {

@@ -53,12 +53,12 @@ macro_rules! check_layout {
 #[test]
 fn structs_match_their_rust_twins() {
     check_layout!(
-        Params: behind, ahead, slate_size, iterations, first_sweeps, is_spectral, is_window_scope, is_unit_loading,
+        Params: behind, ahead, slate_size, iterations, first_sweeps, is_window_scope, is_unit_loading,
         is_diagonal_coupling, is_slate_horizon, strength, epsilon, balance_strength, row_octets, rows_per_shard,
         n_signals, item_words, items_at, membership_at, codes_at, caps_at, n_rules, n_levels, n_caps, rules_at,
         semantic_weights_at, semantic_window, semantic_strength, prefix_penalty_at, cap_rules_at, decay_at,
-        placement_words, fade_gone, fade_full, rest_octets, filter_at, hash_at, pad_a, pad_b, pad_c, cost,
-        segments,
+        placement_words, fade_gone, fade_full, rest_octets, filter_at, hash_at, history_window, is_queue, is_product,
+        catch_up, base_weight, diversity_weight, bias, most_diversity, cost, segments,
     );
     check_layout!(Dispatch: n_slates, budget, nonce, is_first, row_length, unknown_zero, pad_a, pad_b);
     check_layout!(

@@ -9,7 +9,6 @@ struct Params {
     slate_size: u32,
     iterations: u32,
     first_sweeps: u32,
-    is_spectral: u32,
     is_window_scope: u32,
     is_unit_loading: u32,
     is_diagonal_coupling: u32,
@@ -48,9 +47,17 @@ struct Params {
     // Filters, in an item's words.
     filter_at: u32,
     hash_at: u32,
-    pad_a: u32,
-    pad_b: u32,
-    pad_c: u32,
+    // Strategies that count what is placed: how many of it (0: all), whether a window is the published queue, whether SSD
+    // multiplies by the volume, placed items that an item may be brought up to date with in one step.
+    history_window: u32,
+    is_queue: u32,
+    is_product: u32,
+    catch_up: u32,
+    // Factors of the base score and of the diversity term, what extends similarities, the largest diversity term (SSD: norm).
+    base_weight: f32,
+    diversity_weight: f32,
+    bias: f32,
+    most_diversity: f32,
     // Loop iterations one invocation spends on a step, by phase, at most.
     cost: array<vec4<u32>, COST_VECTORS>,
     // (first octet, number of octets) of each signal, two to a vector.
@@ -115,6 +122,7 @@ override PRODUCT_WORDS: u32 = 40u;
 override SQUARE_WORDS: u32 = 16u;
 override N_SHARDS: u32 = 1u;
 override IS_F16: u32 = 1u;
+override STRATEGY: u32 = SPECTRAL;
 
 const EMPTY: u32 = 0xffffffffu;
 // Below every utility: inputs are held within ±1e30.

@@ -1,5 +1,5 @@
-// Numbers of about twice single precision, for the one place where single precision is not enough: the window's
-// similarity matrix and its eigensolve (src/stage/eigensolve.rs says why).
+// Numbers of about twice single precision, for the places where single precision is not enough: the window's
+// similarity matrix and its eigensolve, and residuals (src/stage/{eigensolve,residual}.rs say why).
 //
 // A number is the unevaluated sum of two f32, x = high and y = low, with |low| at most half a unit of rounding of high. The
 // methods are Knuth's sum and Dekker's product (Numerische Mathematik 18, 1971). They rest on rounding errors that are zero
@@ -59,6 +59,20 @@ fn multiply_add(sum: vec2<f32>, a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     let product = pin(a.x * b.x);
     let error = product_error(vec4<f32>(a.x), vec4<f32>(b.x), vec4<f32>(product)).x;
     return add(sum, vec2<f32>(product, error + (a.x * b.y + a.y * b.x)));
+}
+
+// a * b
+fn times(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+    return multiply_add(vec2<f32>(0.0), a, b);
+}
+
+// 1 / sqrt(x)
+fn inverse_root(x: vec2<f32>) -> vec2<f32> {
+    // One step of Newton's method: what single precision leaves of 1 - x * guess^2 corrects the guess.
+    let guess = 1.0 / sqrt(x.x);
+    let guess_squared = multiply_add(vec2<f32>(0.0), vec2<f32>(guess, 0.0), vec2<f32>(guess, 0.0));
+    let left = multiply_add(vec2<f32>(-1.0, 0.0), x, guess_squared);
+    return normalised(guess, -0.5 * guess * left.x);
 }
 
 // Four sums side by side.

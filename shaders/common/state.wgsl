@@ -26,6 +26,13 @@ struct Control {
     best_balance: f32,
     // 1 until the window's similarity matrix was computed once.
     is_gram_stale: u32,
+    // Baselines: placed items taken in; turn of bringing a chunk up to date; whether the chunks are looked at for a residual
+    // alone; first position at which nobody had one; factor of the diversity term.
+    n_taken: u32,
+    turn: u32,
+    is_rank_check: u32,
+    exhausted_at: u32,
+    diversity_weight: f32,
     // Candidates that filters took out.
     n_filtered: u32,
 }
@@ -50,7 +57,8 @@ var<workgroup> weights: array<f32, SQUARE_WORDS>;
 var<workgroup> spacing_load: array<f32, 32>;
 
 // State words of a slate, after the control block, in this order: slots (3 parts), basis, S_W, S times the basis,
-// eigenvalues, inverse, weights, history, marks, refreshed, placed sum, similarity.
+// eigenvalues, inverse, weights, history, marks, refreshed, placed sum, similarity. What baselines keep takes the place of
+// the similarity (placed_similarity.wgsl, residual.wgsl).
 fn slots_at() -> u32 { return slate.state_at + CONTROL_WORDS; }
 fn basis_at() -> u32 { return slots_at() + 3u * N_SLOTS; }
 fn gram_start() -> u32 { return basis_at() + 2u * N_SLOTS * N_SPECTRA; }
@@ -111,7 +119,8 @@ fn load_state() {
             state[at + 7u], state[at + 8u], state[at + 9u], state[at + 10u], state[at + 11u], state[at + 12u],
             state[at + 13u], bitcast<f32>(state[at + 14u]), bitcast<f32>(state[at + 15u]),
             bitcast<f32>(state[at + 16u]), bitcast<f32>(state[at + 17u]), bitcast<f32>(state[at + 18u]), state[at + 19u],
-            state[at + 20u],
+            state[at + 20u], state[at + 21u], state[at + 22u], state[at + 23u], bitcast<f32>(state[at + 24u]),
+            state[at + 25u],
         );
     }
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
@@ -154,7 +163,12 @@ fn save_state() {
         state[at + 17u] = bitcast<u32>(control.best_semantic);
         state[at + 18u] = bitcast<u32>(control.best_balance);
         state[at + 19u] = control.is_gram_stale;
-        state[at + 20u] = control.n_filtered;
+        state[at + 20u] = control.n_taken;
+        state[at + 21u] = control.turn;
+        state[at + 22u] = control.is_rank_check;
+        state[at + 23u] = control.exhausted_at;
+        state[at + 24u] = bitcast<u32>(control.diversity_weight);
+        state[at + 25u] = control.n_filtered;
     }
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
         state[slots_at() + i] = slot_items[i];

@@ -8,7 +8,7 @@ use spectrank::config::Config;
 use spectrank::gpu::{self, AdapterChoice, GpuOptions};
 use spectrank::io::{self, CatalogColumns, SlateFields};
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
-use spectrank::problem::{Problem, ProblemError};
+use spectrank::problem::Problem;
 
 use super::settings::{names, prepare, read_config};
 use super::{Exit, Failure, terminal};
@@ -211,10 +211,7 @@ fn judge(flags: &Parity, work: &Work, harness: &mut Harness) -> Result<(), Failu
 }
 
 fn bind<'a>(flags: &Parity, config: &'a Config, catalog: &'a Catalog) -> Result<Problem<'a>, Failure> {
-    Problem::new(config, catalog).map_err(|error| match (&error, &flags.config) {
-        (ProblemError::StrategyMissing { .. }, Some(path)) => Failure::input(path.display(), error),
-        _ => Failure::input(names(&flags.catalog), error),
-    })
+    Problem::new(config, catalog).map_err(|error| Failure::input(names(&flags.catalog), error))
 }
 
 fn invariance(flags: &Parity, work: &Work, subject: &dyn Subject) -> Result<Invariance, Failure> {

@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource};
-use spectrank::problem::{MissingCount, Problem, ProblemError};
+use spectrank::problem::{MissingCount, Problem};
 use spectrank::slate::{RankedSlate, Slate};
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
@@ -62,6 +62,8 @@ struct Summary {
     filtered_candidates: u64,
     /// Items of the catalog that lack something, by the setting that needs it.
     missing: Vec<MissingCount>,
+    /// Slates whose later positions `dpp` or `ssd` filled by base score alone, nothing new being left.
+    rank_exhausted_slates: u64,
     seconds: f64,
     /// Slates per second, reading and writing included.
     slates_per_s: f64,
@@ -76,6 +78,7 @@ impl Summary {
         for (slate, ranked) in slates.iter().zip(ranked) {
             self.positions += ranked.placements.len() as u64;
             self.filtered_candidates += u64::from(ranked.n_filtered);
+            self.rank_exhausted_slates += u64::from(ranked.rank_exhausted_at.is_some());
             if ranked.is_short {
                 self.short_slates += 1;
                 self.first_short.get_or_insert_with(|| slate.id.clone());
@@ -92,6 +95,9 @@ impl Summary {
         if let Some(first) = &self.first_short {
             text += &format!(", {} short of candidates (first: \"{}\")", self.short_slates, first.escape_debug());
         }
+        if self.rank_exhausted_slates > 0 {
+            text += &format!(", {} ran out of rank", self.rank_exhausted_slates);
+        }
         text
     }
 }
@@ -100,10 +106,7 @@ impl Summary {
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let config = flags.config.load()?;
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
-    let problem = Problem::new(&config, &catalog).map_err(|error| match error {
-        ProblemError::StrategyMissing { .. } => Failure::input(flags.config.source(), error),
-        _ => Failure::input(names(&flags.catalog), error),
-    })?;
+    let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let mut source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
     let metadata = [
         ("spectrank.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),

@@ -111,11 +111,6 @@ impl ConfigFlags {
         config.validate().map_err(|e| Failure::input("the flags", e))?;
         Ok(config)
     }
-
-    /// What a message about a setting names first.
-    pub fn source(&self) -> String {
-        self.config.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
-    }
 }
 
 /// What slates are measured by.

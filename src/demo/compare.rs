@@ -130,7 +130,7 @@ mod tests {
 
     fn ranked(candidates: &[u32]) -> RankedSlate {
         let place = |&candidate: &u32| Placement { candidate, ..Placement::default() };
-        RankedSlate { placements: candidates.iter().map(place).collect(), is_short: false, n_filtered: 0 }
+        RankedSlate { placements: candidates.iter().map(place).collect(), ..RankedSlate::default() }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A batch of slates as words for the device, and the device's words as ranked slates, trusting nothing.
 
 use super::error::GpuError;
-use super::layout::{Dispatch, HEADER_WORDS, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
+use super::layout::{Dispatch, HEADER_WORDS, NO_POSITION, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
 use super::pipeline::BatchBuffers;
 use super::plan::Plan;
 use crate::prepare::PreparedSlate;
@@ -87,7 +87,7 @@ pub(super) fn ranked(
 ) -> Result<RankedSlate, GpuError> {
     let bad = |what: String| GpuError::BadOutput { slate: index, what };
     let status = &output[header.status_at as usize..][..STATUS_WORDS];
-    let (filled, n_filtered) = (status[1], status[3]);
+    let (filled, n_filtered) = (status[1], status[4]);
     let n_left = header.n_candidates.checked_sub(n_filtered);
     let n_left =
         n_left.ok_or_else(|| bad(format!("{n_filtered} of {} candidates are filtered", header.n_candidates)))?;
@@ -95,6 +95,10 @@ pub(super) fn ranked(
         return Err(bad(format!("{filled} positions are filled, of {} with {n_left} candidates", header.n_positions)));
     }
     let n = filled as usize;
+    let exhausted_at = Some(status[3]).filter(|&position| position != NO_POSITION);
+    if let Some(position) = exhausted_at.filter(|&position| position as usize >= n) {
+        return Err(bad(format!("the rank is exhausted at position {position}, which does not exist")));
+    }
     let mut is_taken = vec![false; slate.n_candidates()];
     let words = &output[header.output_at as usize..header.output_at as usize + n * PLACEMENT_WORDS];
     let mut placements = Vec::with_capacity(n);
@@ -118,5 +122,6 @@ pub(super) fn ranked(
             balance: number(5),
         });
     }
-    Ok(RankedSlate { placements, is_short: n < plan.params.slate_size as usize, n_filtered })
+    let is_short = n < plan.params.slate_size as usize;
+    Ok(RankedSlate { placements, is_short, n_filtered, rank_exhausted_at: exhausted_at })
 }

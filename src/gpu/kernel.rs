@@ -24,7 +24,7 @@ pub enum ShaderChecks {
 /// what the compiler adds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelKey {
-    constants: [(&'static str, usize); 9],
+    constants: [(&'static str, usize); 10],
     patches: Vec<Patch>,
     checks: ShaderChecks,
 }
@@ -43,6 +43,7 @@ impl KernelKey {
             ("SQUARE_WORDS", k * k),
             ("N_SHARDS", plan.n_shards),
             ("IS_F16", usize::from(plan.is_f16)),
+            ("STRATEGY", plan.strategy as usize),
         ];
         Self { constants, patches: patches.to_vec(), checks }
     }

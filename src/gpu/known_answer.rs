@@ -20,8 +20,8 @@ use super::planted::{Patch, Planted};
 use crate::bloom::{BloomFilter, hash_of};
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
 use crate::config::{
-    Balance, Cap, Config, Filter, FilterRule, Kernel, Metric, OnMissing, Scalar, SemanticId, Signal, Spacing, Spectral,
-    Strategy,
+    Balance, Cap, Config, Dpp, Filter, FilterRule, Kernel, Metric, Mmr, Msd, OnMissing, Scalar, SemanticId, Signal,
+    Spacing, Spectral, Ssd, Strategy,
 };
 use crate::parity;
 use crate::prepare::PreparedSlate;
@@ -36,8 +36,9 @@ const LEAST_POSITIONS: usize = 4;
 struct Shape {
     kernel: KernelKey,
     behind: u32,
-    is_spectral: u32,
     is_window_scope: u32,
+    /// Window, eviction, volume and bias of the other strategies.
+    baseline: [u32; 4],
 }
 
 /// Verdicts of a device, by shape.
@@ -64,8 +65,13 @@ pub(super) fn check(
     let shape = Shape {
         kernel: KernelKey::new(plan, patches, checks),
         behind: plan.params.behind,
-        is_spectral: plan.params.is_spectral,
         is_window_scope: plan.params.is_window_scope,
+        baseline: [
+            plan.params.history_window,
+            plan.params.is_queue,
+            plan.params.is_product,
+            plan.params.bias.to_bits(),
+        ],
     };
     let verdicts = || device.verdicts.0.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(verdict) = verdicts().get(&shape) {
@@ -195,6 +201,10 @@ fn config(of: &Config) -> Config {
             }],
             ..Filter::default()
         },
+        mmr: Mmr { lambda: 0.5, window: of.mmr.window },
+        msd: Msd { lambda: 0.7, window: of.msd.window },
+        dpp: Dpp { theta: 1.0, window: of.dpp.window },
+        ssd: Ssd { gamma: 0.4, ..of.ssd.clone() },
         ..Config::default()
     }
 }
@@ -290,6 +300,10 @@ mod tests {
             Config::default(),
             of(3, 20, Scope::Window, 2, Strategy::Spectral),
             of(10, 0, Scope::Pool, 4, Strategy::Relevance),
+            of(10, 0, Scope::Pool, 4, Strategy::Mmr),
+            of(10, 0, Scope::Pool, 4, Strategy::Msd),
+            of(10, 0, Scope::Pool, 4, Strategy::Dpp),
+            of(10, 0, Scope::Pool, 4, Strategy::Ssd),
         ] {
             let config = config(&config_of);
             assert_eq!(config.validate(), Ok(()));
@@ -309,8 +323,8 @@ mod tests {
             let n_with = |term: fn(&crate::slate::Placement) -> f64| {
                 ranked.iter().flat_map(|r| &r.placements).filter(|p| term(p).abs() > 1e-3).count()
             };
-            let is_spectral = config_of.strategy == Strategy::Spectral;
-            assert_eq!(n_with(|p| p.diversity) > 20, is_spectral);
+            let has_diversity = config_of.strategy != Strategy::Relevance;
+            assert_eq!(n_with(|p| p.diversity) > 20, has_diversity, "{:?}", config_of.strategy);
             assert!(n_with(|p| p.spacing) > 5 && n_with(|p| p.semantic) > 5 && n_with(|p| p.balance) > 5);
             // Pinned items go where they go; all others heed the cap while anybody else is left.
             let owner = |item: u32| (!item.is_multiple_of(11)).then_some(item % 5);
@@ -325,7 +339,7 @@ mod tests {
     fn the_kernel_is_that_of_the_problem() {
         for (behind, ahead) in [(1, 0), (10, 0), (20, 7), (60, 68), (MAX_WINDOW, 0)] {
             for spectra in [1, 4, MAX_SPECTRA] {
-                for strategy in [Strategy::Spectral, Strategy::Relevance] {
+                for strategy in [Strategy::Spectral, Strategy::Relevance, Strategy::Mmr, Strategy::Dpp] {
                     let config = of(behind, ahead, Scope::Pool, spectra, strategy);
                     check_kernel(&config, true, 64, 1);
                     check_kernel(&config, false, 8, 4);

@@ -12,6 +12,12 @@ pub enum Phase {
     Recents,
     /// A position starts.
     Begin,
+    /// Baselines: take in an item that was placed.
+    TakeIn,
+    /// Baselines: a column of the window's factor.
+    Factor,
+    /// Baselines: bring a chunk of candidates closer to up to date.
+    CatchUp,
     /// Similarities of the window's own items.
     Members,
     /// One sweep of the eigensolver.
@@ -26,6 +32,8 @@ pub enum Phase {
     Weights,
     /// Score a chunk of candidates.
     Scan,
+    /// Baselines: look at a chunk of candidates for a residual.
+    Rank,
     /// Place the winner.
     Place,
     /// Nothing is left to do.
@@ -34,10 +42,13 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase with its name in the shader, in order.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::Eligibility, "ELIGIBILITY"),
         (Self::Recents, "RECENTS"),
         (Self::Begin, "BEGIN"),
+        (Self::TakeIn, "TAKE_IN"),
+        (Self::Factor, "FACTOR"),
+        (Self::CatchUp, "CATCH_UP"),
         (Self::Members, "MEMBERS"),
         (Self::Sweep, "SWEEP"),
         (Self::Rotate, "ROTATE"),
@@ -45,6 +56,7 @@ impl Phase {
         (Self::ExposePast, "EXPOSE_PAST"),
         (Self::Weights, "WEIGHTS"),
         (Self::Scan, "SCAN"),
+        (Self::Rank, "RANK"),
         (Self::Place, "PLACE"),
         (Self::Done, "DONE"),
     ];
@@ -60,12 +72,14 @@ pub const PAST_CHUNK: usize = 8;
 pub const MAX_SIGNALS: usize = 8;
 /// Words of one placement in the output: rank, utility, diversity, spacing, semantic, balance.
 pub const PLACEMENT_WORDS: usize = 6;
-/// Words of one slate's status: phase, positions filled, nonce, candidates filtered.
-pub const STATUS_WORDS: usize = 4;
+/// Words of one slate's status: phase, positions filled, nonce, position at which the rank was exhausted, candidates filtered.
+pub const STATUS_WORDS: usize = 5;
+/// A position that does not exist.
+pub const NO_POSITION: u32 = u32::MAX;
 /// Mark of a candidate that is placed, or that a filter took out.
 pub const MARK_PLACED: u32 = 2;
 /// Words of the control block in front of a slate's state.
-pub const CONTROL_WORDS: usize = 21;
+pub const CONTROL_WORDS: usize = 26;
 
 /// Fixed for a problem and a device.
 #[repr(C)]
@@ -77,7 +91,6 @@ pub struct Params {
     pub slate_size: u32,
     pub iterations: u32,
     pub first_sweeps: u32,
-    pub is_spectral: u32,
     pub is_window_scope: u32,
     pub is_unit_loading: u32,
     pub is_diagonal_coupling: u32,
@@ -109,9 +122,14 @@ pub struct Params {
     pub rest_octets: u32,
     pub filter_at: u32,
     pub hash_at: u32,
-    pub pad_a: u32,
-    pub pad_b: u32,
-    pub pad_c: u32,
+    pub history_window: u32,
+    pub is_queue: u32,
+    pub is_product: u32,
+    pub catch_up: u32,
+    pub base_weight: f32,
+    pub diversity_weight: f32,
+    pub bias: f32,
+    pub most_diversity: f32,
     pub cost: [[u32; 4]; COST_VECTORS],
     pub segments: [[u32; 4]; MAX_SIGNALS / 2],
 }

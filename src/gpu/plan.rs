@@ -2,7 +2,7 @@
 
 use crate::bloom;
 use crate::catalog::EmbeddingData;
-use crate::config::{Coupling, Horizon, Loading, MAX_SPECTRA, Scope, Strategy};
+use crate::config::{Coupling, Horizon, Loading, MAX_SPECTRA, Scope, SsdEviction, SsdVariant, Strategy};
 use crate::gpu::layout::{
     CONTROL_WORDS, HEADER_WORDS, MAX_SIGNALS, MEMBER_CHUNK, PAST_CHUNK, PLACEMENT_WORDS, Params, Phase, STATUS_WORDS,
 };
@@ -10,6 +10,7 @@ use crate::prepare::{MAX_RECENT, PreparedSlate};
 use crate::problem::Problem;
 use crate::stage::eigensolve::{FIRST_SWEEPS, JACOBI_SWEEPS};
 use crate::stage::exposure::fade_range;
+use crate::strategy::dpp;
 
 /// Values in an octet, the unit rows are read in.
 pub const OCTET: usize = 8;
@@ -17,6 +18,9 @@ pub const OCTET: usize = 8;
 pub const MAX_SHARDS: usize = 4;
 /// Words of workgroup memory used for other things than arrays that depend on the plan.
 const FIXED_WORKGROUP_WORDS: usize = 32 + PAST_CHUNK * MAX_SPECTRA + 32 + 8;
+
+/// Loop iterations that a baseline's candidates may take in one step to get up to date, about.
+const CATCH_UP_ITERATIONS: usize = 4000;
 
 /// A number in doubled precision: two f32.
 const DOUBLE_BYTES: usize = 8;
@@ -100,6 +104,8 @@ pub struct DeviceLimits {
 pub struct Plan {
     /// Uniform block, complete.
     pub params: Params,
+    /// The strategy: each has its own kernel.
+    pub strategy: Strategy,
     /// Lanes per slate.
     pub workgroup: usize,
     /// Slots of the window; at least 1.
@@ -159,6 +165,7 @@ impl Plan {
         let is_f16 = problem.signals.iter().all(|s| matches!(s.embedding.data, EmbeddingData::F16(_)));
         let mut plan = Self {
             params: Params::default(),
+            strategy: config.strategy,
             workgroup,
             n_slots,
             n_spectra,
@@ -179,12 +186,13 @@ impl Plan {
     fn set_config(&mut self, problem: &Problem) {
         let config = problem.config;
         let p = &mut self.params;
+        let is_spectral = config.strategy == Strategy::Spectral;
         p.behind = config.window.behind as u32;
-        p.ahead = config.window.ahead as u32;
+        // Only the spectral strategy looks ahead.
+        p.ahead = if is_spectral { config.window.ahead as u32 } else { 0 };
         p.slate_size = config.slate_size as u32;
         p.iterations = config.spectral.iterations as u32;
         p.first_sweeps = FIRST_SWEEPS as u32;
-        p.is_spectral = u32::from(config.strategy == Strategy::Spectral);
         p.is_window_scope = u32::from(config.window.scope == Scope::Window);
         p.is_unit_loading = u32::from(config.spectral.loading == Loading::Unit);
         p.is_diagonal_coupling = u32::from(config.spectral.coupling == Coupling::Diagonal);
@@ -196,6 +204,64 @@ impl Plan {
         (p.fade_gone, p.fade_full) = (gone as f32, full as f32);
         p.placement_words = PLACEMENT_WORDS as u32;
         p.n_signals = problem.signals.len() as u32;
+        self.set_baseline(problem);
+    }
+
+    /// What the strategies beside the spectral one are told.
+    fn set_baseline(&mut self, problem: &Problem) {
+        let config = problem.config;
+        let p = &mut self.params;
+        p.base_weight = 1.0;
+        let rounded_up = |x: f64| (x + 1e-5 * (1.0 + x.abs())) as f32;
+        match config.strategy {
+            Strategy::Spectral | Strategy::Relevance => {}
+            Strategy::Mmr => {
+                (p.history_window, p.base_weight) = (config.mmr.window as u32, config.mmr.lambda as f32);
+                p.diversity_weight = (1.0 - config.mmr.lambda) as f32;
+            }
+            Strategy::Msd => {
+                (p.history_window, p.base_weight) = (config.msd.window as u32, config.msd.lambda as f32);
+                p.diversity_weight = (1.0 - config.msd.lambda) as f32;
+            }
+            Strategy::Dpp => {
+                (p.history_window, p.base_weight) = (config.dpp.window as u32, (2.0 * config.dpp.theta) as f32);
+                p.most_diversity = rounded_up(problem.most_similarity().max(dpp::FLOOR).ln());
+            }
+            Strategy::Ssd => {
+                let ssd = &config.ssd;
+                (p.history_window, p.diversity_weight) = (ssd.window as u32, ssd.gamma as f32);
+                p.is_queue = u32::from(ssd.eviction == SsdEviction::Paper);
+                p.is_product = u32::from(ssd.variant == SsdVariant::Product);
+                p.bias = if ssd.bias { 1.0 } else { 0.0 };
+                p.most_diversity = rounded_up((problem.most_similarity() + f64::from(p.bias)).sqrt());
+            }
+        }
+    }
+
+    /// Placed items whose similarities or directions are kept, at most, when `most_placed` are placed in the end.
+    fn n_columns(&self, most_placed: usize) -> usize {
+        match self.params.history_window as usize {
+            0 => most_placed,
+            window => window.min(most_placed),
+        }
+    }
+
+    /// Words of what a slate's items keep of the placed ones; the offsets are in the shaders named.
+    fn placed_words(&self, slate: &PreparedSlate) -> usize {
+        let n_local = slate.rows.len();
+        let most_placed = slate.n_recent() + slate.n_positions(self.params.slate_size as usize);
+        match self.strategy {
+            Strategy::Spectral => self.n_slots * n_local,
+            Strategy::Relevance => 0,
+            // placed_similarity.wgsl
+            Strategy::Mmr | Strategy::Msd => (self.params.history_window as usize).max(1) * n_local,
+            // residual.wgsl
+            Strategy::Dpp | Strategy::Ssd => {
+                let n_columns = self.n_columns(most_placed);
+                let is_solved = n_columns < most_placed && self.params.is_queue == 0;
+                2 * (2 + n_columns * (1 + usize::from(is_solved))) * n_local + 3 * most_placed
+            }
+        }
     }
 
     fn set_rows(&mut self, problem: &Problem, limits: &DeviceLimits) -> Result<(), PlanError> {
@@ -285,17 +351,37 @@ impl Plan {
         let balance = turns(signals, 1) + octets;
         let caps = 1 + problem.caps.iter().map(|c| 1 + turns(c.window, 0)).sum::<usize>();
         let diversity = turns(k.div_ceil(4), over_slots) + turns(k, turns(k, 0));
-        let score = diversity + turns(problem.spacing.len(), 0) + semantic + balance + caps;
         // Ranks to look at until one is found that is not placed or pinned; leaps over those taken out come on top.
         let leaps = if problem.filter.is_idle() { 1 } else { 2 };
         let ahead = problem.config.window.ahead;
         let look_ahead = over_slots + turns(leaps * (slate_size + ahead), 0) + over_slots;
         // Bits of a row number, words of a Bloom filter's block.
         let filter_item = turns(32, 0) + turns(bloom::BLOCK_WORDS, 0);
+        // Baselines: what is placed or counted at most, one more placed item for one candidate, and so for the window.
+        let most_placed = slate_size + MAX_RECENT;
+        let columns = self.n_columns(most_placed);
+        let (is_baseline, projects) = match self.strategy {
+            Strategy::Spectral | Strategy::Relevance => (0, 0),
+            Strategy::Mmr | Strategy::Msd => (1, 0),
+            Strategy::Dpp | Strategy::Ssd => (1, 1),
+        };
+        let project = projects * (member_pair + turns(columns, 0));
+        let compare = is_baseline * (project.max(pair) + 1);
+        let catch_up = (CATCH_UP_ITERATIONS / compare.max(1)).clamp(1, 64);
+        self.params.catch_up = catch_up as u32;
+        let volume = projects * turns(columns, 0);
+        let fold = is_baseline * turns(columns, 0);
+        let score = diversity + fold + turns(problem.spacing.len(), 0) + semantic + balance + caps;
         let cost = |phase: Phase| match phase {
             Phase::Eligibility => filter_item + 2 * turns(w, 0) + turns(w.ilog2() as usize, 0) + look_ahead,
             Phase::Recents => turns(MEMBER_CHUNK, add_row),
-            Phase::Begin => multiply + copy_basis + load_spacing + turns((2 + leaps) * slate_size, 0) + over_slots,
+            Phase::Begin => {
+                multiply + copy_basis + load_spacing + turns((2 + leaps) * slate_size, 0) + over_slots + volume
+            }
+            Phase::TakeIn => projects * (2 * member_pair + project + volume),
+            Phase::Factor => projects * (turns(per_lane(columns), 0) + turns(per_lane(columns), project) + volume),
+            Phase::CatchUp => is_baseline * (member_pair + turns(catch_up, compare)),
+            Phase::Rank => is_baseline,
             Phase::Members => turns(per_lane(MEMBER_CHUNK.min(m) * m), member_pair) + turns(per_lane(m * m), 0),
             Phase::Sweep => multiply + copy_basis + orthonormalise,
             Phase::Rotate => multiply + square(over_slots) + jacobi + turns(k, 0) + rotate_rows + orthonormalise,
@@ -337,9 +423,8 @@ impl Plan {
         let (n, n_local) = (slate.n_candidates(), slate.rows.len());
         let history = slate.n_recent() + slate.n_positions(self.params.slate_size as usize);
         let placed_sum = if self.params.balance_strength > 0.0 { self.row_values } else { 0 };
-        let similarity = if self.params.is_spectral == 1 { m * n_local } else { 0 };
         let solver = 3 * m + 4 * m * k + 2 * m * m + 2 * k + k * k;
-        CONTROL_WORDS + solver + history + n + n_local + placed_sum + similarity
+        CONTROL_WORDS + solver + history + n + n_local + placed_sum + self.placed_words(slate)
     }
 
     /// Words a slate needs in the batch buffer.
@@ -385,9 +470,10 @@ impl Plan {
             + chunks(self.n_slots, MEMBER_CHUNK)
             + (p.iterations + p.first_sweeps) as usize
             + chunks(history, PAST_CHUNK)
-            + chunks(most_candidates.max(self.n_slots), self.workgroup);
-        chunks(most_candidates, self.workgroup)
-            + chunks(MAX_RECENT, MEMBER_CHUNK)
-            + (p.slate_size as usize + 1) * per_position
+            + chunks(most_candidates.max(self.n_slots), self.workgroup)
+                * (2 + 2 * chunks(history, (p.catch_up as usize).max(1)))
+            + self.n_columns(history);
+        let recents = chunks(MAX_RECENT, MEMBER_CHUNK) + MAX_RECENT * chunks(MAX_RECENT, self.workgroup);
+        chunks(most_candidates, self.workgroup) + recents + (p.slate_size as usize + 1) * per_position
     }
 }

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use crate::bloom;
-use crate::config::{MAX_SPECTRA, MAX_WINDOW};
+use crate::config::{MAX_SPECTRA, MAX_WINDOW, Strategy};
 use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MARK_PLACED, MEMBER_CHUNK, PAST_CHUNK, Phase};
-use crate::stage::{eigensolve, exposure};
+use crate::stage::{eigensolve, exposure, residual};
+use crate::strategy::dpp;
 
 /// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
-pub const FILES: [(&str, &str); 11] = [
+pub const FILES: [(&str, &str); 14] = [
     ("common/bindings", include_str!("../../shaders/common/bindings.wgsl")),
     ("common/state", include_str!("../../shaders/common/state.wgsl")),
     ("common/double", include_str!("../../shaders/common/double.wgsl")),
@@ -17,6 +18,9 @@ pub const FILES: [(&str, &str); 11] = [
     ("window_similarity", include_str!("../../shaders/window_similarity.wgsl")),
     ("eigensolve", include_str!("../../shaders/eigensolve.wgsl")),
     ("exposure", include_str!("../../shaders/exposure.wgsl")),
+    ("placed_similarity", include_str!("../../shaders/placed_similarity.wgsl")),
+    ("residual", include_str!("../../shaders/residual.wgsl")),
+    ("baseline", include_str!("../../shaders/baseline.wgsl")),
     ("penalty", include_str!("../../shaders/penalty.wgsl")),
     ("select", include_str!("../../shaders/select.wgsl")),
     ("fused", include_str!("../../shaders/fused.wgsl")),
@@ -34,6 +38,23 @@ pub fn source() -> String {
     text
 }
 
+/// Every strategy by its name in the shader.
+const STRATEGIES: [(Strategy, &str); 6] = [
+    (Strategy::Spectral, "SPECTRAL"),
+    (Strategy::Ssd, "SSD"),
+    (Strategy::Dpp, "DPP"),
+    (Strategy::Mmr, "MMR"),
+    (Strategy::Msd, "MSD"),
+    (Strategy::Relevance, "RELEVANCE"),
+];
+
+const FADE_SLOPE: f64 = 1.0 / (residual::FADE_FULL - residual::FADE_GONE);
+
+/// What single precision lacks of a number.
+fn rest(x: f64) -> f64 {
+    x - f64::from(x as f32)
+}
+
 /// Numbers that must be the same in a shader and its CPU twin are written once, in Rust.
 fn constants() -> String {
     let mut text = String::from("// ---- from Rust\n");
@@ -46,6 +67,12 @@ fn constants() -> String {
         ("LAST_JACOBI_TOLERANCE", f64::EPSILON * eigensolve::JACOBI_TOLERANCE),
         ("COUPLING_WIDTH", exposure::COUPLING_WIDTH),
         ("COUPLING_REACH", exposure::COUPLING_REACH),
+        ("FADE_GONE", residual::FADE_GONE),
+        ("FADE_GONE_REST", rest(residual::FADE_GONE)),
+        ("FADE_SLOPE", FADE_SLOPE),
+        ("FADE_SLOPE_REST", rest(FADE_SLOPE)),
+        ("MOST_VOLUME", residual::MOST_VOLUME),
+        ("DISTANCE_FLOOR", dpp::FLOOR),
     ];
     for (name, value) in floats {
         let _ = writeln!(text, "const {name}: f32 = {:e};", value as f32);
@@ -67,6 +94,9 @@ fn constants() -> String {
     }
     let salts = bloom::SALTS.map(|salt| format!("{salt:#x}u")).join(", ");
     let _ = writeln!(text, "const BLOOM_SALTS = array<u32, BLOCK_WORDS>({salts});");
+    for (strategy, name) in STRATEGIES {
+        let _ = writeln!(text, "const {name}: u32 = {}u;", strategy as u32);
+    }
     for (phase, name) in Phase::ALL {
         let _ = writeln!(text, "const PHASE_{name}: u32 = {}u;", phase as u32);
     }

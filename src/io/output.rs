@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn the_columns_are_the_fields_of_a_row() {
         let slates = [Slate { scores: vec![1.5], ..Slate::default() }];
-        let ranked = [RankedSlate { placements: vec![Placement::default()], is_short: false, n_filtered: 0 }];
+        let ranked = [RankedSlate { placements: vec![Placement::default()], ..RankedSlate::default() }];
         let mut catalog = Catalog::new();
         catalog.set_ids(vec!["a".to_owned()]).unwrap();
         let row = rows(&slates, &ranked, &catalog, true).next().unwrap().unwrap();
@@ -239,9 +239,7 @@ mod tests {
     fn rankings_of_other_slates_are_refused() {
         let slates = [Slate::default()];
         let catalog = Catalog::new();
-        let of = |placements: &[Placement]| {
-            [RankedSlate { placements: placements.to_vec(), is_short: false, n_filtered: 0 }]
-        };
+        let of = |placements: &[Placement]| [RankedSlate { placements: placements.to_vec(), ..RankedSlate::default() }];
         assert!(rows(&slates, &[], &catalog, false).next().unwrap().is_err());
         assert!(rows(&slates, &of(&[Placement::default()]), &catalog, false).next().unwrap().is_err());
         assert!(rows(&slates, &of(&[]), &catalog, false).next().is_none());

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::config::Strategy;
 use crate::parity::copies::are_copies;
 use crate::parity::replay::bound;
 use crate::prepare::PreparedSlate;
@@ -43,6 +44,10 @@ pub enum Stage {
     Eigensolve,
     /// Exposure, and what it costs a candidate.
     Exposure,
+    /// Baselines: similarities to placed items, folded.
+    PlacedSimilarity,
+    /// Baselines: what is left beside the span of placed items.
+    Residual,
     /// Spacing, Semantic-ID and balance penalties, and caps.
     Penalty,
     /// Who wins.
@@ -57,6 +62,8 @@ impl fmt::Display for Stage {
             Self::WindowSimilarity => "window_similarity",
             Self::Eigensolve => "eigensolve",
             Self::Exposure => "exposure",
+            Self::PlacedSimilarity => "placed_similarity",
+            Self::Residual => "residual",
             Self::Penalty => "penalty",
             Self::Select => "select",
         })
@@ -139,6 +146,15 @@ impl<'a> Beside<'a> {
         run.begin(slate);
         run.begin_position();
         Self { problem, slate, run, position: 0, compared: Compared::default() }
+    }
+
+    /// The stage that a diversity term comes from.
+    fn diversity_stage(&self) -> Stage {
+        match self.problem.config.strategy {
+            Strategy::Mmr | Strategy::Msd => Stage::PlacedSimilarity,
+            Strategy::Dpp | Strategy::Ssd => Stage::Residual,
+            Strategy::Spectral | Strategy::Relevance => Stage::Exposure,
+        }
     }
 
     fn departure(&self, stage: Stage, what: String) -> Checked {
@@ -260,7 +276,7 @@ impl<'a> Beside<'a> {
         let pick = self.run.score(rank);
         let tolerance = TERM_SHARE * bound(pick.utility);
         for (stage, name, found, wanted) in [
-            (Stage::Exposure, "diversity", diversity, pick.diversity),
+            (self.diversity_stage(), "diversity", diversity, pick.diversity),
             (Stage::Penalty, "spacing", spacing, pick.spacing),
             (Stage::Penalty, "semantic", semantic, pick.semantic),
             (Stage::Penalty, "balance", balance, pick.balance),

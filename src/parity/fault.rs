@@ -175,6 +175,12 @@ pub enum Fault {
         /// The copy that had to win.
         lower: u32,
     },
+    /// Not where the reference finds that no candidate has a residual left.
+    #[error("rank_exhausted_at is {found:?}, which is not where the reference runs out of rank")]
+    RankExhausted {
+        /// The position claimed.
+        found: Option<u32>,
+    },
     /// The utility is not the reference's.
     #[error(
         "position {}: utility {} differs from the reference's {} by {:.3e} (allowed {:.3e}), mostly in {} ({:+.3e})",
@@ -193,7 +199,7 @@ impl Fault {
     /// Where it shows; none for faults of the slate as a whole.
     pub fn position(&self) -> Option<usize> {
         match *self {
-            Self::Length { .. } | Self::Short { .. } | Self::FilteredCount { .. } => None,
+            Self::Length { .. } | Self::Short { .. } | Self::FilteredCount { .. } | Self::RankExhausted { .. } => None,
             Self::Filtered { position, .. }
             | Self::OutOfRange { position, .. }
             | Self::Repeated { position, .. }

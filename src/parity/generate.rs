@@ -5,8 +5,9 @@
 //! can take seconds for each, while everything else is free to differ from recipe to recipe.
 
 use crate::config::{
-    Adjust, Balance, Cap, Config, Coupling, Filter, FilterRule, Horizon, Kernel, Loading, Metric, OnMissing, Relevance,
-    Scalar, Scope, SemanticId, Signal, Spacing, Spectral, Strategy, Transform, Window,
+    self, Adjust, Balance, Cap, Config, Coupling, Filter, FilterRule, Horizon, Kernel, Loading, Metric, OnMissing,
+    Relevance, Scalar, Scope, SemanticId, Signal, Spacing, Spectral, SsdEviction, SsdVariant, Strategy, Transform,
+    Window,
 };
 use crate::parity::random::Random;
 use crate::parity::recipe::{Cloud, Items, Recipe, Request, Scores, Storage};
@@ -157,7 +158,12 @@ fn request(random: &mut Random, n_candidates: usize, limits: &Limits) -> Request
 }
 
 fn config(random: &mut Random, most_positions: usize, shape: Shape, n_signals: usize) -> Config {
-    let strategy = if random.one_in(16) { Strategy::Relevance } else { Strategy::Spectral };
+    use Strategy::{Dpp, Mmr, Msd, Relevance, Spectral, Ssd};
+    let strategy = match random.below(16) {
+        0 => Relevance,
+        1..8 => random.pick(&[Mmr, Msd, Dpp, Dpp, Ssd, Ssd, Ssd]),
+        _ => Spectral,
+    };
     let some = |random: &mut Random, n: usize| if random.one_in(3) { random.below(n + 1) } else { 0 };
     let (n_spacing, n_caps) = (some(random, 3), some(random, 2));
     Config {
@@ -171,7 +177,34 @@ fn config(random: &mut Random, most_positions: usize, shape: Shape, n_signals: u
         semantic_id: random.one_in(3).then(|| semantic_id(random)),
         balance: Balance { strength: random.pick(&[0.0, 0.0, 0.05, 0.3, 1.0]) },
         cap: (0..n_caps).map(|_| cap(random)).collect(),
-        ..Config::default()
+        filter: Filter::default(),
+        mmr: config::Mmr { lambda: lambda(random), window: history(random) },
+        msd: config::Msd { lambda: lambda(random), window: history(random) },
+        dpp: config::Dpp { theta: random.pick(&[0.0, 0.1, 0.5, 0.5, 1.0, 3.0]), window: history(random) },
+        ssd: ssd(random),
+    }
+}
+
+/// Both ends too: variety alone, relevance alone.
+fn lambda(random: &mut Random) -> f64 {
+    let between = random.unit();
+    random.pick(&[0.0, 1.0, between, between, between, between])
+}
+
+/// The window of a strategy that has its own: all, one, a few, more than there are positions.
+fn history(random: &mut Random) -> usize {
+    let few = 2 + random.below(9);
+    random.pick(&[0, 0, 1, few, few, few, 40])
+}
+
+fn ssd(random: &mut Random) -> config::Ssd {
+    let between = random.between(0.05, 2.0);
+    config::Ssd {
+        gamma: random.pick(&[0.0, between, between, between]),
+        window: history(random),
+        bias: random.one_in(2),
+        variant: random.pick(&[SsdVariant::Star, SsdVariant::Star, SsdVariant::Product]),
+        eviction: random.pick(&[SsdEviction::Exact, SsdEviction::Paper]),
     }
 }
 

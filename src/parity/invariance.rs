@@ -49,14 +49,17 @@ pub struct Invariance {
     pub seconds: f64,
 }
 
-/// Every number of a slate as bits: 0 and −0 differ, and so would two NaN.
-pub fn bits(slate: &RankedSlate) -> (bool, Vec<[u64; 8]>) {
+/// A slate's marks, and its every number as bits: 0 and −0 differ, and so would two NaN.
+pub type Bits = ((bool, Option<u32>), Vec<[u64; 8]>);
+
+/// Every number of a slate as bits.
+pub fn bits(slate: &RankedSlate) -> Bits {
     let of = |p: &Placement| {
         let [base, utility, diversity, spacing, semantic, balance] =
             [p.base, p.utility, p.diversity, p.spacing, p.semantic, p.balance].map(f64::to_bits);
         [p.candidate.into(), p.item.into(), base, utility, diversity, spacing, semantic, balance]
     };
-    (slate.is_short, slate.placements.iter().map(of).collect())
+    ((slate.is_short, slate.rank_exhausted_at), slate.placements.iter().map(of).collect())
 }
 
 impl Invariance {

@@ -24,6 +24,10 @@ pub fn bound(utility: f64) -> f64 {
     TOLERANCE * utility.abs().max(1.0)
 }
 
+/// How far what is left of a candidate may be off, of what counts as nothing, when engines say where a slate runs out of rank:
+/// on a GPU up to 1e-8 of 1e-6 (see `stage::residual`), and five times that to be sure.
+const RESIDUAL_SLACK: f64 = 0.05;
+
 /// A ranked slate beside the reference.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Replay {
@@ -107,6 +111,9 @@ pub fn replay<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate, ranked: &R
         replay.judge(&mut reference, position, rank, placement);
         reference.place(rank);
     }
+    if !reference.exhaustion.allows(ranked.rank_exhausted_at) {
+        replay.faults.push(Fault::RankExhausted { found: ranked.rank_exhausted_at });
+    }
     replay
 }
 
@@ -117,6 +124,29 @@ struct Reference<'a> {
     run: Run<'a, f64>,
     /// By rank: placed, taken out by a filter, or kept back by a pin.
     is_out: Vec<bool>,
+    exhaustion: Exhaustion,
+}
+
+/// Where the reference finds a slate out of rank.
+#[derive(Default)]
+struct Exhaustion {
+    /// Positions at which it is, give or take the slack, until it certainly is.
+    perhaps: Vec<u32>,
+    is_certain: bool,
+}
+
+impl Exhaustion {
+    fn look(&mut self, run: &mut Run<f64>, position: usize) {
+        if self.is_certain || !run.is_out_of_rank(None, 1.0 + RESIDUAL_SLACK) {
+            return;
+        }
+        self.perhaps.push(position as u32);
+        self.is_certain = run.is_out_of_rank(None, 1.0 - RESIDUAL_SLACK);
+    }
+
+    fn allows(&self, claimed: Option<u32>) -> bool {
+        claimed.map_or(!self.is_certain, |position| self.perhaps.contains(&position))
+    }
 }
 
 impl<'a> Reference<'a> {
@@ -127,7 +157,7 @@ impl<'a> Reference<'a> {
         for &(_, rank) in &slate.pins {
             is_out[rank as usize] = true;
         }
-        Self { problem, slate, run, is_out }
+        Self { problem, slate, run, is_out, exhaustion: Exhaustion::default() }
     }
 
     fn place(&mut self, rank: usize) {
@@ -143,8 +173,8 @@ impl<'a> Reference<'a> {
             if self.is_out[rank] {
                 continue;
             }
-            // Utilities never exceed base scores, and those fall with rank (SPEC 8).
-            let reaches = |best: &Scored<f64>| self.slate.base[rank] >= best.utility - bound(best.utility);
+            // Utilities never exceed their bounds, and those fall with rank (SPEC 8).
+            let reaches = |best: &Scored<f64>| self.run.bound(rank) >= best.utility - bound(best.utility);
             if !self.run.competes(rank) || best.as_ref().is_some_and(|best| best.excess == 0 && !reaches(best)) {
                 break;
             }
@@ -174,6 +204,9 @@ impl Replay {
         let pick = reference.run.score(rank);
         let pinned = reference.run.pinned(position);
         let best = if pinned.is_some() { None } else { reference.best() };
+        if pinned.is_none() {
+            reference.exhaustion.look(&mut reference.run, position);
+        }
         if let Some(pinned) = &pinned {
             if pinned.rank != rank {
                 self.faults.push(Fault::PinBroken { position, candidate });

@@ -150,7 +150,7 @@ const PARTS: [(Count, DropOne); 9] = [
 type Simplification = fn(&mut Config, &mut Slate);
 
 /// Size of the window and number of spectra stay: for every other a GPU driver would compile the kernel anew.
-const SIMPLIFICATIONS: [Simplification; 17] = [
+const SIMPLIFICATIONS: [Simplification; 20] = [
     |config, _| config.strategy = Strategy::Relevance,
     |config, _| config.semantic_id = None,
     |config, _| config.balance = Balance::default(),
@@ -163,6 +163,12 @@ const SIMPLIFICATIONS: [Simplification; 17] = [
     |config, _| config.spectral.epsilon = Spectral::default().epsilon,
     |config, _| config.spectral.iterations = Spectral::default().iterations,
     |config, _| config.spectral.strength = 1.0,
+    |config, _| config.ssd.variant = Default::default(),
+    |config, _| config.ssd.eviction = Default::default(),
+    |config, _| {
+        (config.mmr.window, config.msd.window) = (0, 0);
+        (config.dpp.window, config.ssd.window) = (0, 0);
+    },
     |config, _| {
         for rule in &mut config.spacing {
             rule.when.clear();

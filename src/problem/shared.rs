@@ -7,12 +7,12 @@ use crate::catalog::Embedding;
 use crate::config::{Adjust, Cap, Metric, Spacing};
 
 impl Problem<'_> {
-    /// The factors of a signal, where this problem has the very same signal.
-    pub(super) fn factors_of(&self, embedding: &Embedding, share: f64, metric: Metric) -> Option<Arc<[f32]>> {
+    /// The factors of a signal, and its largest similarity of an item to itself, where this problem has the very same signal.
+    pub(super) fn factors_of(&self, embedding: &Embedding, share: f64, metric: Metric) -> Option<(Arc<[f32]>, f64)> {
         let is_same = |s: &&super::BoundSignal| {
             std::ptr::eq(s.embedding, embedding) && s.share.to_bits() == share.to_bits() && s.metric == metric
         };
-        self.signals.iter().find(is_same).map(|signal| signal.factors.clone())
+        self.signals.iter().find(is_same).map(|signal| (signal.factors.clone(), signal.most_similarity))
     }
 
     /// The static part of the base scores, where this problem adjusts them by the same columns and weights.

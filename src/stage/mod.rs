@@ -5,6 +5,8 @@ pub mod eigensolve;
 pub mod eligibility;
 pub mod exposure;
 pub mod penalty;
+pub mod placed_similarity;
+pub mod residual;
 pub mod select;
 pub mod window;
 pub mod window_similarity;

@@ -90,6 +90,12 @@ impl<R: Real> WindowSimilarity<R> {
         sum
     }
 
+    /// S of two items.
+    pub fn between(&mut self, problem: &Problem, catalog_rows: &[u32], a: usize, b: usize) -> R {
+        let (a, b) = (self.load(problem, catalog_rows, a), self.load(problem, catalog_rows, b));
+        self.pair(a, b)
+    }
+
     /// Brings the similarities of one item up to date with the window and returns them, one per slot.
     /// Entries of empty slots are stale and must not be read.
     pub fn refresh(
@@ -132,7 +138,7 @@ impl<R: Real> WindowSimilarity<R> {
                 let value = if is_empty || window.items[b] == EMPTY {
                     0.0
                 } else {
-                    self.pair_wide(problem, catalog_rows, window.items[a] as usize, window.items[b] as usize)
+                    self.between_wide(problem, catalog_rows, window.items[a] as usize, window.items[b] as usize)
                 };
                 gram[a * n + b] = value;
                 gram[b * n + a] = value;
@@ -141,7 +147,7 @@ impl<R: Real> WindowSimilarity<R> {
     }
 
     /// S of two items in double precision.
-    fn pair_wide(&mut self, problem: &Problem, catalog_rows: &[u32], a: usize, b: usize) -> f64 {
+    pub fn between_wide(&mut self, problem: &Problem, catalog_rows: &[u32], a: usize, b: usize) -> f64 {
         let rows = [a, b].map(|local| catalog_rows[local] as usize);
         let (a, b) = (self.load(problem, catalog_rows, a), self.load(problem, catalog_rows, b));
         let (row_a, row_b) =

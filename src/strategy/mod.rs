@@ -1,18 +1,105 @@
 //! Strategies: what a candidate's variety is worth at a position.
 
+pub mod dpp;
+mod mmr;
+mod msd;
 mod spectral;
+mod ssd;
 
+pub use dpp::Dpp;
+pub use mmr::Mmr;
+pub use msd::Msd;
 pub use spectral::Spectral;
+pub use ssd::Ssd;
 
+use crate::config::Strategy as Kind;
+use crate::problem::Problem;
 use crate::real::Real;
 use crate::run::Slots;
 
-/// One rule for the strategy's part of the utility.
+/// One rule for the strategy's part of the utility: `base_weight · base + diversity`.
 pub trait Strategy<R: Real>: Send {
     /// Forgets the last slate.
-    fn reset(&mut self, slots: &Slots<R>);
+    fn reset(&mut self, slots: &Slots<R>) {
+        let _ = slots;
+    }
+
     /// Called once per position, before any candidate is scored.
-    fn begin_position(&mut self, slots: &mut Slots<R>);
+    fn begin_position(&mut self, slots: &mut Slots<R>) {
+        let _ = slots;
+    }
+
+    /// Factor of the base score, 0 or more.
+    fn base_weight(&self) -> R {
+        R::one()
+    }
+
+    /// No diversity term of this position is larger (SPEC 8).
+    fn most_diversity(&self) -> R {
+        R::zero()
+    }
+
     /// Diversity term of a candidate by local index.
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R;
+
+    /// What is left of a candidate beside the span of what is placed, as a multiple of what counts as nothing: up to 1 the
+    /// candidate lies in the span, and its base score alone counts. Only strategies that project have such candidates.
+    fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
+        let _ = (slots, local);
+        f64::INFINITY
+    }
+}
+
+/// Base score alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Relevance;
+
+impl<R: Real> Strategy<R> for Relevance {
+    fn diversity(&mut self, _: &mut Slots<R>, _: usize) -> R {
+        R::zero()
+    }
+}
+
+/// The strategy that a configuration names.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each holds the strategy of its name")]
+pub enum Chosen<R> {
+    Spectral(Spectral<R>),
+    Ssd(Ssd),
+    Dpp(Dpp),
+    Mmr(Mmr<R>),
+    Msd(Msd<R>),
+    Relevance(Relevance),
+}
+
+impl<R: Real> Chosen<R> {
+    /// The strategy of a problem.
+    pub fn new(problem: &Problem) -> Self {
+        let config = problem.config;
+        match config.strategy {
+            Kind::Spectral => Self::Spectral(Spectral::default()),
+            Kind::Ssd => Self::Ssd(Ssd::new(&config.ssd, problem.most_similarity())),
+            Kind::Dpp => Self::Dpp(Dpp::new(&config.dpp, problem.most_similarity())),
+            Kind::Mmr => Self::Mmr(Mmr::new(&config.mmr)),
+            Kind::Msd => Self::Msd(Msd::new(&config.msd)),
+            Kind::Relevance => Self::Relevance(Relevance),
+        }
+    }
+
+    /// The spectral strategy, if that is the one.
+    pub fn spectral(&self) -> Option<&Spectral<R>> {
+        if let Self::Spectral(spectral) = self { Some(spectral) } else { None }
+    }
+
+    /// The strategy, whichever it is.
+    pub fn get(&mut self) -> &mut dyn Strategy<R> {
+        match self {
+            Self::Spectral(strategy) => strategy,
+            Self::Ssd(strategy) => strategy,
+            Self::Dpp(strategy) => strategy,
+            Self::Mmr(strategy) => strategy,
+            Self::Msd(strategy) => strategy,
+            Self::Relevance(strategy) => strategy,
+        }
+    }
 }

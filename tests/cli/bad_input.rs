@@ -255,11 +255,8 @@ fn a_configuration_that_cannot_be_used() {
     says(case.config("slate_size = 501"), &["slate_size = 501 is out of range", "1 to 500"]);
     says(case.config("slate_size = "), &["line 1"]);
     says(case.config("[mmr]\nlambda = 2.0"), &["mmr.lambda"]);
-    for strategy in ["dpp", "ssd", "mmr", "msd"] {
-        let line = case.config(&format!("strategy = \"{strategy}\""));
-        let expected = format!("strategy = \"{strategy}\" is not in this version: use \"spectral\"");
-        says(line, &[&expected]);
-    }
+    says(case.config("strategy = \"mrm\""), &["line 1", "strategy", "mrm", "`mmr`"]);
+    says(case.config("[ssd]\neviction = \"never\""), &["line 2", "ssd.eviction", "`exact`"]);
 }
 
 #[test]
@@ -284,7 +281,6 @@ fn flags_that_cannot_be_used() {
         let ran = Rerank::of(&catalog, &slates, &folder.path("out.csv")).on_cpu().with(flags).run();
         ran.failed(1).to_owned()
     };
-    says(failed(&["--strategy", "dpp"]), &["strategy = \"dpp\" is not in this version", "\"spectral\""]);
     says(failed(&["--slate-size", "0"]), &["flags: slate_size = 0 is out of range: a whole number from 1 to 500"]);
     says(failed(&["--scope", "window"]), &["flags: window.ahead", "set ahead to 1 or more"]);
     says(failed(&["--strength", "nan"]), &["flags: spectral.strength"]);

@@ -87,7 +87,7 @@ fn files_of_the_users_own_are_checked() {
     let (catalog, slates) = (data.catalog_parquet(&folder), data.slates_by_id(&folder));
     let config = folder.bytes("feed.toml", b"slate_size = 6\n[[signal]]\nname = \"graph\"");
     let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
-    let missing = path(&folder.bytes("missing.toml", b"strategy = \"mmr\""));
+    let missing = path(&folder.bytes("missing.toml", b"strategy = \"mrm\""));
     let (catalog, slates, config) = (path(&catalog), path(&slates), path(&config));
     let line = parity(&["--catalog", &catalog, "--slates", &slates, "--config", &missing]);
     assert!(line.failed(1).starts_with(&missing), "{}", line.stderr);

@@ -1,5 +1,7 @@
-//! The definition (SPEC 2 to 6) once more, as plainly as it can be said: dense matrices, everything from scratch at
+//! The definition (SPEC 2 to 7) once more, as plainly as it can be said: dense matrices, everything from scratch at
 //! every position, every candidate scored. Nothing of the engines is used, only what goes in.
+
+mod baselines;
 
 use std::collections::BTreeMap;
 
@@ -130,10 +132,17 @@ impl<'a> Oracle<'a> {
         let free: Vec<usize> = self.by_rank.iter().copied().filter(is_free).collect();
         let behind = &placed[placed.len().saturating_sub(self.config.window.behind)..];
         let ahead: Vec<usize> = free.iter().copied().take(self.config.window.ahead).collect();
-        let spectra = self.spectra(behind, &ahead, &placed);
+        let baseline = self.baseline(&placed);
+        let is_spectral = baseline.is_none();
+        let spectra = if is_spectral { self.spectra(behind, &ahead, &placed) } else { Spectra::default() };
+        let diversity = |c: usize| match &baseline {
+            Some(terms) => terms[c],
+            None => -self.config.spectral.strength * spectra.penalty(self, c),
+        };
         let terms: Vec<Option<Terms>> =
-            (0..n).map(|c| (!picks.contains(&c)).then(|| self.terms(c, &placed, &spectra))).collect();
-        let competing = if self.config.window.scope == Scope::Window { &ahead } else { &free };
+            (0..n).map(|c| (!picks.contains(&c)).then(|| self.terms(c, &placed, diversity(c)))).collect();
+        // Only the spectral strategy has a window that candidates can be in.
+        let competing = if is_spectral && self.config.window.scope == Scope::Window { &ahead } else { &free };
         let least = competing.iter().map(|&c| terms[c].unwrap().excess).min();
         let mut ranking: Vec<usize> =
             competing.iter().copied().filter(|&c| Some(terms[c].unwrap().excess) == least).collect();
@@ -156,8 +165,7 @@ impl<'a> Oracle<'a> {
         due.or(if is_pool_empty { pins.first() } else { None }).map(|&(_, candidate)| candidate)
     }
 
-    fn terms(&self, c: usize, placed: &[usize], spectra: &Spectra) -> Terms {
-        let diversity = -self.config.spectral.strength * spectra.penalty(self, c);
+    fn terms(&self, c: usize, placed: &[usize], diversity: f64) -> Terms {
         let spacing = self.spacing(c, placed);
         let semantic = self.semantic(c, placed);
         let balance = if placed.is_empty() {
@@ -166,7 +174,7 @@ impl<'a> Oracle<'a> {
             let mean = placed.iter().map(|&j| self.similarity[(c, j)]).sum::<f64>() / placed.len() as f64;
             self.config.balance.strength * mean.max(0.0)
         };
-        let utility = self.base[c] + diversity - spacing - semantic - balance;
+        let utility = self.base_weight() * self.base[c] + diversity - spacing - semantic - balance;
         Terms { utility, base: self.base[c], diversity, spacing, semantic, balance, excess: self.excess(c, placed) }
     }
 
@@ -345,12 +353,14 @@ fn similarities(config: &Config, catalog: &Catalog, items: &[usize]) -> DMatrix<
             .iter()
             .map(|&item| {
                 let x = row(embedding, item);
-                if metric == Metric::Cosine && x.norm() > 0.0 { x.normalize() } else { x }
+                let length = if metric == Metric::Cosine && x.norm() > 0.0 { x.norm() } else { 1.0 };
+                // Engines are given these factors in single precision (SPEC 9).
+                x * f64::from(((weight / total).sqrt() / length) as f32)
             })
             .collect();
         for a in 0..items.len() {
             for b in 0..items.len() {
-                similarity[(a, b)] += weight / total * rows[a].dot(&rows[b]);
+                similarity[(a, b)] += rows[a].dot(&rows[b]);
             }
         }
     }

@@ -21,7 +21,7 @@ fn slates() -> (Vec<Slate>, Vec<RankedSlate>) {
     let placement =
         |candidate: u32, utility| Placement { candidate, item: candidate, utility, base: 0.1, ..Placement::default() };
     let ranked =
-        RankedSlate { placements: vec![placement(1, 1e22), placement(0, -1.0 / 3.0)], is_short: false, n_filtered: 0 };
+        RankedSlate { placements: vec![placement(1, 1e22), placement(0, -1.0 / 3.0)], ..RankedSlate::default() };
     (vec![slate("q,1"), slate("r\"2")], vec![ranked.clone(), ranked])
 }
 
