@@ -16,11 +16,14 @@
 mod compare;
 mod layout;
 mod render;
+mod render_rules;
+mod rules;
 
 use std::path::PathBuf;
 
 use crate::catalog::Catalog;
 use crate::config::{Config, ConfigError};
+use crate::cpu::CpuEngine;
 use crate::io::{CatalogColumns, InputError, SlateFields, open_slates, read_catalog};
 use crate::prepare::{PreparedSlate, SlateError};
 use crate::problem::{Problem, ProblemError};
@@ -28,9 +31,14 @@ use crate::slate::{RankedSlate, Slate};
 
 pub use compare::{Change, DemoReport, Entry, SlateReport};
 pub use render::{Style, render};
+pub use rules::{RulesEntry, RulesReport};
 
 /// The configuration of the demo, as a user would write it.
 pub const CONFIG: &str = include_str!("../assets/demo/feed.toml");
+/// The configuration of the slate that shows what rules change.
+pub const RULES_CONFIG: &str = include_str!("../assets/demo/rules.toml");
+/// That slate: one that shows sensitive items again and again by relevance, and some of them still by variety alone.
+const RULES_SLATE: &str = "q0240";
 const ITEMS: &[u8] = include_bytes!("../assets/demo/items.parquet");
 const SLATES: &[u8] = include_bytes!("../assets/demo/slates.parquet");
 
@@ -99,7 +107,26 @@ pub fn run<E>(
         slates: reports,
         n_before: config.window.behind,
         spacing_window: config.spacing.first().map_or(0, |rule| rule.window),
+        rules: rules_report(&catalog, &slates)?,
     })
+}
+
+/// Ranks one slate without rules and with them. On the CPU: for two rankings, starting an engine twice more is not worth it.
+fn rules_report<E>(catalog: &Catalog, slates: &[Slate]) -> Result<RulesReport, DemoError<E>> {
+    let with_rules = Config::from_toml(RULES_CONFIG)?;
+    let variety_alone = Config { spacing: Vec::new(), semantic_id: None, ..with_rules.clone() };
+    let impossible = |what| DemoError::BadResult { slate: RULES_SLATE.to_owned(), what };
+    let slate = slates.iter().find(|slate| slate.id == RULES_SLATE);
+    let slate = slate.ok_or_else(|| impossible("it is not in the data"))?;
+    let rank = |config| {
+        let problem = Problem::new(config, catalog)?;
+        let prepared = PreparedSlate::new(&problem, slate)?;
+        Ok::<_, DemoError<E>>(CpuEngine::<f64>::new(&problem).rerank(&[prepared]).remove(0))
+    };
+    let ranked = Change { before: rank(&variety_alone)?, after: rank(&with_rules)? };
+    let problem = Problem::new(&with_rules, catalog)?;
+    let prepared = PreparedSlate::new(&problem, slate)?;
+    rules::rules_report(&problem, slate, &prepared, &ranked).map_err(impossible)
 }
 
 /// Reads the embedded data with the readers that serve any user's files; they want paths.

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use spectrank::config::{Config, Window};
 use spectrank::cpu::CpuEngine;
-use spectrank::demo::{self, DemoError, DemoReport, Entry, Style};
+use spectrank::demo::{self, Change, DemoError, DemoReport, Entry, RulesEntry, Style};
 use spectrank::prepare::PreparedSlate;
 use spectrank::real::Real;
 use spectrank::slate::{Placement, RankedSlate};
@@ -125,7 +125,62 @@ fn an_engine_that_does_nothing_changes_nothing() {
         assert_eq!(slate.distance.before.to_bits(), slate.distance.after.to_bits());
     }
     let text = demo::render(&report, Style::Plain);
-    assert!(!text.contains("↓"));
+    let (slates, rules) = text.split_once("Rules on top of variety").unwrap();
+    assert!(!slates.contains("↓") && rules.contains("↓"));
+}
+
+#[test]
+fn rules_keep_apart_what_variety_left_together() {
+    let rules = report::<f32>().rules;
+    assert!(rules.sensitive_pairs.before >= 2, "{:?}", rules.sensitive_pairs);
+    assert_eq!(rules.sensitive_pairs.after, 0);
+    assert!(rules.codes_shared.after < 0.75 * rules.codes_shared.before, "{:?}", rules.codes_shared);
+    assert!(rules.relevance_kept.after > 0.95 && rules.relevance_kept.after < rules.relevance_kept.before);
+    let nearest = |entries: &[RulesEntry]| entries.iter().map(|entry| entry.n_shared).max();
+    assert_eq!(nearest(&rules.entries.before), Some(4), "variety alone repeats a whole Semantic ID");
+    assert!(nearest(&rules.entries.after) < Some(4));
+}
+
+#[test]
+fn the_two_lists_of_rules_refer_to_each_other() {
+    let Change { before, after } = report::<f32>().rules.entries;
+    assert_eq!((before.len(), after.len()), (12, 12));
+    for (position, entry) in after.iter().enumerate() {
+        match entry.elsewhere {
+            Some(there) => assert_eq!(
+                (&before[there].title, &before[there].codes, before[there].elsewhere),
+                (&entry.title, &entry.codes, Some(position))
+            ),
+            None => assert!(before.iter().all(|other| other.elsewhere != Some(position))),
+        }
+    }
+    let came = after.iter().filter(|entry| entry.elsewhere.is_none()).count();
+    let went = before.iter().filter(|entry| entry.elsewhere.is_none()).count();
+    assert!(came > 0 && came == went, "{came} came, {went} went");
+}
+
+#[test]
+fn the_text_says_what_rules_changed() {
+    let report = report::<f32>();
+    let text = demo::render(&report, Style::Plain);
+    let (_, text) = text.split_once("Rules on top of variety").unwrap();
+    let Change { before, after } = &report.rules.entries;
+    for entry in before.iter().chain(after) {
+        let codes: Vec<String> = entry.codes.iter().map(u32::to_string).collect();
+        assert!(text.contains(&entry.title) && text.contains(&codes.join(".")), "{}", entry.title);
+    }
+    assert!(text.lines().any(|line| line.contains("* infectious disease") && line.ends_with("↑1")));
+    assert!(text.lines().any(|line| line.contains("catching") && line.ends_with("new")));
+    assert!(text.contains("close sensitive pairs 3 → 0"));
+}
+
+#[test]
+fn the_rules_are_those_of_the_feed_and_one_more() {
+    let feed = Config::from_toml(demo::CONFIG).unwrap();
+    let rules = Config::from_toml(demo::RULES_CONFIG).unwrap();
+    let sum: f64 = rules.semantic_id.iter().flat_map(|rule| &rule.level_weights).sum();
+    assert!((sum - 1.0).abs() < 1e-12, "the comment says that the weights' sum is 1: {sum}");
+    assert_eq!(Config { semantic_id: None, ..rules }, feed);
 }
 
 #[test]

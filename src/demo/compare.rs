@@ -1,5 +1,6 @@
 //! A slate by relevance beside the same slate re-ranked, with the figures that tell them apart.
 
+use super::rules::RulesReport;
 use crate::catalog::Value;
 use crate::metrics::{Similarities, distance_to_before, relevance_kept, spacing_violations};
 use crate::prepare::PreparedSlate;
@@ -15,14 +16,16 @@ pub struct DemoReport {
     pub n_before: usize,
     /// Positions inside which sensitive items count as neighbours.
     pub spacing_window: usize,
+    /// What rules change in one of the slates.
+    pub rules: RulesReport,
 }
 
-/// A figure by relevance alone and after re-ranking.
+/// A figure before and after. Where nothing else is said: by relevance alone, and after re-ranking.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Change<T> {
-    /// In the order of relevance.
+    /// Before.
     pub before: T,
-    /// After re-ranking.
+    /// After.
     pub after: T,
 }
 
@@ -74,23 +77,18 @@ pub(super) fn slate_report(
     };
     let entries = ranks.map(|ranks| ranks.iter().map(|&rank| entry(problem, prepared, rank)).collect::<Vec<_>>());
     let window = problem.config.spacing.first().map_or(0, |rule| rule.window);
-    let sensitive_pairs = entries.map(|entries| {
-        let is_sensitive: Vec<bool> = entries.iter().map(|entry| entry.is_sensitive).collect();
-        spacing_violations(&is_sensitive, window)
-    });
+    let sensitive_pairs =
+        entries.map(|entries| sensitive_pairs(entries.iter().map(|entry| entry.is_sensitive), window));
     let no_figure = "too few items to compare";
     let distance =
         Change { before: distance(&ranks.before).ok_or(no_figure)?, after: distance(&ranks.after).ok_or(no_figure)? };
-    let query = match slate.attributes.get("query") {
-        Some(Value::Text(query)) => query.clone(),
-        _ => slate.id.clone(),
-    };
+    let query = query(slate);
     let relevance_kept = relevance_kept(&base, &prepared.base).ok_or(no_figure)?;
     Ok(SlateReport { query, entries, relevance_kept, distance, sensitive_pairs })
 }
 
 impl<T> Change<T> {
-    fn map<U>(&self, f: impl Fn(&T) -> U) -> Change<U> {
+    pub(super) fn map<U>(&self, f: impl Fn(&T) -> U) -> Change<U> {
         Change { before: f(&self.before), after: f(&self.after) }
     }
 }
@@ -111,15 +109,41 @@ fn ranks(prepared: &PreparedSlate, ranked: &RankedSlate) -> Result<Vec<usize>, &
 
 fn entry(problem: &Problem, prepared: &PreparedSlate, rank: usize) -> Entry {
     let row = prepared.rows[rank];
-    let text = |column: &str| match problem.catalog.column(column).map(|column| column.data.value(row as usize)) {
-        Some(Value::Text(text)) => Some(text),
-        _ => None,
-    };
     Entry {
-        title: text("title").unwrap_or_else(|| problem.catalog.id_of(row).into_owned()),
-        category: text("category").unwrap_or_default(),
-        is_sensitive: problem.spacing.first().is_some_and(|rule| rule.membership[row as usize] > 0.0),
+        title: title(problem, row),
+        category: text(problem, row, "category").unwrap_or_default(),
+        is_sensitive: is_sensitive(problem, row),
         rank,
+    }
+}
+
+/// Pairs of sensitive items at most `window` positions apart.
+pub(super) fn sensitive_pairs(is_sensitive: impl Iterator<Item = bool>, window: usize) -> usize {
+    spacing_violations(&is_sensitive.collect::<Vec<_>>(), window)
+}
+
+/// An item's title; its id where it has none.
+pub(super) fn title(problem: &Problem, row: u32) -> String {
+    text(problem, row, "title").unwrap_or_else(|| problem.catalog.id_of(row).into_owned())
+}
+
+/// What was asked for; the slate's id where it does not say.
+pub(super) fn query(slate: &Slate) -> String {
+    match slate.attributes.get("query") {
+        Some(Value::Text(query)) => query.clone(),
+        _ => slate.id.clone(),
+    }
+}
+
+/// True where the first spacing rule applies to an item.
+pub(super) fn is_sensitive(problem: &Problem, row: u32) -> bool {
+    problem.spacing.first().is_some_and(|rule| rule.membership[row as usize] > 0.0)
+}
+
+fn text(problem: &Problem, row: u32, column: &str) -> Option<String> {
+    match problem.catalog.column(column)?.data.value(row as usize) {
+        Value::Text(text) => Some(text),
+        _ => None,
     }
 }
 

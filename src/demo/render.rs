@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::compare::{Change, DemoReport, Entry, SlateReport};
 use super::layout::{cut, fit, wrap};
+use super::render_rules::rules;
 
 /// Columns of the text.
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
 /// Slates shown position by position.
 const N_SHOWN: usize = 3;
 const TITLE_WIDTH: usize = 25;
@@ -23,7 +24,7 @@ pub enum Style {
 }
 
 #[derive(Clone, Copy)]
-enum Ink {
+pub(super) enum Ink {
     Heading,
     Sensitive,
     Up,
@@ -31,7 +32,7 @@ enum Ink {
 }
 
 impl Style {
-    fn paint(self, ink: Ink, text: &str) -> String {
+    pub(super) fn paint(self, ink: Ink, text: &str) -> String {
         let code = match ink {
             Ink::Heading => "1",
             Ink::Sensitive => "33",
@@ -45,7 +46,8 @@ impl Style {
     }
 }
 
-/// Draws the demo: what it is about, a few slates before and after, and what changed in all of them.
+/// Draws the demo: what it is about, a few slates before and after, what changed in all of them, and
+/// what rules change.
 pub fn render(report: &DemoReport, style: Style) -> String {
     let mut text = wrap(&explanation(report), WIDTH);
     text.push('\n');
@@ -55,6 +57,8 @@ pub fn render(report: &DemoReport, style: Style) -> String {
     }
     text.push('\n');
     summary(&mut text, report, style);
+    text.push('\n');
+    rules(&mut text, &report.rules, style);
     text
 }
 
@@ -103,8 +107,8 @@ fn cell(entry: &Entry, style: Style) -> String {
     format!("{title} {}", style.paint(Ink::Quiet, &fit(category, CATEGORY_WIDTH)))
 }
 
-/// How far an item came, from its place by relevance.
-fn moved(rank: usize, position: usize, style: Style) -> String {
+/// How far an item came, from its rank or its place in another list.
+pub(super) fn moved(rank: usize, position: usize, style: Style) -> String {
     match rank.cmp(&position) {
         std::cmp::Ordering::Greater => style.paint(Ink::Up, &format!("↑{}", rank - position)),
         std::cmp::Ordering::Less => format!("↓{}", position - rank),
@@ -151,7 +155,7 @@ fn summary_line(name: &str, relevance_kept: f64, distance: Change<f64>, pairs: C
     format!("{} {:>7.1} %  {distance:^18}  {pairs:^16}", fit(name, QUERY_WIDTH), relevance_kept * 100.0)
 }
 
-fn line(text: &mut String, line: &str) {
+pub(super) fn line(text: &mut String, line: &str) {
     text.push_str(line.trim_end());
     text.push('\n');
 }
