@@ -36,17 +36,21 @@ pub struct EngineFlags {
 }
 
 impl EngineFlags {
-    /// Builds the engine; the notice says why `auto` took none of the GPUs.
-    pub fn choose<'a>(&self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
+    /// What engine is asked for.
+    pub fn request(&self) -> EngineRequest {
         let max_dispatch = Some(Duration::from_millis(self.max_dispatch_ms));
-        let request = EngineRequest {
+        EngineRequest {
             backend: self.backend,
             adapter: self.adapter.clone().unwrap_or_default(),
             precision: self.precision,
             on_gpu_error: self.on_gpu_error,
             gpu: GpuOptions { max_dispatch, ..GpuOptions::default() },
-        };
-        Ok(Engine::choose(problem, &request)?)
+        }
+    }
+
+    /// Builds the engine; the notice says why `auto` took none of the GPUs.
+    pub fn choose<'a>(&self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
+        Ok(Engine::choose(problem, &self.request())?)
     }
 }
 
