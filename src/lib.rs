@@ -12,6 +12,7 @@
 //! Engine::rerank     slates → RankedSlate   per position:  window → window_similarity → eigensolve →
 //!                                           exposure → penalty → select
 //! io::create_output  rows  → file           one row per position
+//! Contract::of       Config → columns that go in and come out; check::check: files → everything that is wrong with them
 //! evaluate::Measure  rows  → metrics       one measure for all; compare and tune are made of it
 //! parity::replay     any engine's picks, judged by the f64 reference; parity::Harness does so for whole runs
 //! ```
@@ -62,8 +63,10 @@
 
 pub mod bloom;
 pub mod catalog;
+pub mod check;
 pub mod compare;
 pub mod config;
+pub mod contract;
 pub mod cpu;
 pub mod demo;
 pub mod engine;

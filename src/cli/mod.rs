@@ -1,11 +1,14 @@
 //! One file per command: flags and calls, no logic.
 
+mod bloom;
+mod check;
 mod compare;
 mod demo;
 mod devices;
 mod exit;
 mod parity;
 mod rerank;
+mod schema;
 mod settings;
 mod terminal;
 
@@ -35,6 +38,12 @@ enum Command {
     Demo(demo::Demo),
     /// Check that an engine computes what the reference computes, on generated slates or on your own.
     Parity(Box<parity::Parity>),
+    /// Say which columns a configuration needs and what comes out, or give its JSON Schema to your editor.
+    Schema(Box<schema::Schema>),
+    /// Look for everything that is wrong with your files, and estimate memory and time, without ranking.
+    Check(Box<check::Check>),
+    /// Turn long histories into a column of Bloom filters.
+    Bloom(bloom::Bloom),
     /// List the GPUs this program can use, and say which one it takes by itself.
     Devices(devices::Devices),
 }
@@ -46,6 +55,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Compare(command) => compare::run(&command),
         Command::Demo(command) => demo::run(&command),
         Command::Parity(command) => parity::run(&command),
+        Command::Schema(command) => schema::run(&command),
+        Command::Check(command) => check::run(&command),
+        Command::Bloom(command) => bloom::run(&command),
         Command::Devices(command) => devices::run(&command),
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use spectrank::contract;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource};
 use spectrank::problem::{MissingCount, Problem};
@@ -108,11 +109,7 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let mut source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
-    let metadata = [
-        ("spectrank.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("spectrank.config".to_owned(), config.to_toml()),
-    ];
-    let mut sink = io::create_output(&flags.output, catalog.has_ids(), &metadata)?;
+    let mut sink = io::create_output(&flags.output, catalog.has_ids(), &contract::metadata(&config))?;
     let mut engine = flags.engine.choose(&problem)?;
     let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);

@@ -56,7 +56,8 @@ impl EngineFlags {
         Ok(Engine::choose_with(problem, &self.request(), open)?)
     }
 
-    fn request(&self) -> EngineRequest {
+    /// What engine is asked for.
+    pub fn request(&self) -> EngineRequest {
         let max_dispatch = Some(Duration::from_millis(self.max_dispatch_ms));
         EngineRequest {
             backend: self.backend,
@@ -110,6 +111,11 @@ impl ConfigFlags {
         set(&mut config.spectral.spectra, self.spectra);
         config.validate().map_err(|e| Failure::input("the flags", e))?;
         Ok(config)
+    }
+
+    /// What a message about a setting names first.
+    pub fn source(&self) -> String {
+        self.config.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
     }
 }
 

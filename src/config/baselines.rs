@@ -1,14 +1,19 @@
 //! `[mmr]`, `[msd]`, `[dpp]` and `[ssd]`: the strategies to compare with.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{MAX_SLATE_SIZE, MAX_STRENGTH};
+
 /// Maximal marginal relevance (SPEC 7).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mmr {
     /// 1 is relevance alone, 0 variety alone.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub lambda: f64,
     /// Placed items compared with, 0 = all.
+    #[schemars(range(min = 0, max = MAX_SLATE_SIZE))]
     pub window: usize,
 }
 
@@ -19,12 +24,14 @@ impl Default for Mmr {
 }
 
 /// Max-sum diversification (SPEC 7).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Msd {
     /// 1 is relevance alone, 0 variety alone.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub lambda: f64,
     /// Placed items compared with, 0 = all.
+    #[schemars(range(min = 0, max = MAX_SLATE_SIZE))]
     pub window: usize,
 }
 
@@ -35,12 +42,14 @@ impl Default for Msd {
 }
 
 /// Greedy determinantal point process (SPEC 7).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dpp {
     /// Weight of relevance in the kernel.
+    #[schemars(range(min = 0.0, max = MAX_STRENGTH))]
     pub theta: f64,
     /// Placed items in the determinant, 0 = all.
+    #[schemars(range(min = 0, max = MAX_SLATE_SIZE))]
     pub window: usize,
 }
 
@@ -51,7 +60,7 @@ impl Default for Dpp {
 }
 
 /// Form of the published SSD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SsdVariant {
     /// The paper's stabilised form.
@@ -62,7 +71,7 @@ pub enum SsdVariant {
 }
 
 /// What happens when an item leaves SSD's window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SsdEviction {
     /// Residual against the window's true span.
@@ -73,12 +82,14 @@ pub enum SsdEviction {
 }
 
 /// Published sliding spectrum decomposition (SPEC 7).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ssd {
     /// Weight of the volume term.
+    #[schemars(range(min = 0.0, max = MAX_STRENGTH))]
     pub gamma: f64,
     /// Placed items in the span, 0 = all.
+    #[schemars(range(min = 0, max = MAX_SLATE_SIZE))]
     pub window: usize,
     /// Extend rows by a constant 1.
     pub bias: bool,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{OnMissing, Scalar};
@@ -11,7 +12,7 @@ use super::{OnMissing, Scalar};
 pub const MAX_FILTER_RULES: usize = 31;
 
 /// Which candidates are taken out before ranking.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
     /// Takes out items of the slate's `recent`.
@@ -22,8 +23,10 @@ pub struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen_bloom: Option<String>,
     /// Takes out items that match any of these.
+    #[schemars(length(max = MAX_FILTER_RULES))]
     pub drop: Vec<FilterRule>,
     /// Takes out items that do not match all of these.
+    #[schemars(length(max = MAX_FILTER_RULES))]
     pub keep: Vec<FilterRule>,
 }
 
@@ -45,7 +48,7 @@ impl Filter {
 }
 
 /// What a column of the catalog must hold for an item to match.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilterRule {
     /// Catalog column that decides.

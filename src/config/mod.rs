@@ -4,7 +4,9 @@
 
 mod baselines;
 mod filter;
+mod json_schema;
 mod missing;
+mod needs;
 mod parse;
 mod penalties;
 mod relevance;
@@ -14,8 +16,10 @@ mod validate;
 pub use baselines::{Dpp, Mmr, Msd, Ssd, SsdEviction, SsdVariant};
 pub use filter::{Filter, FilterRule, MAX_FILTER_RULES};
 pub use missing::OnMissing;
+pub use needs::{Holds, Need};
 pub use penalties::{Balance, Cap, Kernel, Scalar, SemanticId, Spacing};
 pub use relevance::{Adjust, Metric, Relevance, Signal, Transform};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use spectral::{Coupling, Horizon, Loading, Scope, Spectral, Window};
 
@@ -29,6 +33,9 @@ pub const MAX_WINDOW: usize = 128;
 pub const MAX_SPECTRA: usize = 16;
 /// Largest dimension of all signals together.
 pub const MAX_DIM: usize = 4096;
+
+/// Largest strength: beyond it every score drowns in rounding noise.
+pub const MAX_STRENGTH: f64 = 1e6;
 
 /// A configuration that cannot be used: which key, what it holds, and what is allowed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -64,7 +71,7 @@ pub enum ConfigError {
 }
 
 /// Which rule composes the slate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// Windowed spectral decomposition with exposure-weighted penalties (SPEC 4).
@@ -97,12 +104,13 @@ impl Strategy {
 }
 
 /// The whole configuration. Field by field the TOML of the README.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Rule that composes the slate.
     pub strategy: Strategy,
     /// Positions to fill.
+    #[schemars(range(min = 1, max = MAX_SLATE_SIZE))]
     pub slate_size: usize,
     /// How scores become base scores.
     pub relevance: Relevance,
@@ -132,30 +140,6 @@ pub struct Config {
     pub dpp: Dpp,
     /// Published sliding spectrum decomposition.
     pub ssd: Ssd,
-}
-
-impl Config {
-    /// Catalog columns that are read, by name, each once. Embeddings are not among them.
-    pub fn columns(&self) -> Vec<String> {
-        let mut columns: Vec<String> = self.relevance.adjust.iter().map(|a| a.column.clone()).collect();
-        columns.extend(self.spacing.iter().flat_map(|s| [Some(&s.column), s.confidence.as_ref()]).flatten().cloned());
-        columns.extend(self.semantic_id.iter().map(|s| s.column.clone()));
-        columns.extend(self.cap.iter().map(|c| c.column.clone()));
-        columns.extend(self.filter.rules().map(|(_, rule, _)| rule.column.clone()));
-        columns.sort();
-        columns.dedup();
-        columns
-    }
-
-    /// Slate attributes that `when` conditions ask for, by name, each once.
-    pub fn attributes(&self) -> Vec<String> {
-        let spacing = self.spacing.iter().map(|rule| &rule.when);
-        let conditions = spacing.chain(self.filter.rules().map(|(_, rule, _)| &rule.when));
-        let mut attributes: Vec<String> = conditions.flat_map(|when| when.keys().cloned()).collect();
-        attributes.sort();
-        attributes.dedup();
-        attributes
-    }
 }
 
 impl Default for Config {

@@ -1,12 +1,13 @@
 //! `[[spacing]]`, `[semantic_id]`, `[balance]` and `[[cap]]`: what every strategy can carry.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OnMissing, one};
+use super::{MAX_CANDIDATES, MAX_SLATE_SIZE, MAX_STRENGTH, OnMissing, one};
 use crate::catalog::Value;
 
 /// How a penalty fades with distance d in positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kernel {
     /// 1/d.
@@ -35,7 +36,7 @@ impl Kernel {
 }
 
 /// One soft-spacing rule (SPEC 5).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spacing {
     /// Name for reports.
@@ -43,19 +44,23 @@ pub struct Spacing {
     /// Catalog column that decides membership.
     pub column: String,
     /// Values of that column that are members.
+    #[schemars(length(min = 1))]
     pub values: Vec<Scalar>,
     /// Numeric catalog column that scales membership.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<String>,
     /// Penalty per unit of membership at distance 1.
+    #[schemars(range(min = 0.0, max = MAX_STRENGTH))]
     pub strength: f64,
     /// Positions looked back.
+    #[schemars(range(min = 1, max = MAX_SLATE_SIZE))]
     pub window: usize,
     /// How the penalty fades.
     #[serde(default)]
     pub kernel: Kernel,
     /// Distance over which `exponential` halves, in positions.
     #[serde(default = "one")]
+    #[schemars(range(min = 1e-3, max = 1e6))]
     pub half_life: f64,
     /// What becomes of items without a value in `column`, and of members without a confidence. Without it the former are no
     /// members and the latter an error.
@@ -67,7 +72,7 @@ pub struct Spacing {
 }
 
 /// A TOML scalar compared with catalog or slate values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Scalar {
     /// Boolean.
@@ -96,23 +101,27 @@ impl Scalar {
 }
 
 /// Semantic-ID prefix penalty (SPEC 5).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SemanticId {
     /// Catalog column of integer lists.
     pub column: String,
     /// Factor of the penalty.
+    #[schemars(range(min = 0.0, max = MAX_STRENGTH))]
     pub strength: f64,
     /// Positions looked back.
+    #[schemars(range(min = 1, max = MAX_SLATE_SIZE))]
     pub window: usize,
     /// How the penalty fades.
     #[serde(default)]
     pub kernel: Kernel,
     /// Distance over which `exponential` halves, in positions.
     #[serde(default = "one")]
+    #[schemars(range(min = 1e-3, max = 1e6))]
     pub half_life: f64,
     /// Penalty of each agreeing level; 1/L each if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(range(min = 0.0, max = MAX_STRENGTH)))]
     pub level_weights: Vec<f64>,
     /// What becomes of items that lack a level: `zero` ends their prefix there.
     #[serde(default)]
@@ -120,22 +129,25 @@ pub struct SemanticId {
 }
 
 /// Whole-slate balance penalty (SPEC 5).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Balance {
     /// Factor of the penalty, 0 = off.
+    #[schemars(range(min = 0.0, max = MAX_STRENGTH))]
     pub strength: f64,
 }
 
 /// At most `max` items of one value among `window + 1` neighbours (SPEC 6).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cap {
     /// Catalog column whose values are counted.
     pub column: String,
     /// Most items of one value.
+    #[schemars(range(min = 0, max = MAX_CANDIDATES))]
     pub max: usize,
     /// Placed items counted beside the candidate.
+    #[schemars(range(min = 1, max = MAX_SLATE_SIZE))]
     pub window: usize,
     /// What becomes of items without a value: `zero` counts them for nothing.
     #[serde(default)]

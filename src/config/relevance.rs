@@ -1,11 +1,12 @@
 //! `[relevance]` and `[[signal]]`: base scores and similarity.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OnMissing, one};
+use super::{MAX_STRENGTH, OnMissing, one};
 
 /// Function applied to a raw score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transform {
     /// As given.
@@ -24,12 +25,13 @@ pub enum Transform {
 }
 
 /// `base = f(score) + Σ weight · column`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Relevance {
     /// The function f.
     pub transform: Transform,
     /// Exponent of `power`.
+    #[schemars(range(min = 1e-6, max = 100.0))]
     pub power: f64,
     /// Static terms from catalog columns.
     pub adjust: Vec<Adjust>,
@@ -42,12 +44,13 @@ impl Default for Relevance {
 }
 
 /// One static term of the base score.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adjust {
     /// Numeric catalog column.
     pub column: String,
     /// Factor, any sign.
+    #[schemars(range(min = -MAX_STRENGTH, max = MAX_STRENGTH))]
     pub weight: f64,
     /// What becomes of items without a number.
     #[serde(default = "OnMissing::error")]
@@ -55,7 +58,7 @@ pub struct Adjust {
 }
 
 /// How rows of a signal compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// Rows scaled to unit length; a zero row stays zero.
@@ -66,13 +69,14 @@ pub enum Metric {
 }
 
 /// One similarity signal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Signal {
     /// Embedding column of the catalog.
     pub name: String,
     /// Share of the similarity, relative to the other signals.
     #[serde(default = "one")]
+    #[schemars(range(min = 0.0, max = MAX_STRENGTH))]
     pub weight: f64,
     /// How rows compare.
     #[serde(default)]

@@ -1,9 +1,12 @@
 //! `[window]` and `[spectral]`: the spectral strategy.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{MAX_SPECTRA, MAX_STRENGTH, MAX_WINDOW};
+
 /// Who competes for a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Every unplaced candidate.
@@ -14,12 +17,14 @@ pub enum Scope {
 }
 
 /// The similarity window: the last `behind` placed items, then the first `ahead` unplaced ones by rank.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Window {
     /// Placed items in the window.
+    #[schemars(range(min = 1, max = MAX_WINDOW))]
     pub behind: usize,
     /// Unplaced items in the window.
+    #[schemars(range(min = 0, max = MAX_WINDOW))]
     pub ahead: usize,
     /// Who competes.
     pub scope: Scope,
@@ -39,7 +44,7 @@ impl Window {
 }
 
 /// How much of an item lies in a spectrum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Loading {
     /// Share of the item's own energy (λ^−½ Σ S u).
@@ -50,7 +55,7 @@ pub enum Loading {
 }
 
 /// Whether spectra with different eigenvalues interact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Coupling {
     /// They do: the penalty depends on the leading subspace alone.
@@ -61,7 +66,7 @@ pub enum Coupling {
 }
 
 /// Which placed items count as exposure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Horizon {
     /// Those in the window.
@@ -72,24 +77,29 @@ pub enum Horizon {
 }
 
 /// The spectral strategy's parameters (SPEC 4).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spectral {
     /// β: how much variety counts against relevance. 0 is plain relevance order.
+    #[schemars(range(min = 0.0, max = MAX_STRENGTH))]
     pub strength: f64,
     /// Eigenpairs kept per window.
+    #[schemars(range(min = 1, max = MAX_SPECTRA))]
     pub spectra: usize,
     /// Loading of items in spectra.
     pub loading: Loading,
     /// Interaction of spectra.
     pub coupling: Coupling,
     /// Weight of a placed item per position of age.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub decay: f64,
     /// Which placed items count.
     pub horizon: Horizon,
     /// ε of the weights, in units of squared similarity.
+    #[schemars(range(min = 1e-9, max = 1e6))]
     pub epsilon: f64,
     /// Power-iteration sweeps per position.
+    #[schemars(range(min = 1, max = 1000))]
     pub iterations: usize,
 }
 

@@ -1,11 +1,9 @@
 //! Ranges and contradictions, one line per rule.
 
 use super::{
-    Config, ConfigError, MAX_CANDIDATES, MAX_FILTER_RULES, MAX_SLATE_SIZE, MAX_SPECTRA, MAX_WINDOW, Scope, Strategy,
+    Config, ConfigError, MAX_CANDIDATES, MAX_FILTER_RULES, MAX_SLATE_SIZE, MAX_SPECTRA, MAX_STRENGTH, MAX_WINDOW,
+    Scope, Strategy,
 };
-
-/// Strengths beyond this drown every score in rounding noise.
-const MAX_STRENGTH: f64 = 1e6;
 
 impl Config {
     /// Checks every value, also of strategies that are not chosen.

@@ -6,7 +6,7 @@ use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::{catalog_parquet, npy, safetensors};
 use crate::catalog::{Catalog, CatalogError, Column, Embedding};
-use crate::config::Config;
+use crate::config::{Config, Holds};
 
 /// The columns to read. `item_id` is always read where it is present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,10 @@ pub enum CatalogColumns {
 impl CatalogColumns {
     /// What a configuration needs, and nothing else.
     pub fn of(config: &Config) -> Self {
-        let signals = (!config.signals.is_empty()).then(|| config.signals.iter().map(|s| s.name.clone()).collect());
-        Self::Only { signals, columns: config.columns() }
+        let needs = config.catalog_needs();
+        let embeddings = needs.into_iter().filter(|need| need.holds == Holds::Embedding);
+        // One without a name stands for the first of the files.
+        Self::Only { signals: embeddings.map(|need| need.column).collect(), columns: config.columns() }
     }
 
     /// What several configurations need between them, and these columns. Where some name their signals and others take the
@@ -57,10 +59,18 @@ impl CatalogColumns {
 /// # Errors
 /// Any file that cannot be read, a named column that no file has, files that do not join.
 pub fn read_catalog(paths: &[PathBuf], wanted: &CatalogColumns) -> Result<Catalog, InputError> {
+    read_catalog_start(paths, wanted, usize::MAX)
+}
+
+/// Reads the first items of a catalog, at most `max_items`.
+///
+/// # Errors
+/// As [`read_catalog`], as far as it gets to see the files.
+pub fn read_catalog_start(paths: &[PathBuf], wanted: &CatalogColumns, max_items: usize) -> Result<Catalog, InputError> {
     let Some(first) = paths.first() else {
         return Err(InputProblem::NoFiles { role: "catalog" }).at(Path::new("--catalog"));
     };
-    let mut wanted = Wanted::new(wanted);
+    let mut wanted = Wanted { max_rows: max_items, ..Wanted::new(wanted) };
     let mut catalog = Catalog::new();
     let mut counted = Vec::new();
     for path in paths {
@@ -88,9 +98,9 @@ fn read_part(path: &Path, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
             wanted.see(&name);
             let mut part = Part::default();
             if wanted.take_signal(&name) {
-                part.signals.push(npy::read_signal(path, file, &name)?);
+                part.signals.push(npy::read_signal(path, file, &name, wanted.max_rows)?);
             } else {
-                part.n_rows = Some((name, npy::count_rows(path, file)?));
+                part.n_rows = Some((name, npy::count_rows(path, file)?.min(wanted.max_rows)));
             }
             Ok(part)
         }
@@ -127,11 +137,13 @@ pub(crate) struct Wanted<'a> {
     columns: &'a CatalogColumns,
     seen: Vec<String>,
     has_first_signal: bool,
+    /// Rows to read of every file, at most.
+    pub(crate) max_rows: usize,
 }
 
 impl<'a> Wanted<'a> {
     pub(crate) fn new(columns: &'a CatalogColumns) -> Self {
-        Self { columns, seen: Vec::new(), has_first_signal: false }
+        Self { columns, seen: Vec::new(), has_first_signal: false, max_rows: usize::MAX }
     }
 
     /// Notes that a file has this column, for the message about a column that none has.

@@ -28,10 +28,16 @@ fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> 
     let n_file_bytes = file.metadata()?.len();
     let file = ParquetFile::open(file)?;
     let schema = file.schema().clone();
-    let (roots, mut columns) = plan(&schema, n_file_bytes as usize, wanted)?;
+    // What a few rows take of a file is not known; room for more is made as they come.
+    let n_bytes = if wanted.max_rows == usize::MAX { n_file_bytes as usize } else { 0 };
+    let (roots, mut columns) = plan(&schema, n_bytes, wanted)?;
     let mut n_rows = 0;
-    for batch in file.batches(roots, BATCH_ROWS)? {
+    for batch in file.batches(roots, BATCH_ROWS.min(wanted.max_rows.max(1)))? {
+        if n_rows >= wanted.max_rows {
+            break;
+        }
         let batch = batch?;
+        let batch = batch.slice(0, batch.num_rows().min(wanted.max_rows - n_rows));
         let decoded = columns.iter_mut().filter(|c| !matches!(c.kind, Kind::Unsupported(_)));
         for (column, array) in decoded.zip(batch.columns()) {
             column.push(array, n_rows)?;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::histories::HistoryProblem;
+use super::pytorch::ModuleInfoProblem;
 use crate::catalog::CatalogError;
 
 /// A problem with an input file. Its `Display` is one line: `<path>: <problem and cure>`.
@@ -14,10 +16,6 @@ pub struct InputError {
     #[source]
     pub problem: InputProblem,
 }
-
-/// How to turn a PyTorch file into one that can be read safely.
-const CONVERT_PYTORCH: &str = "convert it: python -c \"import torch,safetensors.torch as s; \
-     s.save_file({'embedding': torch.load('x.pt', weights_only=True)}, 'x.safetensors')\"";
 
 /// One variant per way an input file can fail.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +61,14 @@ pub enum InputProblem {
         found: String,
     },
     /// A PyTorch or other pickle file, which can run code when it is loaded.
-    #[error("is a PyTorch (pickle) file, which is not read because it can run code; {CONVERT_PYTORCH}")]
-    PyTorch,
+    #[error("is a PyTorch (pickle) file, which is not read because it can run code; convert it: {line}")]
+    PyTorch {
+        /// The shell line that converts it.
+        line: String,
+    },
+    /// A PyTorch archive that does not say what it makes.
+    #[error(transparent)]
+    ModuleInfo(#[from] ModuleInfoProblem),
     /// A NumPy archive of several arrays.
     #[error("is a NumPy archive (.npz): save the one array you need with numpy.save('x.npy', archive['name'])")]
     Npz,
@@ -283,6 +287,9 @@ pub enum InputProblem {
         /// What is wrong with it.
         problem: String,
     },
+    /// Histories that no filters can be made of.
+    #[error(transparent)]
+    History(#[from] HistoryProblem),
     /// A row of the long form without a slate id.
     #[error("row {row} has no slate_id: every row of the long form needs one")]
     NoSlateId {
@@ -414,12 +421,5 @@ mod tests {
             "slates.parquet: slate \"a\\nb\": candidate \"x\\r\\u{1b}[2J\" is not in the catalog: \
              remove it, or pass the catalog these slates were made for"
         );
-    }
-
-    #[test]
-    fn a_pytorch_file_is_met_with_the_command_that_converts_it() {
-        let text = InputError { path: "x.pt".into(), problem: InputProblem::PyTorch }.to_string();
-        assert!(text.contains("torch.load('x.pt', weights_only=True)}, 'x.safetensors')\""), "{text}");
-        assert!(!text.contains('\n'));
     }
 }

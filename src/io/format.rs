@@ -20,6 +20,7 @@ pub(crate) enum Format {
 pub(crate) enum Role {
     Catalog,
     Slates,
+    Histories,
 }
 
 impl Role {
@@ -27,6 +28,7 @@ impl Role {
         match self {
             Self::Catalog => "catalog",
             Self::Slates => "slates",
+            Self::Histories => "histories",
         }
     }
 
@@ -34,15 +36,16 @@ impl Role {
         match self {
             Self::Catalog => ".parquet, .npy, .safetensors",
             Self::Slates => ".parquet, .jsonl, .ndjson, .npy (a pair)",
+            Self::Histories => ".parquet, .jsonl, .ndjson",
         }
     }
 
     fn format_by_extension(self, extension: &str) -> Option<Format> {
         match (self, extension) {
             (_, "parquet") => Some(Format::Parquet),
-            (_, "npy") => Some(Format::Npy),
+            (Self::Catalog | Self::Slates, "npy") => Some(Format::Npy),
             (Self::Catalog, "safetensors") => Some(Format::Safetensors),
-            (Self::Slates, "jsonl" | "ndjson") => Some(Format::JsonLines),
+            (Self::Slates | Self::Histories, "jsonl" | "ndjson") => Some(Format::JsonLines),
             _ => None,
         }
     }
@@ -81,7 +84,7 @@ fn detect(path: &Path, role: Role, file: &mut File) -> Result<Format, InputProbl
     }
     let format = role.format_by_extension(&extension);
     if looks_like_pytorch(&head) && !(format == Some(Format::Safetensors) && head.get(8) == Some(&b'{')) {
-        return Err(InputProblem::PyTorch);
+        return Err(InputProblem::PyTorch { line: super::pytorch::conversion(path, file) });
     }
     let Some(format) = format else {
         return Err(InputProblem::UnknownExtension { role: role.name(), known: role.known() });
@@ -146,9 +149,9 @@ mod tests {
 
     #[test]
     fn content_that_contradicts_the_extension_is_named() {
-        assert!(matches!(problem("a.npy", b"PK\x03\x04....", Role::Catalog), InputProblem::PyTorch));
-        assert!(matches!(problem("a.pt", b"\x80\x02\x8a\x0a", Role::Catalog), InputProblem::PyTorch));
-        assert!(matches!(problem("a.safetensors", b"PK\x03\x04....zip", Role::Catalog), InputProblem::PyTorch));
+        assert!(matches!(problem("a.npy", b"PK\x03\x04....", Role::Catalog), InputProblem::PyTorch { .. }));
+        assert!(matches!(problem("a.pt", b"\x80\x02\x8a\x0a", Role::Catalog), InputProblem::PyTorch { .. }));
+        assert!(matches!(problem("a.safetensors", b"PK\x03\x04....zip", Role::Catalog), InputProblem::PyTorch { .. }));
         assert!(matches!(problem("a.npz", b"PK\x03\x04....", Role::Slates), InputProblem::Npz));
         assert!(matches!(problem("a.parquet", b"item_id,title", Role::Catalog), InputProblem::WrongContent { .. }));
         assert!(matches!(problem("a.parquet", b"PAR1 and then nothing", Role::Slates), InputProblem::Truncated { .. }));

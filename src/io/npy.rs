@@ -124,19 +124,20 @@ pub(crate) fn count_rows(path: &Path, file: File) -> Result<usize, InputError> {
     Matrix::open(file, "(items, dimension)").at(path).map(|matrix| matrix.n_rows())
 }
 
-/// Reads a whole array as one signal.
+/// Reads an array as one signal: all its rows, or the first `max_rows`.
 ///
 /// # Errors
 /// A header that does not fit the file, a type that is not f2, f4 or f8, or an array that is not two-dimensional.
-pub(crate) fn read_signal(path: &Path, file: File, name: &str) -> Result<Embedding, InputError> {
+pub(crate) fn read_signal(path: &Path, file: File, name: &str, max_rows: usize) -> Result<Embedding, InputError> {
     let mut matrix = Matrix::open(file, "(items, dimension)").at(path)?;
-    let data = read_embedding(&mut matrix).at(path)?;
+    let n_rows = matrix.n_rows.min(max_rows);
+    let data = read_embedding(&mut matrix, n_rows).at(path)?;
     Ok(Embedding::new(name, matrix.dim, data))
 }
 
-fn read_embedding(matrix: &mut Matrix) -> Result<EmbeddingData, InputProblem> {
+fn read_embedding(matrix: &mut Matrix, n_rows: usize) -> Result<EmbeddingData, InputProblem> {
     let number = matrix.number();
-    let n_values = matrix.n_rows * matrix.dim;
+    let n_values = n_rows * matrix.dim;
     let mut data = match number.float_bytes() {
         Some(2) => EmbeddingData::F16(Vec::with_capacity(n_values)),
         Some(4) => EmbeddingData::F32(Vec::with_capacity(n_values)),
@@ -147,8 +148,8 @@ fn read_embedding(matrix: &mut Matrix) -> Result<EmbeddingData, InputProblem> {
         }
     };
     let block = matrix.rows_per_block();
-    for start in (0..matrix.n_rows).step_by(block) {
-        let bytes = matrix.read_rows(start, block.min(matrix.n_rows - start))?;
+    for start in (0..n_rows).step_by(block) {
+        let bytes = matrix.read_rows(start, block.min(n_rows - start))?;
         match &mut data {
             EmbeddingData::F16(v) => v.extend(number.words::<2>(&bytes).map(f16::from_le_bytes)),
             EmbeddingData::F32(v) => v.extend(number.words::<4>(&bytes).map(f32::from_le_bytes)),
@@ -175,7 +176,7 @@ mod tests {
     fn read(content: &[u8]) -> Result<Embedding, InputProblem> {
         let mut handle = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut handle, content).unwrap();
-        read_signal(Path::new("x.npy"), handle, "x").map_err(|e| e.problem)
+        read_signal(Path::new("x.npy"), handle, "x", usize::MAX).map_err(|e| e.problem)
     }
 
     #[test]

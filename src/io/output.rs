@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use super::output_columns::OUTPUT_COLUMNS;
 use super::output_error::{OutputError, OutputProblem, output_at};
 use super::{output_csv, output_json, output_parquet};
 use crate::catalog::Catalog;
@@ -28,20 +29,16 @@ pub trait SlateSink: Send {
     fn finish(self: Box<Self>) -> Result<(), OutputError>;
 }
 
-/// Columns of the output, in order.
-pub(crate) const COLUMNS: [&str; 11] = [
-    "slate_id",
-    "position",
-    "item_id",
-    "candidate",
-    "score",
-    "base",
-    "utility",
-    "diversity",
-    "spacing",
-    "semantic",
-    "balance",
-];
+/// Columns of the output by name, in order.
+pub(crate) const COLUMNS: [&str; OUTPUT_COLUMNS.len()] = {
+    let mut names = [""; OUTPUT_COLUMNS.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = OUTPUT_COLUMNS[i].name;
+        i += 1;
+    }
+    names
+};
 
 const KNOWN: &str = ".parquet, .jsonl, .ndjson, .csv";
 
@@ -76,7 +73,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    fn new(path: &Path) -> Result<Self, OutputError> {
+    pub(crate) fn new(path: &Path) -> Result<Self, OutputError> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -109,7 +106,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    fn file(path: &Path) -> Result<Self, OutputError> {
+    pub(crate) fn file(path: &Path) -> Result<Self, OutputError> {
         let draft = Draft::new(path)?;
         Ok(Self::File(BufWriter::with_capacity(1 << 16, draft.file), draft.path))
     }

@@ -32,6 +32,12 @@ pub enum OutputProblem {
         /// The extensions that are understood.
         known: &'static str,
     },
+    /// Filters are written in the format of the histories.
+    #[error("must have the format of the histories: give it the extension {extension}")]
+    OtherFormat {
+        /// The extension to use.
+        extension: &'static str,
+    },
     /// The folder is not there.
     #[error("the folder {} does not exist: create it first", folder.display())]
     MissingFolder {

@@ -11,7 +11,8 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use tempfile::NamedTempFile;
 
-use super::output::{COLUMNS, Draft, ItemId, Row, SlateSink, rows};
+use super::output::{Draft, ItemId, Row, SlateSink, rows};
+use super::output_columns::{OUTPUT_COLUMNS, OutputType};
 use super::output_error::{OutputError, OutputProblem, output_at};
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
@@ -73,14 +74,14 @@ impl ParquetSink {
 }
 
 fn schema(has_ids: bool) -> SchemaRef {
-    let fields = COLUMNS.map(|name| {
-        let data_type = match name {
-            "slate_id" => DataType::Utf8,
-            "item_id" if has_ids => DataType::Utf8,
-            "position" | "item_id" | "candidate" => DataType::UInt32,
-            _ => DataType::Float64,
+    let fields = OUTPUT_COLUMNS.map(|column| {
+        let data_type = match column.holds {
+            OutputType::Text => DataType::Utf8,
+            OutputType::Item if has_ids => DataType::Utf8,
+            OutputType::Item | OutputType::Count => DataType::UInt32,
+            OutputType::Number => DataType::Float64,
         };
-        Field::new(name, data_type, false)
+        Field::new(column.name, data_type, false)
     });
     Arc::new(Schema::new(fields.to_vec()))
 }

@@ -40,7 +40,7 @@ fn read_part(mut file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProbl
         }
         wanted.see(&name);
         if wanted.take_signal(&name) {
-            part.signals.push(read_tensor(&mut file, data_start, &name, info)?);
+            part.signals.push(read_tensor(&mut file, data_start, &name, info, wanted.max_rows)?);
         }
     }
     match first_unusable {
@@ -51,7 +51,7 @@ fn read_part(mut file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProbl
 }
 
 /// The header, held against the length of the file: after this, every tensor's bytes are known to be there.
-fn read_header(file: &mut File) -> Result<(Metadata, u64), InputProblem> {
+pub(crate) fn read_header(file: &mut File) -> Result<(Metadata, u64), InputProblem> {
     let n_file_bytes = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let mut length = [0; N_LENGTH_BYTES as usize];
@@ -85,7 +85,7 @@ fn bad(detail: String) -> InputProblem {
     InputProblem::BadHeader { format: "safetensors", detail }
 }
 
-fn check(name: &str, info: &TensorInfo) -> Result<(), InputProblem> {
+pub(crate) fn check(name: &str, info: &TensorInfo) -> Result<(), InputProblem> {
     let what = format!("tensor \"{name}\"");
     if !matches!(info.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64) {
         return Err(InputProblem::WrongDtype { what, found: info.dtype.to_string(), expected: FLOATS });
@@ -97,8 +97,17 @@ fn check(name: &str, info: &TensorInfo) -> Result<(), InputProblem> {
     Ok(())
 }
 
-fn read_tensor(file: &mut File, data_start: u64, name: &str, info: &TensorInfo) -> Result<Embedding, InputProblem> {
+fn read_tensor(
+    file: &mut File,
+    data_start: u64,
+    name: &str,
+    info: &TensorInfo,
+    max_rows: usize,
+) -> Result<Embedding, InputProblem> {
     let (start, end) = info.data_offsets;
+    // The header has been checked: the bytes are those of whole rows.
+    let n_row_bytes = (end - start).checked_div(info.shape[0]).unwrap_or(0);
+    let end = end.min(start.saturating_add(n_row_bytes.saturating_mul(max_rows)));
     file.seek(SeekFrom::Start(data_start + start as u64))?;
     let reader = Values { file, n_bytes: end - start };
     let data = match info.dtype {

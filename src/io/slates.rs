@@ -6,7 +6,7 @@ use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::{slates_json, slates_npy, slates_parquet};
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::config::{Config, Holds};
 use crate::slate::Slate;
 
 /// Which columns of slates to read beside those that every slate can have.
@@ -35,9 +35,11 @@ impl SlateFields {
     pub fn of_all<'a>(configs: impl IntoIterator<Item = &'a Config>) -> Self {
         let (mut attributes, mut seen, mut seen_bloom) = (Vec::new(), false, None);
         for config in configs {
+            let needs = config.slate_needs();
+            let find = |holds| needs.iter().find(|need| need.holds == holds);
             attributes.extend(config.attributes());
-            seen |= config.filter.seen;
-            seen_bloom = seen_bloom.or_else(|| config.filter.seen_bloom.clone());
+            seen |= find(Holds::Items).is_some();
+            seen_bloom = seen_bloom.or_else(|| find(Holds::Bloom).and_then(|need| need.column.clone()));
         }
         attributes.sort();
         attributes.dedup();
@@ -68,7 +70,8 @@ pub trait SlateSource: Send {
     /// The next slates, at least one and at most `max_slates` (0 counts as 1), or nothing at the end.
     ///
     /// # Errors
-    /// The first slate that cannot be read; the stream is over then.
+    /// The first slate that cannot be read. The next call goes on with the slate after it where the format lets it; else
+    /// it gives the same error again, or the end.
     fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError>;
 
     /// How many slates there are, where the format says so beforehand.

@@ -248,11 +248,17 @@ fn is_binary(data_type: &DataType) -> bool {
 
 /// Checks the columns that both forms can have, and those asked for by name.
 pub(crate) fn check_optional(schema: &Schema, fields: &SlateFields) -> Result<(), InputProblem> {
+    optional_problems(schema, fields).into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Everything that is wrong with the columns that both forms can have, and with those asked for by name.
+pub(crate) fn optional_problems(schema: &Schema, fields: &SlateFields) -> Vec<InputProblem> {
+    let mut problems = Vec::new();
     if let Some(column) = fields.bloom()
         && schema.field_with_name(column).is_err()
     {
         let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        return Err(InputProblem::MissingColumn {
+        problems.push(InputProblem::MissingColumn {
             column: column.to_owned(),
             available: names.join(", "),
             cure: "filter.seen_bloom names it: correct the name, or let `spectrank bloom` make the column",
@@ -267,9 +273,9 @@ pub(crate) fn check_optional(schema: &Schema, fields: &SlateFields) -> Result<()
             name if fields.bloom() == Some(name) => (is_binary(data_type), "bytes (a Bloom filter per slate)"),
             _ => continue,
         };
-        require(field.name(), data_type, is_right, expected)?;
+        problems.extend(require(field.name(), data_type, is_right, expected).err());
     }
-    Ok(())
+    problems
 }
 
 /// Checks one of the columns that make a form.

@@ -1,7 +1,7 @@
 //! Slates as JSON lines: one object per line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json};
 
 use super::error::{AtPath, InputError, InputProblem};
+use super::json_lines::JsonLines;
 use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
 use super::slates::{SlateFields, SlateSource, batch_of};
 use super::slates_columns::known;
@@ -17,19 +18,13 @@ use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, Value};
 use crate::slate::{Pin, Slate};
 
-/// Longest line that is read.
-const MAX_LINE_MIB: usize = 64;
-
 /// The stream of lines; empty ones are skipped.
 pub(crate) struct JsonSlates<'a, R = BufReader<File>> {
     path: PathBuf,
-    reader: R,
+    lines: JsonLines<R>,
     catalog: &'a Catalog,
     fields: SlateFields,
-    line: u64,
     n_read: u64,
-    buffer: Vec<u8>,
-    max_line_bytes: usize,
 }
 
 impl<'a> JsonSlates<'a> {
@@ -40,32 +35,17 @@ impl<'a> JsonSlates<'a> {
 
 impl<'a, R: BufRead> JsonSlates<'a, R> {
     fn from_reader(path: &Path, reader: R, catalog: &'a Catalog, fields: SlateFields) -> Self {
-        let max_line_bytes = MAX_LINE_MIB << 20;
-        let path = path.to_owned();
-        Self { path, reader, catalog, fields, line: 0, n_read: 0, buffer: Vec::new(), max_line_bytes }
+        Self { path: path.to_owned(), lines: JsonLines::new(reader), catalog, fields, n_read: 0 }
     }
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
-        loop {
-            self.buffer.clear();
-            let mut limited = (&mut self.reader).take(self.max_line_bytes as u64 + 1);
-            if limited.read_until(b'\n', &mut self.buffer)? == 0 {
-                return Ok(None);
-            }
-            self.line += 1;
-            if self.buffer.len() > self.max_line_bytes {
-                let limit_mib = self.max_line_bytes >> 20;
-                return Err(InputProblem::LineTooLong { line: self.line, limit_mib });
-            }
-            if !self.buffer.trim_ascii().is_empty() {
-                break;
-            }
-        }
-        let object: Map<String, Json> = serde_json::from_slice(&self.buffer)
-            .map_err(|e| InputProblem::Json { line: self.line, detail: e.to_string() })?;
-        let slate = self.slate(object)?;
+        let Some(text) = self.lines.next_line()? else { return Ok(None) };
+        let object = serde_json::from_slice::<Map<String, Json>>(text).map_err(|e| e.to_string());
+        let object = object.map_err(|detail| InputProblem::Json { line: self.lines.line, detail });
+        let slate = object.and_then(|object| self.slate(object));
+        // A slate that cannot be read counts all the same: those after it keep their numbers.
         self.n_read += 1;
-        Ok(Some(slate))
+        slate.map(Some)
     }
 
     fn slate(&self, mut object: Map<String, Json>) -> Result<Slate, InputProblem> {
@@ -111,7 +91,7 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
     }
 
     fn kind(&self, slate: &str, key: &'static str, expected: &'static str) -> InputProblem {
-        InputProblem::JsonKind { line: self.line, slate: slate.to_owned(), key, expected }
+        InputProblem::JsonKind { line: self.lines.line, slate: slate.to_owned(), key, expected }
     }
 
     /// A list; nothing where the key is absent or null.
@@ -209,7 +189,7 @@ mod tests {
         let mut catalog = Catalog::new();
         catalog.set_ids(["a", "b", "c"].map(str::to_owned).to_vec()).unwrap();
         let mut source = JsonSlates::from_reader(Path::new("s.jsonl"), text.as_bytes(), &catalog, fields);
-        source.max_line_bytes = 200;
+        source.lines.max_line_bytes = 200;
         source.next_slate().map_err(|e| e.to_string())
     }
 

@@ -83,9 +83,9 @@ impl ListSlates<'_> {
             if let Some(batch) = self.batch.as_mut().filter(|b| b.next < b.n_rows) {
                 let row = batch.next;
                 batch.next += 1;
-                let slate = batch.slate(row, self.n_read, self.catalog)?;
+                // A slate that cannot be read counts all the same: those after it keep their numbers.
                 self.n_read += 1;
-                return Ok(Some(slate));
+                return batch.slate(row, self.n_read - 1, self.catalog).map(Some);
             }
             let Some(batch) = self.reader.next() else { return Ok(None) };
             let batch = batch?;

@@ -9,10 +9,9 @@ use crate::program::*;
 
 #[test]
 fn help_and_version_are_told() {
-    for arguments in
-        [&["--help"][..], &["rerank", "--help"], &["devices", "--help"], &["demo", "--help"], &["parity", "--help"]]
-    {
-        let ran = run(arguments).ok();
+    let commands = ["rerank", "devices", "demo", "parity", "schema", "check", "bloom"];
+    for arguments in commands.iter().map(|command| vec![*command, "--help"]).chain([vec!["--help"]]) {
+        let ran = run(&arguments).ok();
         assert!(ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{arguments:?}");
     }
     assert_eq!(run(["--version"]).ok().stdout, concat!("spectrank ", env!("CARGO_PKG_VERSION"), "\n"));

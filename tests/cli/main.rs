@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 
 mod bad_input;
+mod bloom;
+mod check;
 mod commands;
+mod contract;
 mod data;
 #[path = "../inputs/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of the formats; each uses its own part")]

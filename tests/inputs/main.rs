@@ -6,4 +6,5 @@ mod catalogs;
 mod damage;
 mod files;
 mod outputs;
+mod projection;
 mod slates;

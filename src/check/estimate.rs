@@ -1,0 +1,302 @@
+//! Memory by arithmetic, time by a second of the engine on the sample.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::catalog::Items;
+use super::slates::Seen;
+use super::{CheckRequest, MEASURED, Report};
+use crate::catalog::{Catalog, ColumnData, EmbeddingData};
+use crate::engine::{Backend, Engine, EngineRequest};
+use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan};
+use crate::gpu::{self, AdapterDescription};
+use crate::prepare::PreparedSlate;
+use crate::problem::Problem;
+use crate::slate::{Placement, Slate};
+
+/// Slates that `rerank` reads, computes and writes at a time.
+const BATCH_SLATES: u64 = 1024;
+/// Slates that are timed at a time.
+const TIMED_SLATES: usize = 64;
+
+/// What a run is likely to take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Memory of the catalog and what is computed from it once.
+    pub catalog_bytes: u64,
+    /// Memory of the slates that are in work at a time.
+    pub batch_bytes: u64,
+    /// What computes, in words.
+    pub engine: String,
+    /// Slates per second of the engine on the sample.
+    pub engine_slates_per_s: f64,
+    /// Seconds for all slates, reading included, writing not.
+    pub seconds: f64,
+    /// Memory on the GPU that would be taken, where there is one.
+    pub gpu: Option<GpuEstimate>,
+}
+
+/// Memory on a GPU.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GpuEstimate {
+    /// The adapter.
+    pub adapter: String,
+    /// Embeddings.
+    pub catalog_bytes: u64,
+    /// Everything else about items.
+    pub item_bytes: u64,
+    /// Slates that are in work at a time, at most.
+    pub batch_bytes: u64,
+    /// Why it does not fit, if it does not.
+    pub too_large: Option<String>,
+}
+
+/// Estimates from a sample that is sound.
+pub(super) fn estimate(
+    request: &CheckRequest<'_>,
+    problem: &Problem<'_>,
+    items: &Items,
+    seen: &Seen,
+    report: &mut Report,
+) -> Estimate {
+    let n_items = items.all.n_items();
+    let slates = onto_sample(&seen.slates, n_items, items.sample.n_items());
+    let prepared = slates.iter().filter_map(|slate| PreparedSlate::new(problem, slate).ok());
+    let prepared: Vec<PreparedSlate> = prepared.collect();
+    let (engine, engine_slates_per_s) = time(problem, &request.engine, &prepared, report);
+    let engine_seconds = if engine_slates_per_s > 0.0 { seen.n_slates as f64 / engine_slates_per_s } else { 0.0 };
+    let catalog_share = n_items as f64 / items.sample.n_items().max(1) as f64;
+    let reading = items.seconds * catalog_share + seen.seconds_each * seen.n_slates as f64;
+    Estimate {
+        catalog_bytes: catalog_bytes(&items.sample, problem, n_items as u64),
+        batch_bytes: batch_bytes(&seen.slates, problem),
+        engine,
+        engine_slates_per_s,
+        seconds: reading + engine_seconds,
+        gpu: gpu_estimate(&request.engine, problem, &prepared, n_items as u64),
+    }
+}
+
+/// Slates with their items moved into the sample: numbers of candidates and scores stay, who is like whom does not.
+fn onto_sample(slates: &[Slate], n_items: usize, n_sample: usize) -> Vec<Slate> {
+    if n_items <= n_sample {
+        return slates.to_vec();
+    }
+    let n = n_sample.max(1) as u32;
+    let moved = |slate: &Slate| {
+        let mut taken = HashSet::new();
+        let mut row_of = std::collections::HashMap::new();
+        for &item in &slate.candidates {
+            // There are as many items in the sample as a slate can have candidates, so a free one comes up.
+            let mut row = item % n;
+            while !taken.insert(row) {
+                row = (row + 1) % n;
+            }
+            row_of.insert(item, row);
+        }
+        let row = |&item: &u32| row_of.get(&item).copied().unwrap_or(item % n);
+        let mut slate = slate.clone();
+        slate.pinned.iter_mut().for_each(|pin| pin.item = row(&pin.item));
+        for list in [&mut slate.candidates, &mut slate.recent, &mut slate.seen] {
+            list.iter_mut().for_each(|item| *item = row(item));
+        }
+        slate
+    };
+    slates.iter().map(moved).collect()
+}
+
+/// Runs the engine for up to a second: its name, and slates per second.
+fn time(
+    problem: &Problem<'_>,
+    request: &EngineRequest,
+    slates: &[PreparedSlate],
+    report: &mut Report,
+) -> (String, f64) {
+    let mut engine = match Engine::choose(problem, request) {
+        Ok(engine) => engine,
+        Err(error) => {
+            report.problem(error);
+            return ("none".to_owned(), 0.0);
+        }
+    };
+    if let Some(notice) = engine.notice.take() {
+        report.note(notice);
+    }
+    // The first slates wake threads and compilers.
+    let warm_up = &slates[..slates.len().min(TIMED_SLATES)];
+    let mut result = engine.rerank(warm_up).map(drop);
+    let started = Instant::now();
+    let mut n_done = 0;
+    for chunk in slates.chunks(TIMED_SLATES) {
+        if result.is_err() || started.elapsed() > MEASURED {
+            break;
+        }
+        result = engine.rerank(chunk).map(drop);
+        n_done += chunk.len();
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    if let Err(error) = result {
+        report.problem(error);
+    }
+    (engine.name(), n_done as f64 / seconds.max(1e-9))
+}
+
+/// The catalog as it lies in memory, scaled from the sample.
+fn catalog_bytes(sample: &Catalog, problem: &Problem<'_>, n_items: u64) -> u64 {
+    let n_sample = sample.n_items().max(1) as f64;
+    let value_bytes = |data: &EmbeddingData| match data {
+        EmbeddingData::F16(_) => 2,
+        EmbeddingData::F32(_) => 4,
+        EmbeddingData::F64(_) => 8,
+    };
+    let embeddings = sample.signals().iter().map(|signal| (signal.dim * value_bytes(&signal.data)) as f64);
+    let columns = sample.columns().iter().map(|column| match &column.data {
+        ColumnData::Bool(_) => 1.0,
+        ColumnData::Int(_) | ColumnData::Float(_) => 16.0,
+        ColumnData::Text(values) => {
+            let text: usize = values.iter().flatten().map(|value| allocated(value.len())).sum();
+            24.0 + text as f64 / n_sample
+        }
+        ColumnData::Codes { width, .. } => 4.0 * *width as f64,
+        ColumnData::Unsupported { .. } => 0.0,
+    });
+    let ids = if sample.has_ids() {
+        let text: usize = (0..sample.n_items() as u32).map(|row| allocated(sample.id_of(row).len())).sum();
+        // Once by row, once in a map that is at most 7/8 full and doubles, so a third empty on average.
+        2.0 * text as f64 / n_sample + 24.0 + 33.0 * 1.5
+    } else {
+        0.0
+    };
+    let config = problem.config;
+    let n_adjusted = usize::from(!config.relevance.adjust.is_empty());
+    let bound = 4 * problem.signals.len() + 8 * (n_adjusted + config.spacing.len()) + 4 * config.cap.len();
+    let per_item = embeddings.sum::<f64>() + columns.sum::<f64>() + ids + bound as f64;
+    (per_item * n_items as f64) as u64
+}
+
+/// What a heap takes for so many bytes.
+fn allocated(n_bytes: usize) -> usize {
+    (n_bytes + 8).next_multiple_of(16).max(32)
+}
+
+/// Slates in work at a time: as read, as prepared, and as ranked.
+fn batch_bytes(slates: &[Slate], problem: &Problem<'_>) -> u64 {
+    let slate_size = problem.config.slate_size;
+    let bytes = slates.iter().map(|slate| {
+        let (n, n_more) = (slate.candidates.len(), slate.recent.len() + slate.seen.len());
+        let filter = slate.seen_bloom.as_ref().map_or(0, |filter| 4 * filter.words().len());
+        let read = n * (4 + 8) + n_more * 4 + filter;
+        let prepared = n * (4 + 8 + 4) + n_more * 4;
+        read + prepared + n.min(slate_size) * size_of::<Placement>() + size_of::<Slate>()
+    });
+    let mean = bytes.sum::<usize>() as u64 / slates.len().max(1) as u64;
+    mean * BATCH_SLATES
+}
+
+fn gpu_estimate(
+    request: &EngineRequest,
+    problem: &Problem<'_>,
+    slates: &[PreparedSlate],
+    n_items: u64,
+) -> Option<GpuEstimate> {
+    if request.backend == Backend::Cpu {
+        return None;
+    }
+    let list = gpu::list();
+    let adapter = &list[gpu::choose(&list, &request.adapter).ok()?];
+    let limits = limits(adapter);
+    let mut found =
+        GpuEstimate { adapter: adapter.to_string(), catalog_bytes: 0, item_bytes: 0, batch_bytes: 0, too_large: None };
+    // Steps are not counted here: they depend on lanes, not on memory.
+    let lanes = request.gpu.lanes.unwrap_or(64);
+    match Plan::new(problem, &limits, lanes, usize::MAX) {
+        Err(error) => found.too_large = Some(error.to_string()),
+        Ok(plan) => {
+            let row_bytes = plan.row_values as u64 * if plan.is_f16 { 2 } else { 4 };
+            found.catalog_bytes = n_items * row_bytes;
+            found.item_bytes = 4 * (u64::from(plan.params.items_at) + u64::from(plan.params.item_words) * n_items);
+            let words = slates
+                .iter()
+                .map(|slate| (plan.state_words(slate) + Plan::batch_words(slate) + plan.output_words(slate)) as u64);
+            let mean = 4 * words.sum::<u64>() / slates.len().max(1) as u64;
+            let most = 3 * request.gpu.max_batch_bytes.min(limits.binding_bytes);
+            found.batch_bytes = (mean * BATCH_SLATES.min(request.gpu.max_slates as u64)).min(most);
+            found.too_large = too_large(&found, &limits);
+        }
+    }
+    Some(found)
+}
+
+fn too_large(found: &GpuEstimate, limits: &DeviceLimits) -> Option<String> {
+    let binding = limits.binding_bytes;
+    if found.catalog_bytes > MAX_SHARDS as u64 * binding {
+        let needed = found.catalog_bytes;
+        return Some(format!("the catalog needs {needed} bytes in {MAX_SHARDS} bindings of at most {binding} bytes"));
+    }
+    (found.item_bytes > binding)
+        .then(|| format!("the item table needs {} bytes, a binding holds {binding}", found.item_bytes))
+}
+
+fn limits(adapter: &AdapterDescription) -> DeviceLimits {
+    DeviceLimits {
+        binding_bytes: adapter.max_binding_bytes.min(adapter.max_buffer_bytes),
+        workgroup_bytes: adapter.max_workgroup_memory_bytes as usize,
+        workgroup_invocations: adapter.max_workgroup_invocations as usize,
+        // What every API grants.
+        groups_per_dimension: 65_535,
+    }
+}
+
+fn mib(n_bytes: u64) -> String {
+    let mib = n_bytes as f64 / f64::from(1 << 20);
+    if mib < 10.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "memory, about: {} for the catalog, {} for slates in work",
+            mib(self.catalog_bytes),
+            mib(self.batch_bytes)
+        )?;
+        if let Some(gpu) = &self.gpu {
+            let [catalog, items, batch] = [gpu.catalog_bytes, gpu.item_bytes, gpu.batch_bytes].map(mib);
+            write!(
+                f,
+                "on GPU {}, about: {catalog} for embeddings, {items} for items, {batch} for slates",
+                gpu.adapter
+            )?;
+            match &gpu.too_large {
+                Some(why) => writeln!(f, "; does not fit: {why}")?,
+                None => writeln!(f)?,
+            }
+        }
+        let Self { seconds, engine_slates_per_s, engine, .. } = self;
+        writeln!(f, "time, about: {seconds:.1} s ({engine_slates_per_s:.0} slates/s in the engine: {engine})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slate::Pin;
+
+    #[test]
+    fn slates_moved_into_the_sample_keep_their_shape() {
+        let slate = Slate {
+            candidates: vec![3, 13, 23, 4, 99],
+            recent: vec![13, 77],
+            pinned: vec![Pin { position: 0, item: 23 }],
+            ..Slate::default()
+        };
+        let moved = onto_sample(std::slice::from_ref(&slate), 100, 10).remove(0);
+        assert_eq!(moved.candidates, [3, 4, 5, 6, 9]);
+        assert_eq!(moved.recent, [4, 7]);
+        assert_eq!(moved.pinned[0].item, 5);
+        assert_eq!(onto_sample(std::slice::from_ref(&slate), 100, 100), [slate]);
+    }
+}

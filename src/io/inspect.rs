@@ -1,0 +1,260 @@
+//! What files say of themselves before their content is read.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+
+use super::arrow_values::{list_element, lists_of, range, scalar};
+use super::error::{AtPath, InputError, InputProblem};
+use super::format::{Format, Role, open_as};
+use super::parquet_file::ParquetFile;
+use super::slates::SlateFields;
+use super::slates_columns::{check_column, optional_problems};
+use super::{npy, safetensors};
+
+/// Rows decoded at once to count what is missing.
+const BATCH_ROWS: usize = 2048;
+/// Bytes of a JSON-lines file whose lines are counted; the rest is taken to be like them.
+const COUNTED_BYTES: u64 = 4 << 20;
+
+/// What a catalog file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogHeader {
+    /// Rows.
+    pub n_rows: u64,
+    /// Columns, in file order.
+    pub columns: Vec<HeaderColumn>,
+}
+
+/// A column by its header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderColumn {
+    /// Name in the file.
+    pub name: String,
+    /// Type as the file has it.
+    pub type_name: String,
+    /// True for a list of floats per item.
+    pub is_embedding: bool,
+}
+
+/// What slates say of themselves.
+#[derive(Debug)]
+pub struct SlatesHeader {
+    /// Columns of single values, which can be attributes; nothing where the format has no header (JSON lines).
+    pub attributes: Option<Vec<String>>,
+    /// Slates, where the header or the size of the file tells; rows where there is one per candidate.
+    pub n_rows: u64,
+    /// True where each row is a candidate.
+    pub is_long: bool,
+    /// True where `n_rows` is an estimate.
+    pub is_estimate: bool,
+    /// Everything that is wrong with the columns.
+    pub problems: Vec<InputError>,
+}
+
+/// Reads the header of a catalog file.
+///
+/// # Errors
+/// A file that cannot be opened, or whose header is wrong.
+pub fn catalog_header(path: &Path) -> Result<CatalogHeader, InputError> {
+    let (format, file) = open_as(path, Role::Catalog)?;
+    match format {
+        Format::Parquet => parquet_header(file),
+        Format::Safetensors => tensors_header(file),
+        Format::Npy | Format::JsonLines => npy::Matrix::open(file, "(items, dimension)").map(|matrix| {
+            let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            let is_embedding = matrix.number().float_bytes().is_some();
+            let type_name = format!("{} of shape {}", matrix.number(), matrix.shape_text());
+            let columns = vec![HeaderColumn { name, type_name, is_embedding }];
+            CatalogHeader { n_rows: matrix.n_rows() as u64, columns }
+        }),
+    }
+    .at(path)
+}
+
+fn parquet_header(file: File) -> Result<CatalogHeader, InputProblem> {
+    let file = ParquetFile::open(file)?;
+    let column = |field: &std::sync::Arc<arrow_schema::Field>| HeaderColumn {
+        name: field.name().clone(),
+        type_name: field.data_type().to_string(),
+        is_embedding: list_element(field.data_type()).is_some_and(DataType::is_floating),
+    };
+    Ok(CatalogHeader { n_rows: file.n_rows(), columns: file.schema().fields().iter().map(column).collect() })
+}
+
+fn tensors_header(mut file: File) -> Result<CatalogHeader, InputProblem> {
+    let (metadata, _) = safetensors::read_header(&mut file)?;
+    let mut n_rows = 0;
+    let mut columns = Vec::new();
+    for name in metadata.offset_keys() {
+        let Some(info) = metadata.info(&name) else { continue };
+        let is_embedding = safetensors::check(&name, info).is_ok();
+        if is_embedding {
+            n_rows = n_rows.max(info.shape[0] as u64);
+        }
+        let type_name = format!("{} of shape {:?}", info.dtype, info.shape);
+        columns.push(HeaderColumn { name, type_name, is_embedding });
+    }
+    Ok(CatalogHeader { n_rows, columns })
+}
+
+/// How many of the first items of a Parquet catalog have no value, or only part of one, in each of some columns: rows
+/// looked at, and one count per column. Files of other formats have nothing missing and count no rows.
+///
+/// An embedding lacks something where it is null or has a null inside; a list of codes where it is null, shorter than
+/// the longest, or has a 0 or a null inside.
+///
+/// # Errors
+/// A file that cannot be read, as [`read_catalog`](super::read_catalog) says better.
+pub fn count_missing(path: &Path, columns: &[String], max_rows: usize) -> Result<(u64, Vec<u64>), InputError> {
+    let (format, file) = open_as(path, Role::Catalog)?;
+    if format != Format::Parquet {
+        return Ok((0, vec![0; columns.len()]));
+    }
+    count_missing_in(file, columns, max_rows).at(path)
+}
+
+fn count_missing_in(file: File, columns: &[String], max_rows: usize) -> Result<(u64, Vec<u64>), InputProblem> {
+    let file = ParquetFile::open(file)?;
+    let mut roots: Vec<usize> = columns.iter().filter_map(|column| file.schema().index_of(column).ok()).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    let mut n_rows = 0;
+    // By column: rows without a value, and how many rows have how many codes.
+    let mut n_missing = vec![0; columns.len()];
+    let mut lengths: Vec<std::collections::BTreeMap<usize, u64>> = vec![Default::default(); columns.len()];
+    for batch in file.batches(roots, BATCH_ROWS.min(max_rows.max(1)))? {
+        let batch = batch?;
+        for (i, column) in columns.iter().enumerate() {
+            let Some(array) = batch.column_by_name(column) else { continue };
+            for length in whole_rows(array)? {
+                match length {
+                    Some(length) => *lengths[i].entry(length).or_default() += 1,
+                    None => n_missing[i] += 1,
+                }
+            }
+        }
+        n_rows += batch.num_rows() as u64;
+        if n_rows >= max_rows as u64 {
+            break;
+        }
+    }
+    for (missing, mut lengths) in n_missing.iter_mut().zip(lengths) {
+        // Shorter lists of codes than the longest lack levels.
+        lengths.pop_last();
+        *missing += lengths.values().sum::<u64>();
+    }
+    Ok((n_rows, n_missing))
+}
+
+/// The number of codes of every row that lacks nothing, 0 where it holds no codes; none for one that lacks something.
+fn whole_rows(array: &ArrayRef) -> Result<Vec<Option<usize>>, InputProblem> {
+    let is_null = array.logical_nulls();
+    let is_valid = |row: usize| is_null.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+    let rows = 0..array.len();
+    let Some(element) = list_element(array.data_type()).cloned() else {
+        return Ok(rows.map(|row| is_valid(row).then_some(0)).collect());
+    };
+    let is_codes = element.is_integer();
+    let lists = lists_of(array, if is_codes { DataType::Int64 } else { element })?;
+    let codes = is_codes.then(|| lists.values().as_primitive::<Int64Type>());
+    let is_there = |at: usize| lists.values().is_valid(at) && codes.is_none_or(|codes| codes.value(at) != 0);
+    let whole = |row: usize| range(&lists, row).filter(|list| is_valid(row) && list.clone().all(is_there));
+    Ok(rows.map(|row| whole(row).map(|list| if is_codes { list.len() } else { 0 })).collect())
+}
+
+/// Reads the header of slates, and holds it against what is to be read.
+///
+/// # Errors
+/// A file that cannot be opened, or the wrong number of files.
+pub fn slates_header(paths: &[PathBuf], has_ids: bool, fields: &SlateFields) -> Result<SlatesHeader, InputError> {
+    let Some(path) = paths.first() else {
+        return Err(InputProblem::NoFiles { role: "slates" }).at(Path::new("--slates"));
+    };
+    let (format, file) = open_as(path, Role::Slates)?;
+    let plain = |attributes, n_rows, is_estimate| SlatesHeader {
+        attributes,
+        n_rows,
+        is_long: false,
+        is_estimate,
+        problems: Vec::new(),
+    };
+    match format {
+        Format::Parquet => {
+            let file = ParquetFile::open(file).at(path)?;
+            let schema = file.schema();
+            let has = |name| schema.field_with_name(name).is_ok();
+            let is_long = !has("candidates") && has("score");
+            let mut problems = optional_problems(schema, fields);
+            let form: [(&str, bool); 2] = match (is_long, has("item_id") && (has_ids || !has("item"))) {
+                (false, _) => [("candidates", true), ("scores", true)],
+                (true, true) => [("item_id", false), ("score", false)],
+                (true, false) => [(if has("item") { "item" } else { "item_id" }, false), ("score", false)],
+            };
+            problems.extend(form.into_iter().filter_map(|(name, is_list)| check_column(schema, name, is_list).err()));
+            let attributes = schema.fields().iter().filter(|f| scalar(f.data_type()).is_some());
+            Ok(SlatesHeader {
+                attributes: Some(attributes.map(|f| f.name().clone()).collect()),
+                n_rows: file.n_rows(),
+                is_long,
+                is_estimate: false,
+                problems: problems.into_iter().map(|problem| InputError { path: path.clone(), problem }).collect(),
+            })
+        }
+        Format::JsonLines => {
+            let (n_lines, is_estimate) = count_lines(file).map_err(InputProblem::from).at(path)?;
+            Ok(plain(None, n_lines, is_estimate))
+        }
+        Format::Npy | Format::Safetensors => {
+            let matrix = npy::Matrix::open(file, "(slates, candidates)").at(path)?;
+            Ok(plain(Some(Vec::new()), matrix.n_rows() as u64, false))
+        }
+    }
+}
+
+/// Lines of a file: counted where it is short, else judged by its start.
+fn count_lines(mut file: File) -> std::io::Result<(u64, bool)> {
+    let n_bytes = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut start = Vec::new();
+    file.take(COUNTED_BYTES).read_to_end(&mut start)?;
+    let is_line = |line: &&[u8]| !line.trim_ascii().is_empty();
+    let n_lines = start.split(|&b| b == b'\n').filter(is_line).count() as u64;
+    let n_read = start.len() as u64;
+    if n_read >= n_bytes {
+        return Ok((n_lines, false));
+    }
+    Ok(((n_lines as f64 * n_bytes as f64 / n_read.max(1) as f64) as u64, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::types::{Float32Type, Int32Type};
+    use arrow_array::{Int64Array, ListArray};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_lacks_something_is_told_apart() {
+        let lengths = |array: ArrayRef| whole_rows(&array).unwrap();
+        assert_eq!(lengths(Arc::new(Int64Array::from(vec![Some(0), None]))), [Some(0), None]);
+        let rows = vec![Some(vec![Some(1), Some(2)]), None, Some(vec![Some(1), Some(0)]), Some(vec![Some(1)])];
+        let codes = ListArray::from_iter_primitive::<Int32Type, _, _>(rows);
+        assert_eq!(lengths(Arc::new(codes)), [Some(2), None, None, Some(1)]);
+        let rows = vec![Some(vec![Some(0.0), Some(2.0)]), None, Some(vec![Some(1.0), None])];
+        let embedding = ListArray::from_iter_primitive::<Float32Type, _, _>(rows);
+        assert_eq!(lengths(Arc::new(embedding)), [Some(0), None, None]);
+    }
+
+    #[test]
+    fn lines_are_counted() {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, b"{}\n\n{}\n{}").unwrap();
+        assert_eq!(count_lines(file).unwrap(), (3, false));
+    }
+}

@@ -1,0 +1,42 @@
+//! Lines of a JSON-lines file, none longer than a limit.
+
+use std::io::{BufRead, Read};
+
+use super::error::InputProblem;
+
+/// Longest line that is read.
+const MAX_LINE_MIB: usize = 64;
+
+/// The stream of lines; empty ones are skipped.
+pub(crate) struct JsonLines<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// 1-based number of the line read last.
+    pub(crate) line: u64,
+    pub(crate) max_line_bytes: usize,
+}
+
+impl<R: BufRead> JsonLines<R> {
+    pub(crate) fn new(reader: R) -> Self {
+        Self { reader, buffer: Vec::new(), line: 0, max_line_bytes: MAX_LINE_MIB << 20 }
+    }
+
+    /// The next line that is not empty; nothing at the end.
+    pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>, InputProblem> {
+        loop {
+            self.buffer.clear();
+            let mut limited = (&mut self.reader).take(self.max_line_bytes as u64 + 1);
+            if limited.read_until(b'\n', &mut self.buffer)? == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            if self.buffer.len() > self.max_line_bytes {
+                let limit_mib = self.max_line_bytes >> 20;
+                return Err(InputProblem::LineTooLong { line: self.line, limit_mib });
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(Some(&self.buffer));
+            }
+        }
+    }
+}
