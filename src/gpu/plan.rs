@@ -18,6 +18,9 @@ pub const MAX_SHARDS: usize = 4;
 /// Words of workgroup memory used for other things than arrays that depend on the plan.
 const FIXED_WORKGROUP_WORDS: usize = 32 + PAST_CHUNK * MAX_SPECTRA + 32 + 8;
 
+/// Loop iterations of a step that are not in the source: compilers make loops of switches and early returns. Where steps are
+/// cheap a dispatch takes thousands of them, and without these one driver that stops looping at 65,535 was cut off.
+const COMPILER_ITERATIONS: usize = 8;
 /// Loop iterations that a baseline's candidates may take in one step to get up to date, about.
 const CATCH_UP_ITERATIONS: usize = 4000;
 
@@ -385,8 +388,9 @@ impl Plan {
         let mut dearest = 0;
         for (phase, _) in Phase::ALL {
             let at = phase as usize;
-            self.params.cost[at / 4][at % 4] = cost(phase) as u32;
-            dearest = dearest.max(cost(phase));
+            let cost = if phase == Phase::Done { 0 } else { cost(phase) + COMPILER_ITERATIONS };
+            self.params.cost[at / 4][at % 4] = cost as u32;
+            dearest = dearest.max(cost);
         }
         let n_local = crate::config::MAX_CANDIDATES + MAX_RECENT;
         let solver_state = turns(per_lane(m), 0) + copy_basis + turns(per_lane(k), 0) + square(0);
