@@ -10,7 +10,8 @@
 //! io::open_slates    files → Slate …        in batches; items are catalog rows
 //! PreparedSlate::new Slate → PreparedSlate  checked, base scores, candidates by rank
 //! Engine::rerank     slates → RankedSlate   per position:  window → window_similarity → eigensolve →
-//!                                           exposure → penalty → select
+//!                                           exposure → penalty → select; strategies beside the spectral
+//!                                           one have placed_similarity or residual in place of the first four
 //! io::create_output  rows  → file           one row per position
 //! parity::replay     any engine's picks, judged by the f64 reference; parity::Harness does so for whole runs
 //! ```
