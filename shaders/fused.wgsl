@@ -227,19 +227,18 @@ fn place(c: Control) {
 }
 
 fn take_step(c: Control) {
-    if is_baseline() {
-        take_baseline_step(c);
-        return;
-    }
-    // One call for all phases: drivers inline, and these are the largest pieces of code.
     if STRATEGY == SPECTRAL {
-        let list = refreshed_list(c);
-        if list.y > 0u && c.is_active == 1u {
-            refresh(list.x, c.cursor, list.y, c.step);
-        }
-        if take_spectral_step(c) {
-            return;
-        }
+        take_spectral_step(c);
+    } else {
+        take_baseline_step(c);
+    }
+}
+
+fn take_spectral_step(c: Control) {
+    // One call for all phases: drivers inline, and these are the largest pieces of code.
+    let list = refreshed_list(c);
+    if list.y > 0u && c.is_active == 1u {
+        refresh(list.x, c.cursor, list.y, c.step);
     }
     switch c.phase {
         case PHASE_ELIGIBILITY: {
@@ -251,18 +250,6 @@ fn take_step(c: Control) {
         case PHASE_BEGIN: {
             begin_position(c);
         }
-        case PHASE_SCAN: {
-            scan_chunk(c);
-        }
-        default: {
-            place(c);
-        }
-    }
-}
-
-// A step that only the spectral strategy has; false where it is another.
-fn take_spectral_step(c: Control) -> bool {
-    switch c.phase {
         case PHASE_MEMBERS: {
             compare_member_chunk(c);
         }
@@ -278,13 +265,16 @@ fn take_spectral_step(c: Control) -> bool {
         case PHASE_WEIGHTS: {
             finish_exposure();
         }
+        case PHASE_SCAN: {
+            scan_chunk(c);
+        }
         default: {
-            return false;
+            place(c);
         }
     }
-    return true;
 }
 
+// Relevance order has the same steps less those that bring candidates up to date.
 fn take_baseline_step(c: Control) {
     switch c.phase {
         case PHASE_ELIGIBILITY: {

@@ -10,7 +10,8 @@
 //! io::open_slates    files → Slate …        in batches; items are catalog rows
 //! PreparedSlate::new Slate → PreparedSlate  checked, base scores, candidates by rank
 //! Engine::rerank     slates → RankedSlate   per position:  window → window_similarity → eigensolve →
-//!                                           exposure → penalty → select
+//!                                           exposure → penalty → select; strategies beside the spectral
+//!                                           one have placed_similarity or residual in place of the first four
 //! io::create_output  rows  → file           one row per position
 //! Contract::of       Config → columns that go in and come out; check::check: files → everything that is wrong with them
 //! evaluate::Measure  rows  → metrics       one measure for all; compare and tune are made of it

@@ -81,7 +81,7 @@ pub struct ConfigFlags {
     /// Rule that composes the slate [default: spectral].
     #[arg(long, value_enum)]
     strategy: Option<Strategy>,
-    /// How much variety counts against relevance; 0 is plain relevance order [default: 0.3].
+    /// How much variety counts against relevance in the spectral strategy; 0 is plain relevance order [default: 0.3].
     #[arg(long, value_name = "BETA")]
     strength: Option<f64>,
     /// Placed items that count as "just seen" [default: 10].

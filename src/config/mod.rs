@@ -74,18 +74,18 @@ pub enum ConfigError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
-    /// Windowed spectral decomposition with exposure-weighted penalties (SPEC 4).
+    /// What the window has shown of each theme, against what a candidate has of it: the default.
     #[default]
     Spectral,
-    /// Sliding spectrum decomposition as published in 2021.
+    /// Sliding spectrum decomposition as published in 2021: what the placed items do not have of a candidate.
     Ssd,
-    /// Greedy determinantal point process.
+    /// Greedy determinantal point process: the volume that a candidate adds to the placed items.
     Dpp,
-    /// Maximal marginal relevance.
+    /// Maximal marginal relevance: similarity to the most similar placed item.
     Mmr,
-    /// Max-sum diversification.
+    /// Max-sum diversification: sum of the distances to the placed items.
     Msd,
-    /// Base score alone.
+    /// Base score and penalties alone.
     Relevance,
 }
 

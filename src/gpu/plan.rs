@@ -1,8 +1,13 @@
 //! What a problem needs of a device, worked out before any device is touched: sizes, offsets and step costs.
 
+mod baseline;
+mod error;
+
+pub use error::PlanError;
+
 use crate::bloom;
 use crate::catalog::EmbeddingData;
-use crate::config::{Coupling, Horizon, Loading, MAX_SPECTRA, Scope, SsdEviction, SsdVariant, Strategy};
+use crate::config::{Coupling, Horizon, Loading, MAX_SPECTRA, Scope, Strategy};
 use crate::gpu::layout::{
     CONTROL_WORDS, HEADER_WORDS, MAX_SIGNALS, MEMBER_CHUNK, PAST_CHUNK, PLACEMENT_WORDS, Params, Phase, STATUS_WORDS,
 };
@@ -10,7 +15,6 @@ use crate::prepare::{MAX_RECENT, PreparedSlate};
 use crate::problem::Problem;
 use crate::stage::eigensolve::{FIRST_SWEEPS, JACOBI_SWEEPS};
 use crate::stage::exposure::fade_range;
-use crate::strategy::dpp;
 
 /// Values in an octet, the unit rows are read in.
 pub const OCTET: usize = 8;
@@ -19,72 +23,14 @@ pub const MAX_SHARDS: usize = 4;
 /// Words of workgroup memory used for other things than arrays that depend on the plan.
 const FIXED_WORKGROUP_WORDS: usize = 32 + PAST_CHUNK * MAX_SPECTRA + 32 + 8;
 
+/// Loop iterations of a step that are not in the source: compilers make loops of switches and early returns. Where steps are
+/// cheap a dispatch takes thousands of them, and without these one driver that stops looping at 65,535 was cut off.
+const COMPILER_ITERATIONS: usize = 8;
 /// Loop iterations that a baseline's candidates may take in one step to get up to date, about.
 const CATCH_UP_ITERATIONS: usize = 4000;
 
 /// A number in doubled precision: two f32.
 const DOUBLE_BYTES: usize = 8;
-
-/// Why a problem cannot run on a device, and what to do.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PlanError {
-    /// Too many signals.
-    #[error("{n_signals} signals, the GPU engine blends at most {MAX_SIGNALS}: use fewer, or --backend cpu")]
-    Signals {
-        /// Signals with positive weight.
-        n_signals: usize,
-    },
-    /// The window does not fit workgroup memory.
-    #[error(
-        "the window needs {needed} bytes of workgroup memory, the adapter has {available}: use a smaller window or fewer spectra, or --backend cpu"
-    )]
-    WorkgroupMemory {
-        /// Bytes needed.
-        needed: usize,
-        /// Bytes the adapter has.
-        available: usize,
-    },
-    /// The catalog does not fit.
-    #[error(
-        "the catalog needs {needed} bytes in {MAX_SHARDS} bindings of at most {available} bytes: use --backend cpu"
-    )]
-    Catalog {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes of a binding.
-        available: u64,
-    },
-    /// The item table does not fit.
-    #[error("the item table needs {needed} bytes, a binding holds {available}: use --backend cpu")]
-    Items {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes of a binding.
-        available: u64,
-    },
-    /// One slate alone is too large.
-    #[error(
-        "slate number {index} needs {needed} bytes of device memory, a binding holds {available}: use --backend cpu"
-    )]
-    Slate {
-        /// Index in the batch.
-        index: usize,
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes of a binding.
-        available: u64,
-    },
-    /// One step alone takes more loop iterations than a dispatch may.
-    #[error(
-        "one step needs {needed} loop iterations, a dispatch may take {available}: use a smaller window, or --backend cpu"
-    )]
-    Step {
-        /// Iterations needed.
-        needed: usize,
-        /// Iterations allowed.
-        available: usize,
-    },
-}
 
 /// The limits of a device that matter here.
 #[derive(Debug, Clone, Copy)]
@@ -205,63 +151,6 @@ impl Plan {
         p.placement_words = PLACEMENT_WORDS as u32;
         p.n_signals = problem.signals.len() as u32;
         self.set_baseline(problem);
-    }
-
-    /// What the strategies beside the spectral one are told.
-    fn set_baseline(&mut self, problem: &Problem) {
-        let config = problem.config;
-        let p = &mut self.params;
-        p.base_weight = 1.0;
-        let rounded_up = |x: f64| (x + 1e-5 * (1.0 + x.abs())) as f32;
-        match config.strategy {
-            Strategy::Spectral | Strategy::Relevance => {}
-            Strategy::Mmr => {
-                (p.history_window, p.base_weight) = (config.mmr.window as u32, config.mmr.lambda as f32);
-                p.diversity_weight = (1.0 - config.mmr.lambda) as f32;
-            }
-            Strategy::Msd => {
-                (p.history_window, p.base_weight) = (config.msd.window as u32, config.msd.lambda as f32);
-                p.diversity_weight = (1.0 - config.msd.lambda) as f32;
-            }
-            Strategy::Dpp => {
-                (p.history_window, p.base_weight) = (config.dpp.window as u32, (2.0 * config.dpp.theta) as f32);
-                p.most_diversity = rounded_up(problem.most_similarity().max(dpp::FLOOR).ln());
-            }
-            Strategy::Ssd => {
-                let ssd = &config.ssd;
-                (p.history_window, p.diversity_weight) = (ssd.window as u32, ssd.gamma as f32);
-                p.is_queue = u32::from(ssd.eviction == SsdEviction::Paper);
-                p.is_product = u32::from(ssd.variant == SsdVariant::Product);
-                p.bias = if ssd.bias { 1.0 } else { 0.0 };
-                p.most_diversity = rounded_up((problem.most_similarity() + f64::from(p.bias)).sqrt());
-            }
-        }
-    }
-
-    /// Placed items whose similarities or directions are kept, at most, when `most_placed` are placed in the end.
-    fn n_columns(&self, most_placed: usize) -> usize {
-        match self.params.history_window as usize {
-            0 => most_placed,
-            window => window.min(most_placed),
-        }
-    }
-
-    /// Words of what a slate's items keep of the placed ones; the offsets are in the shaders named.
-    fn placed_words(&self, slate: &PreparedSlate) -> usize {
-        let n_local = slate.rows.len();
-        let most_placed = slate.n_recent() + slate.n_positions(self.params.slate_size as usize);
-        match self.strategy {
-            Strategy::Spectral => self.n_slots * n_local,
-            Strategy::Relevance => 0,
-            // placed_similarity.wgsl
-            Strategy::Mmr | Strategy::Msd => (self.params.history_window as usize).max(1) * n_local,
-            // residual.wgsl
-            Strategy::Dpp | Strategy::Ssd => {
-                let n_columns = self.n_columns(most_placed);
-                let is_solved = n_columns < most_placed && self.params.is_queue == 0;
-                2 * (2 + n_columns * (1 + usize::from(is_solved))) * n_local + 3 * most_placed
-            }
-        }
     }
 
     fn set_rows(&mut self, problem: &Problem, limits: &DeviceLimits) -> Result<(), PlanError> {
@@ -397,8 +286,9 @@ impl Plan {
         let mut dearest = 0;
         for (phase, _) in Phase::ALL {
             let at = phase as usize;
-            self.params.cost[at / 4][at % 4] = cost(phase) as u32;
-            dearest = dearest.max(cost(phase));
+            let cost = if phase == Phase::Done { 0 } else { cost(phase) + COMPILER_ITERATIONS };
+            self.params.cost[at / 4][at % 4] = cost as u32;
+            dearest = dearest.max(cost);
         }
         let n_local = crate::config::MAX_CANDIDATES + MAX_RECENT;
         let solver_state = turns(per_lane(m), 0) + copy_basis + turns(per_lane(k), 0) + square(0);

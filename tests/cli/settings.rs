@@ -101,6 +101,20 @@ fn the_summary_is_one_line_and_quiet_is_quiet() {
     assert!(ran.stderr.contains("CPU, f64"), "{}", ran.stderr);
 }
 
+/// The items of these tests have few dimensions: every longer slate uses them up.
+#[test]
+fn the_summary_counts_slates_that_ran_out_of_rank() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let command = Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &folder.path("out.csv"));
+    let ran = command.clone().on_cpu().with(["--strategy", "dpp"]).run().ok();
+    assert!(ran.stderr.contains(" ran out of rank in "), "{}", ran.stderr);
+    let ran = command.clone().on_cpu().with(["--strategy", "mmr"]).run().ok();
+    assert!(!ran.stderr.contains("rank"), "{}", ran.stderr);
+    let ran = command.on_cpu().with(["--strategy", "ssd", "--json"]).run().ok();
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(summary["rank_exhausted_slates"].is_u64(), "{summary}");
+}
+
 #[test]
 fn the_json_summary_keeps_out_of_the_way_of_the_slates() {
     let (folder, data) = (Folder::new(), Data::new());

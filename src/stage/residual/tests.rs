@@ -1,0 +1,124 @@
+//! Against Gram–Schmidt on the rows themselves.
+
+use super::*;
+use crate::parity::random::Random;
+
+/// Rows, and the similarity of two of them.
+struct Rows(Vec<Vec<f64>>);
+
+impl Rows {
+    fn new(n: usize, dim: usize) -> Self {
+        let mut random = Random(5);
+        Self((0..n).map(|_| random.normals(dim)).collect())
+    }
+
+    fn similarity(&self) -> impl FnMut(usize, usize) -> f64 + '_ {
+        |a, b| self.0[a].iter().zip(&self.0[b]).map(|(x, y)| x * y).sum()
+    }
+}
+
+fn start(residual: &mut Residual, n: usize) {
+    residual.reset(n, 0, n);
+}
+
+/// Squared distance from the span of some rows, by modified Gram–Schmidt on the rows themselves, twice.
+fn distance(rows: &Rows, hist: &[u32], i: usize) -> f64 {
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    let remove = |x: &mut Vec<f64>, basis: &[Vec<f64>]| {
+        for q in basis.iter().chain(basis) {
+            let share: f64 = q.iter().zip(&*x).map(|(a, b)| a * b).sum();
+            x.iter_mut().zip(q).for_each(|(x, q)| *x -= share * q);
+        }
+        x.iter().map(|x| x * x).sum::<f64>()
+    };
+    for &j in hist {
+        let mut x = rows.0[j as usize].clone();
+        let length = remove(&mut x, &basis).sqrt();
+        if length > 1e-6 {
+            x.iter_mut().for_each(|x| *x /= length);
+            basis.push(x);
+        }
+    }
+    remove(&mut rows.0[i].clone(), &basis)
+}
+
+#[test]
+fn an_exact_window_forgets_and_a_growing_one_does_not() {
+    let rows = Rows::new(40, 7);
+    let mut similarity = rows.similarity();
+    let history: Vec<u32> = (0..30).collect();
+    for window in [0, 1, 3, 6] {
+        let mut residual = Residual::new(window, Eviction::Exact);
+        start(&mut residual, 40);
+        for n in 0..=history.len() {
+            residual.begin_position(&history[..n], &mut similarity);
+            let hist = if window == 0 { &history[..n] } else { &history[n.saturating_sub(window)..n] };
+            for i in 30..40 {
+                let found = residual.left(i, &history[..n], &mut similarity).squared_distance;
+                let wanted = distance(&rows, hist, i);
+                assert!((found - wanted).abs() < 1e-11, "window {window}, after {n}: {found} {wanted}");
+            }
+        }
+    }
+}
+
+/// Looked at now and then, or at every position: the same bits.
+#[test]
+fn lateness_changes_nothing() {
+    let rows = Rows::new(30, 6);
+    let mut similarity = rows.similarity();
+    let history: Vec<u32> = (0..20).collect();
+    for eviction in [Eviction::Never, Eviction::Exact, Eviction::Paper] {
+        let (mut late, mut early) = (Residual::new(4, eviction), Residual::new(4, eviction));
+        start(&mut late, 30);
+        start(&mut early, 30);
+        for n in 0..=history.len() {
+            late.begin_position(&history[..n], &mut similarity);
+            early.begin_position(&history[..n], &mut similarity);
+            let found = early.left(25, &history[..n], &mut similarity).squared_distance;
+            if n % 7 == 6 {
+                assert_eq!(late.left(25, &history[..n], &mut similarity).squared_distance, found, "{eviction:?} {n}");
+            }
+        }
+    }
+}
+
+/// Two near-copies: the second adds no direction, until the first has left.
+#[test]
+fn a_near_copy_adds_no_direction_while_its_twin_is_there() {
+    let mut rows = Rows::new(6, 4);
+    rows.0[1] = rows.0[0].iter().map(|x| x * (1.0 + 1e-9)).collect();
+    rows.0[1][0] += 1e-7;
+    let mut similarity = rows.similarity();
+    for (eviction, sees_the_twin) in [(Eviction::Exact, true), (Eviction::Paper, false)] {
+        let mut residual = Residual::new(2, eviction);
+        start(&mut residual, 6);
+        let history = [0, 1, 2];
+        for n in 0..=3 {
+            residual.begin_position(&history[..n], &mut similarity);
+            if n == 2 {
+                let found = residual.left(3, &history[..n], &mut similarity).squared_distance;
+                assert!((found - distance(&rows, &[0], 3)).abs() < 1e-6, "{eviction:?}: {found}");
+            }
+        }
+        // Item 0 is gone. That its copy, 1, is in the window makes the difference for item 0's likes.
+        let left = residual.left(5, &history, &mut similarity).squared_distance;
+        let wanted = distance(&rows, if sees_the_twin { &[1, 2] } else { &[2] }, 5);
+        assert_eq!((left - wanted).abs() < 1e-5, sees_the_twin, "{eviction:?}: {left} {wanted}");
+    }
+}
+
+#[test]
+fn volumes_are_products_of_distances() {
+    let rows = Rows::new(6, 8);
+    let mut similarity = rows.similarity();
+    let history = [4, 2, 0, 5];
+    for (window, counted) in [(0, &history[..]), (2, &history[2..])] {
+        let mut residual = Residual::new(window, Eviction::Exact);
+        start(&mut residual, 6);
+        residual.begin_position(&history, &mut similarity);
+        let lengths = (0..counted.len()).map(|k| distance(&rows, &counted[..k], counted[k] as usize).sqrt());
+        let wanted: f64 = lengths.product();
+        assert!((residual.volume() - wanted).abs() < 1e-9 * wanted, "window {window}");
+    }
+}
