@@ -8,6 +8,7 @@ mod parity;
 mod rerank;
 mod settings;
 mod terminal;
+mod tune;
 
 use clap::{Parser, Subcommand};
 
@@ -33,6 +34,8 @@ enum Command {
     Compare(Box<compare::Compare>),
     /// Re-rank a few real slates that come with the program, and show what changed.
     Demo(demo::Demo),
+    /// Find strengths: run every setting of a sweep over your slates, and name the one that keeps a wanted relevance.
+    Tune(Box<tune::Tune>),
     /// Check that an engine computes what the reference computes, on generated slates or on your own.
     Parity(Box<parity::Parity>),
     /// List the GPUs this program can use, and say which one it takes by itself.
@@ -45,6 +48,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Rerank(command) => rerank::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Demo(command) => demo::run(&command),
+        Command::Tune(command) => tune::run(&command),
         Command::Parity(command) => parity::run(&command),
         Command::Devices(command) => devices::run(&command),
     }

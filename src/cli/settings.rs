@@ -122,7 +122,7 @@ impl ConfigFlags {
 #[derive(Debug, Args)]
 pub struct MeasureFlags {
     /// Configuration (TOML) whose [relevance], [[signal]], [[spacing]] and [semantic_id] everyone is measured by [default: the
-    /// first configuration].
+    /// first one, or the one that is tuned].
     #[arg(long, value_name = "FILE")]
     measure: Option<PathBuf>,
     /// Windows and cuts of the metrics that have one (ild@W, ndcg@K, …), in positions, 1 to 500.
