@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod commands;
+mod compare;
 mod data;
 #[path = "../inputs/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of the formats; each uses its own part")]
@@ -13,3 +14,4 @@ mod gpu;
 mod parity;
 mod program;
 mod settings;
+mod tune;
