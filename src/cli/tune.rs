@@ -9,7 +9,7 @@ use spectrank::evaluate::Measure;
 use spectrank::io::{self, CatalogColumns, OutputError, TextFile};
 use spectrank::tune::{self, Family, TuneError, TuneRequest, TuneResult};
 
-use super::settings::{ConfigFlags, EngineFlags, MeasureFlags, evaluation_failed, names};
+use super::settings::{ConfigFlags, EngineFlags, Engines, MeasureFlags, evaluation_failed, names};
 use super::terminal::Notices;
 use super::{Exit, Failure, terminal};
 
@@ -134,13 +134,11 @@ pub fn run(flags: &Tune) -> Result<(), Failure> {
     let n_tuning = slates.len() as f64 * (1.0 - flags.holdout);
     let bar = terminal::progress_bar(Some(settings.len() as u64 * n_tuning as u64), flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);
-    let (mut device, mut engine_name) = (None, String::new());
+    let (mut engines, mut engine_name) = (Engines::new(&flags.engine), String::new());
     let n_settings = settings.len();
     let result = tune::run(&families, settings, &what, &measure, slates, |problem, prepared| {
-        let mut engine = flags.engine.choose_on(&mut device, problem)?;
-        // Every setting has an engine, and one notice is enough.
-        let notice = engine.notice.take().filter(|_| engine_name.is_empty());
-        notices.tell(&bar, notice);
+        let mut engine = engines.choose(problem)?;
+        notices.tell(&bar, engine.notice.take());
         let mut ranked = Vec::with_capacity(prepared.len());
         for batch in prepared.chunks(BATCH_SLATES) {
             engine.rerank_into(batch, &mut ranked)?;

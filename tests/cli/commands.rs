@@ -9,10 +9,9 @@ use crate::program::*;
 
 #[test]
 fn help_and_version_are_told() {
-    for arguments in
-        [&["--help"][..], &["rerank", "--help"], &["devices", "--help"], &["demo", "--help"], &["parity", "--help"]]
-    {
-        let ran = run(arguments).ok();
+    for command in ["rerank", "compare", "tune", "devices", "demo", "parity", ""] {
+        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|argument| !argument.is_empty()).collect();
+        let ran = run(&arguments).ok();
         assert!(ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{arguments:?}");
     }
     assert_eq!(run(["--version"]).ok().stdout, concat!("spectrank ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -135,6 +135,22 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn a_gpu_ranks_for_all_configurations_and_says_so_once() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let files = ["compare".into(), "--catalog".into(), data.catalog_parquet(&folder), "--slates".into()];
+    let files: Vec<PathBuf> = files.into_iter().chain([data.slates_parquet(&folder)]).collect();
+    let with = |flags: &[&str]| run(files.iter().cloned().chain(flags.iter().map(PathBuf::from))).ok();
+    let auto = with(&["--strategy", "relevance,spectral,spectral"]);
+    assert!(auto.stderr.matches("using the CPU engine").count() <= 1, "{}", auto.stderr);
+    let Some(adapter) = crate::gpu::adapter() else { return };
+    let [on_gpu, on_cpu]: [Value; 2] = [&["--json", "--adapter", &adapter.name][..], &["--json", "--backend", "cpu"]]
+        .map(|flags| serde_json::from_str(&with(flags).stdout).unwrap());
+    assert!(on_gpu["engine"].as_str().unwrap().starts_with("GPU, "));
+    // These slates are well separated: every engine picks the same.
+    assert_eq!(on_gpu["runs"], on_cpu["runs"]);
+}
+
+#[test]
 fn what_cannot_be_compared_ends_in_one_line() {
     let folder = Folder::new();
     let feed = config(&folder, "feed.toml", RULES);
