@@ -11,7 +11,7 @@ use spectrank::engine::ChosenEngine;
 use spectrank::evaluate::{Bootstrap, Measure};
 use spectrank::io::{self, CatalogColumns, SlateFields};
 
-use super::settings::{EngineFlags, MeasureFlags, evaluation_failed, names, read_config};
+use super::settings::{EngineFlags, Engines, MeasureFlags, evaluation_failed, names, read_config};
 use super::terminal::Notices;
 use super::{Exit, Failure, terminal};
 
@@ -86,11 +86,10 @@ pub fn run(flags: &Compare) -> Result<(), Failure> {
     let measure = Measure::new(&measuring, &request, &catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;
     let failed = |error| evaluation_failed(error, &flags.slates);
     let problems = compare::bind(&contenders, &measure).map_err(failed)?;
-    let fields = SlateFields::of_all(problems.iter().map(|problem| problem.config));
+    let fields = SlateFields::of_all(problems.iter().map(|problem| problem.config).chain([&measuring]));
     let mut source = io::open_slates(&flags.slates, &catalog, &fields)?;
-    let mut device = None;
-    let mut engines: Vec<ChosenEngine> =
-        problems.iter().map(|problem| flags.engine.choose_on(&mut device, problem)).collect::<Result<_, _>>()?;
+    let mut shared = Engines::new(&flags.engine);
+    let mut engines: Vec<ChosenEngine> = problems.iter().map(|p| shared.choose(p)).collect::<Result<_, _>>()?;
     let n_all = source.n_slates().map(|n| n * engines.len() as u64);
     let bar = terminal::progress_bar(n_all, flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);

@@ -11,6 +11,7 @@ mod rerank;
 mod schema;
 mod settings;
 mod terminal;
+mod tune;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,8 @@ enum Command {
     Compare(Box<compare::Compare>),
     /// Re-rank a few real slates that come with the program, and show what changed.
     Demo(demo::Demo),
+    /// Find strengths: run every setting of a sweep over your slates, and name the one that keeps a wanted relevance.
+    Tune(Box<tune::Tune>),
     /// Check that an engine computes what the reference computes, on generated slates or on your own.
     Parity(Box<parity::Parity>),
     /// Say which columns a configuration needs and what comes out, or give its JSON Schema to your editor.
@@ -54,6 +57,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Rerank(command) => rerank::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Demo(command) => demo::run(&command),
+        Command::Tune(command) => tune::run(&command),
         Command::Parity(command) => parity::run(&command),
         Command::Schema(command) => schema::run(&command),
         Command::Check(command) => check::run(&command),

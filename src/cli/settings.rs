@@ -43,19 +43,6 @@ impl EngineFlags {
         Ok(Engine::choose(problem, &self.request())?)
     }
 
-    /// As [`Self::choose`], on a device that is opened at the first call and shared by the rest.
-    pub fn choose_on<'a>(
-        &self,
-        device: &mut Option<Arc<OpenDevice>>,
-        problem: &'a Problem<'a>,
-    ) -> Result<ChosenEngine<'a>, Failure> {
-        let open = |adapter: &AdapterChoice| match device {
-            Some(device) => Ok(device.clone()),
-            None => gpu::open(adapter).map(|opened| device.insert(Arc::new(opened)).clone()),
-        };
-        Ok(Engine::choose_with(problem, &self.request(), open)?)
-    }
-
     /// What engine is asked for.
     pub fn request(&self) -> EngineRequest {
         let max_dispatch = Some(Duration::from_millis(self.max_dispatch_ms));
@@ -66,6 +53,39 @@ impl EngineFlags {
             on_gpu_error: self.on_gpu_error,
             gpu: GpuOptions { max_dispatch, ..GpuOptions::default() },
         }
+    }
+}
+
+/// Engines for several problems, on one device that is opened for the first of them.
+pub struct Engines<'f> {
+    flags: &'f EngineFlags,
+    device: Option<Arc<OpenDevice>>,
+    /// There is no GPU: `auto` need not look again, nor say so again.
+    has_none: bool,
+}
+
+impl<'f> Engines<'f> {
+    /// Nothing is opened yet.
+    pub fn new(flags: &'f EngineFlags) -> Self {
+        Self { flags, device: None, has_none: false }
+    }
+
+    /// Builds an engine, as [`EngineFlags::choose`].
+    pub fn choose<'a>(&mut self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
+        let mut request = self.flags.request();
+        if self.has_none {
+            request.backend = Backend::Cpu;
+        }
+        let (device, has_none) = (&mut self.device, &mut self.has_none);
+        let open = |adapter: &AdapterChoice| match device {
+            Some(device) => Ok(device.clone()),
+            None => {
+                let opened = gpu::open(adapter).map(Arc::new);
+                *has_none = opened.is_err();
+                opened.inspect(|opened| *device = Some(opened.clone()))
+            }
+        };
+        Ok(Engine::choose_with(problem, &request, open)?)
     }
 }
 
@@ -123,7 +143,7 @@ impl ConfigFlags {
 #[derive(Debug, Args)]
 pub struct MeasureFlags {
     /// Configuration (TOML) whose [relevance], [[signal]], [[spacing]] and [semantic_id] everyone is measured by [default: the
-    /// first configuration].
+    /// first one, or the one that is tuned].
     #[arg(long, value_name = "FILE")]
     measure: Option<PathBuf>,
     /// Windows and cuts of the metrics that have one (ild@W, ndcg@K, …), in positions, 1 to 500.

@@ -38,6 +38,8 @@
 
 mod text;
 
+pub(crate) use text::number;
+
 use std::path::PathBuf;
 
 use serde::Serialize;

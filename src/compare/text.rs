@@ -7,6 +7,11 @@ use unicode_width::UnicodeWidthStr;
 use super::{Comparison, Figure};
 use crate::metrics::Better;
 
+/// Columns of the terminal that a table fills.
+const WIDTH: usize = 120;
+/// Blanks between columns.
+const GAP: usize = 3;
+
 /// A number with as many digits as tell slates apart: 0.7331, 12.43, 1203.
 pub fn number(x: f64) -> String {
     let digits = match x.abs() {
@@ -30,8 +35,29 @@ fn cells(figure: &Figure) -> [String; 2] {
     [mean, difference.unwrap_or_default()]
 }
 
+/// The runs of each table: as many as fit, the first in all of them.
+fn blocks(head: usize, widths: &[usize]) -> Vec<Vec<usize>> {
+    let Some((&first, rest)) = widths.split_first() else { return Vec::new() };
+    let mut blocks = vec![vec![0]];
+    let mut used = head + GAP + first;
+    for (run, width) in (1..).zip(rest) {
+        let is_full = used + GAP + width > WIDTH;
+        match blocks.last_mut() {
+            // A table has at least one run beside the first, however wide.
+            Some(block) if !is_full || block.len() == 1 => block.push(run),
+            _ => {
+                blocks.push(vec![0, run]);
+                used = head + GAP + first;
+            }
+        }
+        used += GAP + width;
+    }
+    blocks
+}
+
 impl fmt::Display for Comparison {
-    /// One block of two lines per metric: means, and differences to the first run with their intervals.
+    /// Two lines per metric: means, and differences to the first run with their intervals. Where the runs are too many for one
+    /// table, several follow each other.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = |metric: usize| {
             let metric = &self.metrics[metric];
@@ -50,23 +76,24 @@ impl fmt::Display for Comparison {
             .zip(&self.runs)
             .map(|(column, run)| column.iter().flatten().map(|c| c.width()).max().unwrap_or(0).max(run.name.width()))
             .collect();
-        let line = |f: &mut fmt::Formatter<'_>, head: &str, cells: &[&str]| {
-            let mut text = format!("{head}{}", " ".repeat(first - head.width()));
-            for (cell, width) in cells.iter().zip(&widths) {
-                text.push_str(&" ".repeat(3 + width - cell.width()));
-                text.push_str(cell);
-            }
-            writeln!(f, "{}", text.trim_end())
-        };
-        let names: Vec<&str> = self.runs.iter().map(|run| run.name.as_str()).collect();
-        line(f, "", &names)?;
-        for (metric, title) in titles.iter().enumerate() {
-            for row in 0..2 {
-                let cells: Vec<&str> = columns.iter().map(|column| column[metric][row].as_str()).collect();
-                if row == 0 || cells.iter().any(|cell| !cell.is_empty()) {
-                    line(f, if row == 0 { title } else { "" }, &cells)?;
+        for block in blocks(first, &widths) {
+            let line = |f: &mut fmt::Formatter<'_>, head: &str, cell: &dyn Fn(usize) -> String| {
+                let mut text = format!("{head}{}", " ".repeat(first - head.width()));
+                for &run in &block {
+                    let cell = cell(run);
+                    text.push_str(&" ".repeat(GAP + widths[run] - cell.width()));
+                    text.push_str(&cell);
+                }
+                writeln!(f, "{}", text.trim_end())
+            };
+            line(f, "", &|run| self.runs[run].name.clone())?;
+            for (metric, title) in titles.iter().enumerate() {
+                line(f, title, &|run| columns[run][metric][0].clone())?;
+                if block.iter().any(|&run| !columns[run][metric][1].is_empty()) {
+                    line(f, "", &|run| columns[run][metric][1].clone())?;
                 }
             }
+            writeln!(f)?;
         }
         let against = self.runs.first().map_or("", |run| run.name.as_str());
         let n = self.n_slates;
@@ -81,6 +108,15 @@ impl fmt::Display for Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_that_do_not_fit_have_a_table_of_their_own() {
+        assert_eq!(blocks(30, &[10]), [[0]]);
+        assert_eq!(blocks(30, &[10, 26, 26]), [[0, 1, 2]]);
+        assert_eq!(blocks(30, &[10, 26, 26, 26]), [vec![0, 1, 2], vec![0, 3]]);
+        assert_eq!(blocks(30, &[10, 200, 200]), [[0, 1], [0, 2]]);
+        assert!(blocks(30, &[]).is_empty());
+    }
 
     #[test]
     fn numbers_are_short_and_zero_has_no_sign() {

@@ -12,6 +12,7 @@ use crate::metrics::{self, Better, FAMILIES, Similarities};
 use crate::prepare::{PreparedSlate, SlateError};
 use crate::problem::{NO_VALUE, Problem, ProblemError, numbered_column};
 use crate::slate::{RankedSlate, Slate};
+use crate::stage::eligibility::is_eligible;
 
 /// A metric as a measure computes it: a family, with its window, rule or level.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,7 +62,7 @@ pub struct Measure<'a> {
 /// A slate as its measure sees it, whoever ranks it.
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
-    /// Candidates by base score of the measure.
+    /// Candidates by base score of the measure, those that its filters take out after all others.
     pub prepared: PreparedSlate,
     /// Rank of each candidate.
     rank_of: Vec<u32>,
@@ -108,7 +109,8 @@ impl<'a> Measure<'a> {
     /// # Errors
     /// As [`PreparedSlate::new`].
     pub fn refer(&self, slate: &Slate) -> Result<Reference, SlateError> {
-        let prepared = PreparedSlate::new(&self.problem, slate)?;
+        let mut prepared = PreparedSlate::new(&self.problem, slate)?;
+        let n_eligible = self.put_eligible_first(&mut prepared);
         let mut rank_of = vec![0; prepared.n_candidates()];
         for (&candidate, rank) in prepared.candidate.iter().zip(0..) {
             rank_of[candidate as usize] = rank;
@@ -116,7 +118,7 @@ impl<'a> Measure<'a> {
         let mut reference = Reference { prepared, rank_of, ..Reference::default() };
         if self.categories.is_some() {
             let prepared = &reference.prepared;
-            let mut categories = self.categories_of(&prepared.rows[..prepared.n_candidates()]);
+            let mut categories = self.categories_of(&prepared.rows[..n_eligible]);
             let candidates: Vec<(f64, u32)> = prepared.base.iter().copied().zip(categories.iter().copied()).collect();
             reference.best_gains = metrics::best_gains(&candidates, ALPHA);
             reference.best_gains.truncate(MAX_SLATE_SIZE);
@@ -127,6 +129,23 @@ impl<'a> Measure<'a> {
             reference.n_categories = categories.len();
         }
         Ok(reference)
+    }
+
+    /// Candidates that the measure's filters take out go to the end: an ideal slate has none of them. Returns how many are left.
+    fn put_eligible_first(&self, prepared: &mut PreparedSlate) -> usize {
+        let n = prepared.n_candidates();
+        if self.problem.filter.is_idle() {
+            return n;
+        }
+        let (mut order, out): (Vec<usize>, Vec<usize>) =
+            (0..n).partition(|&rank| is_eligible(&self.problem, prepared, prepared.rows[rank]));
+        let n_eligible = order.len();
+        order.extend(out);
+        let rows: Vec<u32> = order.iter().map(|&rank| prepared.rows[rank]).collect();
+        prepared.rows[..n].copy_from_slice(&rows);
+        prepared.base = order.iter().map(|&rank| prepared.base[rank]).collect();
+        prepared.candidate = order.iter().map(|&rank| prepared.candidate[rank]).collect();
+        n_eligible
     }
 
     fn categories_of(&self, rows: &[u32]) -> Vec<u32> {
@@ -201,7 +220,7 @@ impl View<'_> {
     fn value(&self, kind: Kind, similarities: &Similarities) -> Option<f64> {
         let n = self.n;
         let between = |i: usize, j: usize| similarities.between(i, j);
-        // Candidates come sorted by base; the best n of them are all that any ideal needs.
+        // Candidates come sorted by base, those that filters let pass first; the best n of them are all that any ideal needs.
         let candidates = &self.reference.prepared.base;
         match kind {
             Kind::RelevanceKept => metrics::relevance_kept(&self.base, &candidates[..n]),

@@ -24,6 +24,15 @@ impl MeasureRequest {
         Self { by: config.clone(), at: vec![10], category: None }
     }
 
+    /// Adds the window or cut of a metric's key (`ild@5`), so that it is measured. Spacing rules have windows of their own.
+    pub fn include(&mut self, key: &str) {
+        let digits = key.split_once('@').filter(|(family, _)| !family.starts_with("spacing")).map(|(_, rest)| rest);
+        let digits = digits.and_then(|rest| rest.split(':').next()).and_then(|digits| digits.parse().ok());
+        if let Some(at) = digits.filter(|at| (1..=MAX_SLATE_SIZE).contains(at)) {
+            self.at.push(at);
+        }
+    }
+
     /// The measuring configuration. It differs from [`by`](Self::by) in what does not measure: it has similarities where the
     /// catalog has embeddings, takes pins at any position, its rules are on, and it has no caps.
     pub fn config(&self, catalog: &Catalog) -> Config {

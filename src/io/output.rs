@@ -99,6 +99,29 @@ impl Draft {
     }
 }
 
+/// A text file that takes its name when it is complete. Dropped before, it leaves nothing behind.
+pub struct TextFile(Target);
+
+impl TextFile {
+    /// Opens it, so that a path that cannot be written to is met before the work.
+    ///
+    /// # Errors
+    /// A folder that does not exist or must not be written to.
+    pub fn create(path: &Path) -> Result<Self, OutputError> {
+        Target::file(path).map(Self)
+    }
+
+    /// Writes the whole text and gives the file its name.
+    ///
+    /// # Errors
+    /// A disk that refuses; nothing is left behind then.
+    pub fn finish(mut self, text: &str) -> Result<(), OutputError> {
+        let written = self.0.write_all(text.as_bytes());
+        output_at(self.0.path(), written)?;
+        self.0.finish()
+    }
+}
+
 /// Where text goes.
 pub(crate) enum Target {
     File(BufWriter<NamedTempFile>, PathBuf),

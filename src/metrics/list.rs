@@ -198,9 +198,9 @@ pub fn markdown() -> String {
     text
 }
 
-/// All metrics by which settings can be judged, one line each, for help texts.
+/// All metrics by which settings can be judged against relevance kept, one line each, for help texts.
 pub fn judging() -> String {
-    let lines = FAMILIES.iter().filter(|f| f.better != Better::Neither);
+    let lines = FAMILIES.iter().filter(|f| f.better != Better::Neither && f.key != "relevance_kept");
     let lines = lines.map(|f| {
         let less = if f.better == Better::Lower { " (less is better)" } else { "" };
         format!("  {:<26} {}{less}\n", f.key, f.meaning)

@@ -9,7 +9,7 @@ use crate::program::*;
 
 #[test]
 fn help_and_version_are_told() {
-    let commands = ["rerank", "devices", "demo", "parity", "schema", "check", "bloom"];
+    let commands = ["rerank", "compare", "tune", "devices", "demo", "parity", "schema", "check", "bloom"];
     for arguments in commands.iter().map(|command| vec![*command, "--help"]).chain([vec!["--help"]]) {
         let ran = run(&arguments).ok();
         assert!(ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{arguments:?}");

@@ -6,6 +6,7 @@ mod bad_input;
 mod bloom;
 mod check;
 mod commands;
+mod compare;
 mod contract;
 mod data;
 #[path = "../inputs/files.rs"]
@@ -17,3 +18,4 @@ mod gpu;
 mod parity;
 mod program;
 mod settings;
+mod tune;
