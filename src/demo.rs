@@ -14,7 +14,7 @@
 //! ```
 
 mod compare;
-mod layout;
+pub(crate) mod layout;
 mod render;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 mod demo;
 mod devices;
 mod exit;
+mod explain;
 mod parity;
 mod rerank;
 mod settings;
@@ -30,6 +31,8 @@ enum Command {
     Rerank(Box<rerank::Rerank>),
     /// Re-rank a few real slates that come with the program, and show what changed.
     Demo(demo::Demo),
+    /// Say of a slate why each item stands where it stands, as text, JSON or a page for a browser.
+    Explain(Box<explain::Explain>),
     /// Check that an engine computes what the reference computes, on generated slates or on your own.
     Parity(Box<parity::Parity>),
     /// List the GPUs this program can use, and say which one it takes by itself.
@@ -41,6 +44,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Rerank(command) => rerank::run(&command),
         Command::Demo(command) => demo::run(&command),
+        Command::Explain(command) => explain::run(&command),
         Command::Parity(command) => parity::run(&command),
         Command::Devices(command) => devices::run(&command),
     }

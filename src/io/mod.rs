@@ -29,6 +29,6 @@ mod slates_parquet;
 
 pub use catalog_files::{CatalogColumns, read_catalog};
 pub use error::{AtPath, InputError, InputProblem};
-pub use output::{SlateSink, create_output};
+pub use output::{SlateSink, create_output, write_whole};
 pub use output_error::{OutputError, OutputProblem};
 pub use slates::{SlateSource, open_slates};

@@ -69,6 +69,16 @@ pub fn create_output(
     })
 }
 
+/// Writes a file that appears whole or not at all.
+///
+/// # Errors
+/// A folder that does not exist or must not be written to, or a disk that refuses.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let mut draft = Draft::new(path)?;
+    output_at(path, draft.file.write_all(bytes).map_err(OutputProblem::from))?;
+    draft.keep().map(drop)
+}
+
 /// A file that is being written under another name in its folder.
 pub(crate) struct Draft {
     pub(crate) path: PathBuf,
