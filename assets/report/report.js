@@ -60,6 +60,7 @@
         ariaLabel: chart.title,
         style: { background: "none", color: "var(--ink)", fontFamily: "inherit", fontSize: "12px" },
         marginLeft: 52,
+        marginBottom: 42,
     });
 
     const tipStyle = { fill: "var(--page)", stroke: "var(--quiet)", fontSize: 12, lineWidth: 26 };
@@ -67,7 +68,8 @@
     // Plot puts a label beside the axis, which it does not break: phones have no room for long ones.
     function yLabel(axis, width) {
         const room = Math.floor((width - 60) / 6.5);
-        return { label: axis.label.length > room ? axis.label.slice(0, room - 1) + "…" : axis.label, labelArrow: "none" };
+        const short = axis.label.length > room ? axis.label.split(" (")[0] : axis.label;
+        return { label: short.length > room ? short.slice(0, room - 1) + "…" : short, labelArrow: "none" };
     }
 
     const numbers = (axis, width) => ({ ...yLabel(axis, width), tickFormat: format(axis.format), grid: true });
@@ -164,6 +166,10 @@
             s.points.map((p) => ({ ...p, text: `${s.name}\n${p.label}\n${chart.x.label}  ${x(p.x)}\n${chart.y.label}  ${y(p.y)}` })),
         );
         const chosen = chart.highlight && { ...points[chart.highlight.series][chart.highlight.point], name: chart.highlight.label };
+        // The name of the chosen point stands on the side where there is room.
+        const xs = points.flat().map((p) => p.x);
+        const share = chosen && (chosen.x - Math.min(...xs)) / (Math.max(...xs) - Math.min(...xs) || 1);
+        const textAnchor = share < 0.3 ? "start" : share > 0.7 ? "end" : "middle";
         const mark = (k) => ({ symbol: SYMBOLS[k % 8], stroke: colour(k), r: 4, strokeWidth: 1.5 });
         return Plot.plot({
             ...base(chart, width),
@@ -183,7 +189,8 @@
                     ? [
                           Plot.dot([chosen], { x: "x", y: "y", r: 10, stroke: "var(--ink)", strokeWidth: 2.5 }),
                           Plot.text([chosen], {
-                              x: "x", y: "y", text: "name", dy: -18, fill: "var(--ink)", stroke: "var(--page)", strokeWidth: 4, fontWeight: 600,
+                              x: "x", y: "y", text: "name", textAnchor, dy: -18, fill: "var(--ink)", stroke: "var(--page)", strokeWidth: 4,
+                              fontWeight: 600, lineWidth: 20, textOverflow: "ellipsis",
                           }),
                       ]
                     : []),
@@ -310,6 +317,8 @@
     };
 
     function draw() {
+        // A window without a size, as a tab in the background can be: the event that gives it one draws.
+        if (document.body.clientWidth < 100) return;
         for (const place of document.querySelectorAll("[data-chart]")) {
             const chart = charts[place.dataset.chart];
             const width = place.clientWidth;
@@ -318,6 +327,11 @@
             for (const svg of drawn.flatMap((node) => (node.matches("svg") ? [node] : [...node.querySelectorAll("svg")]))) {
                 svg.setAttribute("role", "img");
                 svg.setAttribute("aria-describedby", `c${place.dataset.chart}-summary`);
+                // The library names groups inside a picture, where nobody may look for names.
+                for (const group of svg.querySelectorAll("g[aria-label]")) {
+                    group.classList.add(...group.getAttribute("aria-label").split(" "));
+                    group.removeAttribute("aria-label");
+                }
             }
             place.replaceChildren(...drawn);
         }
@@ -327,16 +341,18 @@
     function drawSwatches() {
         for (const [selector, mark] of [
             ["[data-symbol]", (k) => Plot.dot([0], { x: 8, y: 8, r: 5, symbol: SYMBOLS[k % 8], stroke: colour(k), strokeWidth: 2 })],
-            ["[data-dash]", (k) => Plot.ruleY([8], { x1: 0, x2: 24, stroke: colour(k), strokeWidth: 3, strokeDasharray: DASHES[k % 8] })],
+            ["[data-dash]", (k) => Plot.ruleY([8], { x1: 0, x2: 28, stroke: colour(k), strokeWidth: 3, strokeDasharray: DASHES[k % 8] })],
         ]) {
             for (const place of document.querySelectorAll(selector)) {
                 const k = Number(place.dataset.symbol ?? place.dataset.dash);
+                const width = place.dataset.dash ? 28 : 16;
                 const svg = Plot.plot({
-                    width: 16, height: 16, margin: 0, axis: null,
+                    width, height: 16, margin: 0, axis: null,
                     x: { type: "identity" }, y: { type: "identity" },
                     style: { background: "none" }, marks: [mark(k)],
                 });
                 svg.setAttribute("aria-hidden", "true");
+                svg.style.width = `${width}px`;
                 place.replaceWith(svg);
             }
         }

@@ -67,8 +67,8 @@ fn head(explanation: &Explanation) -> String {
         sum.push_str(term.name());
     }
     let legend = format!(
-        "{sum}. At each position the candidate with the highest utility is placed; lead is how far it is ahead of the \
-         runner-up. “Without” names who would stand there if that term did not count at this position. Moved: from the \
+        "{sum}; what takes from it is negative here. At each position the candidate with the highest utility is \
+         placed; lead is how far it is ahead of the runner-up. “Without” names who would stand there if that term did not count at this position. Moved: from the \
          place by relevance. Distance: 0 = the same, 1 = unrelated. Positions count from 0, as in the output."
     );
     text.push('\n');

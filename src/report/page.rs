@@ -80,7 +80,7 @@ fn part<'a>(part: &'a Part, charts: &mut Vec<&'a Chart>) -> Markup {
     match part {
         Part::Text(text) => html! { p { (text) } },
         Part::Code { title, text } => html! {
-            details { summary { (title) } pre tabindex="0" role="region" aria-label=(title) { code { (text) } } }
+            details { summary { (title) } pre tabindex="0" role="group" aria-label=(title) { code { (text) } } }
         },
         Part::Figures(list) => figures(list),
         Part::Table(table) => table.html(),

@@ -84,7 +84,7 @@ impl Table {
     pub(super) fn html(&self) -> Markup {
         html! {
             // Whoever has no pointer must be able to scroll, so the frame takes the focus.
-            div class="frame" tabindex="0" role="region" aria-label=(self.caption) {
+            div class="frame" tabindex="0" role="group" aria-label=(self.caption) {
                 table class="sortable" {
                     caption { (self.caption) }
                     thead { tr { @for column in &self.columns {
@@ -111,6 +111,8 @@ impl Table {
         let format = self.columns.get(i).and_then(|column| column.format);
         let (text, value) = match cell {
             Cell::Text(text) => (text.clone(), None),
+            // Rows of 0.0000 would hide the numbers that are there.
+            Cell::Number(0.0) => ("0".to_owned(), Some("0".to_owned())),
             Cell::Number(x) => (format.unwrap_or(Format::Plain(3)).text(*x), Some(x.to_string())),
             Cell::Missing => ("–".to_owned(), Some(String::new())),
         };
