@@ -61,6 +61,7 @@
         style: { background: "none", color: "var(--ink)", fontFamily: "inherit", fontSize: "12px" },
         marginLeft: 52,
         marginBottom: 42,
+        marginTop: 28,
     });
 
     const tipStyle = { fill: "var(--page)", stroke: "var(--quiet)", fontSize: 12, lineWidth: 26 };
@@ -174,7 +175,6 @@
         return Plot.plot({
             ...base(chart, width),
             height: Math.min(460, Math.max(320, width * 0.6)),
-            marginTop: 28,
             inset: 12,
             x: { ...numbers(chart.x, width), labelAnchor: "center", ticks: width / 90 },
             y: numbers(chart.y, width),

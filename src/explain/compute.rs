@@ -108,7 +108,7 @@ impl Explainer<'_> {
     fn position(&self, position: usize, chosen: Scored<f64>, is_pinned: bool) -> PositionExplanation {
         let others: Vec<Scored<f64>> = self.field.iter().copied().filter(|other| other.rank != chosen.rank).collect();
         let runner_up = best(&others, |scored| *scored);
-        let without = if is_pinned { self.without_pin() } else { self.without_terms(chosen.rank) };
+        let without = if is_pinned { self.without_pin(&chosen) } else { self.without_terms(chosen.rank) };
         let spectra = Spectra::of(self.run.slots(), self.run.spectral());
         let contender = |scored: &Scored<f64>| self.contender(scored, spectra.as_ref());
         let (chosen, runner_up) = (contender(&chosen), runner_up.as_ref().map(contender));
@@ -124,8 +124,10 @@ impl Explainer<'_> {
         }
     }
 
-    fn without_pin(&self) -> Vec<(Term, Scored<f64>)> {
-        best(self.field, |scored| *scored).map(|scored| (Term::Pin, scored)).into_iter().collect()
+    /// The best of the others, where they would have won against the pinned item.
+    fn without_pin(&self, pinned: &Scored<f64>) -> Vec<(Term, Scored<f64>)> {
+        let best = best(self.field, |scored| *scored).filter(|best| best.beats(pinned));
+        best.map(|scored| (Term::Pin, scored)).into_iter().collect()
     }
 
     fn without_terms(&self, chosen: usize) -> Vec<(Term, Scored<f64>)> {

@@ -12,7 +12,7 @@ pub(super) const STYLE: &str = include_str!("../../assets/report/report.css");
 pub(super) const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; \
     style-src 'unsafe-inline'; \
     script-src 'sha256-JuCb+go4tY8PSEArqPHydQ8MeC2FC9Zn1eKsuly2eNA=' \
-    'sha256-/Dxyg1R9oCZu1mN82HAYxkRi3CFd/8pTVCZ7NWjEAJs='";
+    'sha256-L91P84SEL0I39l9eDKn05zcSC+l6EvwvGS2+brnaPIM='";
 
 #[cfg(test)]
 mod tests {

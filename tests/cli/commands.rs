@@ -9,10 +9,9 @@ use crate::program::*;
 
 #[test]
 fn help_and_version_are_told() {
-    for arguments in
-        [&["--help"][..], &["rerank", "--help"], &["devices", "--help"], &["demo", "--help"], &["parity", "--help"]]
-    {
-        let ran = run(arguments).ok();
+    for command in ["", "rerank", "explain", "devices", "demo", "parity"] {
+        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|argument| !argument.is_empty()).collect();
+        let ran = run(&arguments).ok();
         assert!(ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{arguments:?}");
     }
     assert_eq!(run(["--version"]).ok().stdout, concat!("spectrank ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -20,13 +19,15 @@ fn help_and_version_are_told() {
 
 #[test]
 fn a_bad_command_line_is_2() {
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 11] = [
         &[],
         &["rank"],
         &["rerank"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--backend", "tpu"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--slate-size", "many"],
+        &["explain", "--catalog", "a.npy", "--slates", "b.jsonl"],
+        &["explain", "--catalog", "a.npy", "--slates", "b.jsonl", "--slate", "u1", "--list"],
         &["demo", "--max-dispatch-ms", "0"],
         &["demo", "--on-gpu-error", "retry"],
         &["devices", "--jason"],

@@ -5,6 +5,7 @@
 mod bad_input;
 mod commands;
 mod data;
+mod explain;
 #[path = "../inputs/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of the formats; each uses its own part")]
 mod files;
