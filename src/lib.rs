@@ -12,6 +12,7 @@
 //! Engine::rerank     slates → RankedSlate   per position:  window → window_similarity → eigensolve →
 //!                                           exposure → penalty → select
 //! io::create_output  rows  → file           one row per position
+//! explain::explain   one slate → Explanation, on the f64 reference; report::Report makes pages of results
 //! parity::replay     any engine's picks, judged by the f64 reference; parity::Harness does so for whole runs
 //! ```
 //!

@@ -64,7 +64,15 @@
         marginTop: 28,
     });
 
-    const tipStyle = { fill: "var(--page)", stroke: "var(--quiet)", fontSize: 12, lineWidth: 26 };
+    /** A hover of one title, no wider than the chart. */
+    const tip = (data, pointer, width, channels) =>
+        Plot.tip(
+            data,
+            pointer({
+                ...channels, title: "text", fill: "var(--page)", stroke: "var(--quiet)", fontSize: 12,
+                lineWidth: Math.min(26, (width - 60) / 13),
+            }),
+        );
 
     // Plot puts a label beside the axis, which it does not break: phones have no room for long ones.
     function yLabel(axis, width) {
@@ -116,7 +124,7 @@
                 Plot.barY(parts, { x: "i", y: "y", z: "k", fill: (d) => `url(#pattern-${d.k % 8})` }),
                 Plot.ruleY([0], { stroke: "var(--ink)" }),
                 chart.total ? Plot.tickY(top, { x: "i", y: "y", stroke: "var(--ink)", strokeWidth: 3 }) : null,
-                Plot.tip(top, Plot.pointerX({ x: "i", y: "y", title: "text", ...tipStyle })),
+                tip(top, Plot.pointerX, width, { x: "i", y: "y" }),
             ],
         });
     }
@@ -132,7 +140,7 @@
             marks: [
                 Plot.barY(bars, { x: "i", y: "y", fill: colour(0) }),
                 Plot.ruleY([0], { stroke: "var(--ink)" }),
-                Plot.tip(bars, Plot.pointerX({ x: "i", y: "y", title: "text", ...tipStyle })),
+                tip(bars, Plot.pointerX, width, { x: "i", y: "y" }),
             ],
         });
     }
@@ -156,7 +164,7 @@
                 ...lines.map((data, k) =>
                     Plot.line(data, { x: "x", y: "y", stroke: colour(k), strokeWidth: 2, strokeDasharray: DASHES[k % 8] }),
                 ),
-                Plot.tip(stops, Plot.pointerX({ x: "x", y: "y", title: "text", ...tipStyle })),
+                tip(stops, Plot.pointerX, width, { x: "x", y: "y" }),
             ],
         });
     }
@@ -194,7 +202,7 @@
                           }),
                       ]
                     : []),
-                Plot.tip(points.flat(), Plot.pointer({ x: "x", y: "y", title: "text", ...tipStyle })),
+                tip(points.flat(), Plot.pointer, width, { x: "x", y: "y" }),
             ],
         });
     }
@@ -226,7 +234,7 @@
                 }),
                 Plot.ruleY(rows, { ...centre, x1: "low", x2: "high", strokeWidth: 3, dy: 4 }),
                 Plot.dot(rows, { ...centre, x: "value", r: 6, strokeWidth: 3, dy: 4, fill: (r) => (r.isHollow ? "var(--page)" : colour(0)) }),
-                Plot.tip(rows, Plot.pointerY({ x: "value", y: "i", title: "text", ...tipStyle })),
+                tip(rows, Plot.pointerY, width, { x: "value", y: "i" }),
             ],
         });
     }

@@ -40,7 +40,7 @@ pub struct Explain {
     /// Catalog column that names items for people, such as a title [default: the item ids].
     #[arg(long, value_name = "COLUMN")]
     label_column: Option<String>,
-    /// Write everything to this file as one page, for a browser; needs no network to be read.
+    /// Write everything to this file as one page, for a browser, instead of text; needs no network to be read.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print everything as JSON, one line per slate.
@@ -85,6 +85,10 @@ pub fn run(flags: &Explain) -> Result<(), Failure> {
     if let Some(path) = &flags.html {
         let page = explain::report(&explanations, &config.to_toml()).to_html();
         io::write_whole(path, page.as_bytes())?;
+        if !flags.json && flags.positions.is_empty() {
+            // The page says it all.
+            return Ok(());
+        }
     }
     let text = if flags.json { json(&explanations) } else { text(flags, &explanations)? };
     terminal::print(format_args!("{text}"))

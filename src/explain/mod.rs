@@ -49,6 +49,13 @@ pub struct Explanation {
     pub positions: Vec<PositionExplanation>,
 }
 
+impl Explanation {
+    /// The strategy, as the configuration has it.
+    pub(crate) fn strategy_name(&self) -> String {
+        format!("{:?}", self.strategy).to_lowercase()
+    }
+}
+
 /// What can decide a position beside the base score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

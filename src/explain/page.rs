@@ -70,7 +70,11 @@ fn glance(explanation: &Explanation) -> Section {
         format!("{n_moved} of {n}"),
         "items that stand elsewhere than by relevance alone",
     ));
-    let intro = format!("{n} of {} candidates were placed.", explanation.n_candidates);
+    let intro = format!(
+        "{n} of {} candidates were placed by the {} strategy.",
+        explanation.n_candidates,
+        explanation.strategy_name()
+    );
     Section { heading: "At a glance".to_owned(), intro, parts: vec![Part::Figures(figures)] }
 }
 
@@ -99,6 +103,7 @@ fn utility(explanation: &Explanation) -> Section {
         parts: vec![
             Part::Chart(Chart::new("Terms of the utility", summary, bars)),
             Part::Table(positions_table(explanation)),
+            Part::Table(runners_up(explanation)),
         ],
     }
 }
@@ -139,6 +144,31 @@ fn positions_table(explanation: &Explanation) -> Table {
     Table { caption: "Every position: who stands there, and who else might".to_owned(), columns, rows }
 }
 
+fn runners_up(explanation: &Explanation) -> Table {
+    let number = |name: &str| Column::number(name, Format::Plain(TERM));
+    let mut columns = vec![
+        Column::number("position", Format::Plain(0)),
+        Column::text("runner-up"),
+        Column::number("by relevance", Format::Plain(0)).with_note("its place in the order of relevance"),
+        number("base"),
+    ];
+    columns.extend(numbers(explanation).map(|term| number(term.name())));
+    columns.push(number("utility"));
+    let row = |(position, contender): (usize, &Contender)| {
+        let mut row = vec![
+            (position as f64).into(),
+            name(&contender.item).into(),
+            (contender.rank as f64).into(),
+            contender.base.into(),
+        ];
+        row.extend(numbers(explanation).map(|term| contender.signed(term).into()));
+        row.push(contender.utility.into());
+        row
+    };
+    let found = explanation.positions.iter().filter_map(|at| at.runner_up.as_ref().map(|found| (at.position, found)));
+    Table { caption: "Runners-up with their terms".to_owned(), columns, rows: found.map(row).collect() }
+}
+
 fn is_ever_decisive(explanation: &Explanation, term: Term) -> bool {
     explanation.positions.iter().any(|at| at.without.iter().any(|without| without.term == term))
 }
@@ -168,7 +198,9 @@ fn similarity(explanation: &Explanation) -> Section {
 
 fn heat_map(title: &str, listing: &Listing) -> HeatMap {
     let names = listing.items.iter().enumerate().map(|(i, item)| format!("{i} {}", name(item))).collect();
-    HeatMap { title: title.to_owned(), names, values: listing.similarity.clone() }
+    // Four digits: colours show two, and 500 positions make a quarter of a million numbers.
+    let rounded = |row: &Vec<f64>| row.iter().map(|x| (x * 1e4).round() / 1e4).collect();
+    HeatMap { title: title.to_owned(), names, values: listing.similarity.iter().map(rounded).collect() }
 }
 
 fn themes(explanation: &Explanation) -> Section {

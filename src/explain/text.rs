@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{Contender, Explanation, NamedItem, PositionExplanation, Term, Without};
 use crate::demo::layout::{cut, fit, wrap};
 
@@ -25,12 +27,16 @@ pub fn overview(explanation: &Explanation) -> String {
     header.push_str(&heading("utility"));
     header.push_str(&heading("lead"));
     line(&mut text, &header);
+    let row = |first: &str, contender: &Contender, moved: &str| {
+        let item = fit(&name(&contender.item), item_width);
+        format!("{first:>8}  {item} {moved:>5}{}", cells(contender, &terms))
+    };
     for at in &explanation.positions {
-        let chosen = &at.chosen;
-        let mut row = format!("{:>8}  {} {:>5}", at.position, fit(&name(&chosen.item), item_width), moved(at));
-        row.push_str(&cells(chosen, &terms));
-        row.push_str(&at.lead.map_or_else(|| heading("–"), cell));
-        line(&mut text, &row);
+        let lead = at.lead.map_or_else(|| heading("–"), cell);
+        line(&mut text, &(row(&at.position.to_string(), &at.chosen, &moved(at)) + &lead));
+        if let Some(runner_up) = &at.runner_up {
+            line(&mut text, &row("over", runner_up, ""));
+        }
         paragraph(&mut text, &reason(at));
     }
     text
@@ -41,7 +47,8 @@ fn head(explanation: &Explanation) -> String {
     let mut text = String::new();
     let title =
         format!("Slate {}: {n} of {} candidates placed", clean(&explanation.slate_id), explanation.n_candidates);
-    line(&mut text, &cut(&title, WIDTH));
+    let strategy = format!(" by the {} strategy", explanation.strategy_name());
+    line(&mut text, &(cut(&title, WIDTH - strategy.width()) + &strategy));
     let mut figures: Vec<String> = Vec::new();
     if let Some(kept) = explanation.relevance_kept {
         figures.push(format!("relevance kept {:.1} %", kept * 100.0));
@@ -68,7 +75,7 @@ fn head(explanation: &Explanation) -> String {
     }
     let legend = format!(
         "{sum}; what takes from it is negative here. At each position the candidate with the highest utility is \
-         placed; lead is how far it is ahead of the runner-up. “Without” names who would stand there if that term did not count at this position. Moved: from the \
+         placed; under it stands the runner-up, and lead is how far it is ahead of that. “Without” names who would stand there if that term did not count at this position. Moved: from the \
          place by relevance. Distance: 0 = the same, 1 = unrelated. Positions count from 0, as in the output."
     );
     text.push('\n');
@@ -76,23 +83,13 @@ fn head(explanation: &Explanation) -> String {
     text
 }
 
-/// Who else might stand here.
+/// What decided.
 fn reason(at: &PositionExplanation) -> String {
-    let mut parts = Vec::new();
-    if let Some(runner_up) = &at.runner_up {
-        let decided_by =
-            at.without.iter().map(|without| without.term).find(|term| matches!(term, Term::Cap | Term::Pin));
-        let utility = format!("{} ({})", name(&runner_up.item), number(runner_up.utility));
-        parts.push(match decided_by {
-            Some(Term::Pin) => format!("pinned here; the best of the others is {utility}"),
-            _ => format!("ahead of {utility}"),
-        });
-    }
-    parts.extend(at.without.iter().filter(|without| without.term != Term::Pin).map(|without| {
-        let winner = name(&without.winner.item);
-        format!("without {}: {winner}{}", without.term.name(), loss(without, at))
-    }));
-    parts.join("; ")
+    let part = |without: &Without| match without.term {
+        Term::Pin => "pinned here".to_owned(),
+        term => format!("without {}: {}{}", term.name(), name(&without.winner.item), loss(without, at)),
+    };
+    at.without.iter().map(part).collect::<Vec<_>>().join("; ")
 }
 
 /// What a term took from the one who would have won without it.
@@ -102,6 +99,7 @@ fn loss(without: &Without, at: &PositionExplanation) -> String {
         Term::Cap => format!(" ({} above its cap)", without.winner.cap_excess),
         Term::Diversity if taken < 0.0 => format!(" (gains only {})", number(-taken)),
         Term::Diversity => match theme(&without.winner, at) {
+            Some((_, items)) if at.spectra.len() == 1 => format!(" (loses {} to {items})", number(taken)),
             Some((cost, items)) => format!(" (loses {}, {} of it to {items})", number(taken), number(cost)),
             None => format!(" (loses {})", number(taken)),
         },

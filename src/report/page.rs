@@ -173,7 +173,7 @@ fn patterns() -> Markup {
         "M2 4 H6",
     ];
     html! {
-        svg class="patterns" width="0" height="0" aria-hidden="true" { defs {
+        svg class="patterns" style="position:absolute" width="0" height="0" aria-hidden="true" { defs {
             @for (i, path) in lines.iter().enumerate() {
                 pattern id=(format!("pattern-{i}")) width="8" height="8" patternUnits="userSpaceOnUse" {
                     rect width="8" height="8" style=(format!("fill:var(--series-{i})")) {}

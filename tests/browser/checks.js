@@ -2,6 +2,8 @@
 (() => {
     const wrong = [];
     const tell = (what, element) => wrong.push(`${what}: ${element?.outerHTML?.slice(0, 160) ?? ""}`);
+    // Not innerWidth: a phone zooms out to what is too wide, and innerWidth grows with it.
+    const edge = document.documentElement.clientWidth;
     const all = (selector) => [...document.querySelectorAll(selector)];
 
     // Colours as numbers, whatever notation they come in.
@@ -61,7 +63,7 @@
             const box = svg.getBoundingClientRect();
             if (marks.length === 0) tell("no marks", svg);
             if (box.width < 150 || box.height < 50) tell(`a picture of ${box.width} × ${box.height}`, svg);
-            if (box.right > innerWidth + 1) tell("a picture past the edge", svg);
+            if (box.right > edge + 1) tell("a picture past the edge", svg);
             if (!svg.getAttribute("aria-label")) tell("a picture without a name", svg);
             if (!document.getElementById(svg.getAttribute("aria-describedby"))?.textContent) tell("a picture that nobody describes", svg);
             for (const path of svg.querySelectorAll("path, rect, line")) {
@@ -89,8 +91,8 @@
     for (const button of all("button")) if (!button.textContent.trim()) tell("a button without a name", button);
     for (const element of all("body *")) {
         const isClipped = element.closest(".frame, pre, .unseen, .skip, .patterns");
-        if (!isClipped && element.getBoundingClientRect().right > innerWidth + 1) tell("past the right edge", element);
+        if (!isClipped && element.getBoundingClientRect().right > edge + 1) tell("past the right edge", element);
     }
-    if (document.documentElement.scrollWidth > innerWidth) tell(`the page is ${document.documentElement.scrollWidth} wide`);
+    if (document.documentElement.scrollWidth > edge) tell(`the page is ${document.documentElement.scrollWidth} wide`);
     return wrong;
 })()

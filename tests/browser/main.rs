@@ -104,6 +104,42 @@ fn the_policy_stops_what_should_not_run() {
     assert!(complaints.contains("script-src") && complaints.contains("img-src"), "{complaints}");
 }
 
+#[test]
+fn the_checks_find_what_is_wrong() {
+    let Some((mut page, folder)) = start() else { return };
+    let path = pages::save(folder.path(), "tune.html", &pages::tuning());
+    page.load(&path);
+    page.resize(360, 800);
+    for (fault, wanted) in [
+        ("document.querySelector('.lead').style.color = '#8a8a8a'", "contrast 3.4"),
+        ("document.documentElement.style.setProperty('--series-1', '#bbb')", "series 1 has contrast"),
+        ("document.querySelector('.lead').style.minWidth = '400px'", "past the right edge"),
+        ("document.querySelector('.chart').replaceChildren()", "no picture"),
+        ("document.querySelectorAll('.chart .dot, .chart .line').forEach((g) => g.remove())", "no marks"),
+        ("document.querySelector('.dot').innerHTML = '<path d=\"MNaN,1\"/>'", "no number"),
+        ("document.querySelector('.chart svg').removeAttribute('aria-label')", "without a name"),
+        ("document.querySelector('figcaption p').remove()", "nobody describes"),
+        ("document.querySelector('figure details').remove()", "without its numbers"),
+        ("document.querySelector('caption').remove()", "without a caption"),
+        ("document.querySelector('thead th').textContent = 'x'", "does not sort"),
+        ("document.querySelector('h2').remove()", "h3 under h1"),
+        ("document.documentElement.lang = ''", "no language"),
+    ] {
+        page.load(&path);
+        assert_eq!(page.eval(CHECKS), json!([]), "without a fault");
+        page.eval(&format!("{fault}; true"));
+        let wrong = page.eval(CHECKS).to_string();
+        assert!(wrong.contains(wanted), "{fault}: {wrong}");
+    }
+    // A page without the policy: what a report's would stop.
+    let asks = "<!DOCTYPE html><html data-drawn=0><img src='http://127.0.0.1:9/x.png'><script>console.warn('planted')</script>";
+    let path = folder.path().join("asks.html");
+    std::fs::write(&path, asks).unwrap();
+    page.load(&path);
+    assert!(page.complaints().join("").contains("planted"), "{:?}", page.complaints());
+    assert!(page.requests().iter().any(|url| url == "http://127.0.0.1:9/x.png"), "{:?}", page.requests());
+}
+
 /// The first cells of the first table's rows.
 fn first_column(page: &mut Page, table: &str, cell: usize) -> Vec<String> {
     let rows = page.eval(&format!(

@@ -147,18 +147,32 @@ fn a_page_is_one_file_and_holds_the_slate() {
     let case = Case::new();
     let page = case.folder.path("why.html");
     let ran = case.explain(&["--slate", "q1", "--html", page.to_str().unwrap()]).ok();
-    assert!(ran.stdout.starts_with("Slate q1: "), "{}", ran.stdout);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "the page says it all");
     let html = std::fs::read_to_string(&page).unwrap();
     assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
     for wanted in ["Why slate q1 looks as it does", "item-23", "Terms of the utility", "strength = 0.4", "Exposure"] {
         assert!(html.contains(wanted), "{wanted}");
     }
-    let several = case.explain(&["--slate", "q1", "--slate", "q0", "--html", page.to_str().unwrap()]).ok();
-    assert!(several.stdout.contains("Slate q0: "));
+    let page_of_two = ["--slate", "q1", "--slate", "q0", "--position", "1", "--html", page.to_str().unwrap()];
+    assert_eq!(case.explain(&page_of_two).ok().stdout.matches("Position 1 in detail").count(), 2);
     let html = std::fs::read_to_string(&page).unwrap();
     assert!(html.contains("Why 2 slates look as they do") && html.contains("What moved, slate q0"));
     let before = listing(&case.folder);
     let ran = case.explain(&["--slate", "q1", "--html", "none/why.html"]);
     assert!(ran.failed(3).starts_with("none/why.html: "), "{}", ran.stderr);
     assert_eq!(listing(&case.folder), before);
+}
+
+#[test]
+fn the_readme_shows_what_the_program_prints() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let (_, section) = readme.split_once("## Explain one slate").unwrap();
+    let block = |kind: &str| section.split_once(&format!("```{kind}\n")).unwrap().1.split_once("```").unwrap().0;
+    let command = block("bash").replace("\\\n", " ");
+    let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let ran = Ran::of(program().current_dir(folder).args(&arguments).output().unwrap()).ok();
+    let (header, excerpt) = block("text").split_once('\n').unwrap();
+    assert!(ran.stdout.lines().any(|line| line == header), "{}", ran.stdout);
+    assert!(ran.stdout.contains(excerpt), "{}", ran.stdout);
 }
