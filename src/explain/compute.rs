@@ -3,6 +3,7 @@
 use super::spectra::Spectra;
 use super::{Contender, Explanation, Listing, NamedItem, PositionExplanation, Term, Without};
 use crate::catalog::{Catalog, Column, Value};
+use crate::config::{Config, Strategy};
 use crate::metrics::relevance_kept;
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -24,12 +25,23 @@ pub fn explain(problem: &Problem, slate: &Slate, prepared: &PreparedSlate, label
         strategy: problem.config.strategy,
         n_candidates: prepared.n_candidates(),
         slate_size,
+        base_weight: base_weight(problem.config),
         n_behind: problem.config.window.behind,
         terms: terms(&positions),
         before: Listing::new(problem, &names, &prepared.rows[..rows.len()]),
         after: Listing::new(problem, &names, &rows),
         relevance_kept: relevance_kept(&base, &prepared.base),
         positions,
+    }
+}
+
+/// The factor of base scores in the utility (SPEC 7).
+fn base_weight(config: &Config) -> f64 {
+    match config.strategy {
+        Strategy::Mmr => config.mmr.lambda,
+        Strategy::Msd => config.msd.lambda,
+        Strategy::Dpp => 2.0 * config.dpp.theta,
+        Strategy::Spectral | Strategy::Ssd | Strategy::Relevance => 1.0,
     }
 }
 
@@ -148,7 +160,7 @@ impl Explainer<'_> {
             Term::Cap => view.excess = 0,
             Term::Pin => {}
         }
-        let base = self.prepared.base[view.rank];
+        let base = base_weight(self.problem.config) * self.prepared.base[view.rank];
         view.utility = base + view.diversity - view.spacing - view.semantic - view.balance;
         view
     }

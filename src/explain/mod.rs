@@ -35,6 +35,8 @@ pub struct Explanation {
     pub n_candidates: usize,
     /// Positions asked for; `positions` has fewer where candidates ran out.
     pub slate_size: usize,
+    /// Factor of the base score in the utility: 1 but for the strategies that weigh relevance against variety.
+    pub base_weight: f64,
     /// Items that a distance looks back on: `window.behind`.
     pub n_behind: usize,
     /// Terms that are not zero somewhere, in the order of the utility.
@@ -110,7 +112,8 @@ impl NamedItem {
     }
 }
 
-/// A candidate with its terms at one position: `utility = base + diversity − spacing − semantic − balance`.
+/// A candidate with its terms at one position:
+/// `utility = base_weight · base + diversity − spacing − semantic − balance`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Contender {
     /// The item.

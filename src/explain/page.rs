@@ -85,7 +85,9 @@ fn utility(explanation: &Explanation) -> Section {
         name: name.to_owned(),
         values: positions.iter().map(|at| value(&at.chosen)).collect(),
     };
-    let mut parts = vec![series("base", &|chosen| chosen.base)];
+    let weight = explanation.base_weight;
+    let base = if weight == 1.0 { "base".to_owned() } else { format!("{} · base", Format::Plain(3).text(weight)) };
+    let mut parts = vec![series(&base, &|chosen| weight * chosen.base)];
     parts.extend(numbers(explanation).map(|term| series(term.name(), &|chosen| chosen.signed(term))));
     let bars = StackedBars {
         x: position_axis(),

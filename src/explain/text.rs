@@ -68,7 +68,10 @@ fn head(explanation: &Explanation) -> String {
     }
     let n_moved = explanation.positions.iter().filter(|at| at.chosen.rank != at.position).count();
     line(&mut text, &format!("{n_moved} of {n} items stand elsewhere than by relevance alone"));
-    let mut sum = "utility = base".to_owned();
+    let mut sum = match explanation.base_weight {
+        1.0 => "utility = base".to_owned(),
+        weight => format!("utility = {} · base", number(weight)),
+    };
     for term in numbers(explanation) {
         sum.push_str(" + ");
         sum.push_str(term.name());
