@@ -14,7 +14,7 @@
 //! ```
 
 mod compare;
-mod layout;
+pub(crate) mod layout;
 mod render;
 mod render_rules;
 mod rules;

@@ -15,6 +15,7 @@
 //! io::create_output  rows  → file           one row per position
 //! Contract::of       Config → columns that go in and come out; check::check: files → everything that is wrong with them
 //! evaluate::Measure  rows  → metrics       one measure for all; compare and tune are made of it
+//! explain::explain   one slate → Explanation, on the f64 reference; report::Report makes pages of results
 //! parity::replay     any engine's picks, judged by the f64 reference; parity::Harness does so for whole runs
 //! ```
 //!
@@ -72,6 +73,7 @@ pub mod cpu;
 pub mod demo;
 pub mod engine;
 pub mod evaluate;
+pub mod explain;
 pub mod gpu;
 pub mod io;
 pub mod metrics;
@@ -80,6 +82,7 @@ pub mod parity;
 pub mod prepare;
 pub mod problem;
 pub mod real;
+pub mod report;
 pub mod run;
 pub mod slate;
 pub mod stage;

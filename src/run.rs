@@ -194,6 +194,11 @@ impl<'a, R: Real> Run<'a, R> {
         }
     }
 
+    /// Factor of base scores in the utility (SPEC 7).
+    pub fn base_weight(&self) -> R {
+        self.base_weight
+    }
+
     /// Candidates that filters took out of the slate.
     pub fn n_filtered(&self) -> u32 {
         self.n_filtered

@@ -6,6 +6,7 @@ mod compare;
 mod demo;
 mod devices;
 mod exit;
+mod explain;
 mod parity;
 mod rerank;
 mod schema;
@@ -39,6 +40,8 @@ enum Command {
     Demo(demo::Demo),
     /// Find strengths: run every setting of a sweep over your slates, and name the one that keeps a wanted relevance.
     Tune(Box<tune::Tune>),
+    /// Say of a slate why each item stands where it stands, as text, JSON or a page for a browser.
+    Explain(Box<explain::Explain>),
     /// Check that an engine computes what the reference computes, on generated slates or on your own.
     Parity(Box<parity::Parity>),
     /// Say which columns a configuration needs and what comes out, or give its JSON Schema to your editor.
@@ -58,6 +61,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Compare(command) => compare::run(&command),
         Command::Demo(command) => demo::run(&command),
         Command::Tune(command) => tune::run(&command),
+        Command::Explain(command) => explain::run(&command),
         Command::Parity(command) => parity::run(&command),
         Command::Schema(command) => schema::run(&command),
         Command::Check(command) => check::run(&command),

@@ -3,14 +3,14 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Cuts or pads `text` to `width` terminal columns. What is cut off leaves an ellipsis.
-pub(super) fn fit(text: &str, width: usize) -> String {
+pub(crate) fn fit(text: &str, width: usize) -> String {
     let mut fitted = cut(text, width);
     fitted.extend(std::iter::repeat_n(' ', width.saturating_sub(fitted.width())));
     fitted
 }
 
 /// Cuts `text` to at most `width` terminal columns, between characters; marks that combine stay with theirs.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -29,7 +29,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Breaks a paragraph into lines of at most `width` columns. A word longer than that has a line of its own.
-pub(super) fn wrap(text: &str, width: usize) -> String {
+pub(crate) fn wrap(text: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -1,12 +1,12 @@
 //! What to measure by.
 
 use crate::catalog::Catalog;
-use crate::config::{Config, MAX_SLATE_SIZE, Strategy};
+use crate::config::{Config, MAX_SLATE_SIZE, OnMissing, Strategy};
 
 /// What all slates are measured by, whatever configuration composed them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasureRequest {
-    /// The configuration whose `[relevance]`, `[[signal]]`, `[[spacing]]` and `[semantic_id]` are the measure. Its strategy and
+    /// The configuration whose `[relevance]`, `[[signal]]`, `[[spacing]]`, `[semantic_id]` and `[filter]` are the measure. Its strategy and
     /// strengths do not matter.
     pub by: Config,
     /// Windows and cuts of the metrics that have one (`ild@W`, `ndcg@K`, …), in positions.
@@ -34,7 +34,8 @@ impl MeasureRequest {
     }
 
     /// The measuring configuration. It differs from [`by`](Self::by) in what does not measure: it has similarities where the
-    /// catalog has embeddings, takes pins at any position, its rules are on, and it has no caps.
+    /// catalog has embeddings, takes pins at any position, its rules are on, and no cap limits it. Its filters are the same: ideals
+    /// are made of the candidates they let pass.
     pub fn config(&self, catalog: &Catalog) -> Config {
         let has_signals = !catalog.signals().is_empty() || !self.by.signals.is_empty();
         let strategy = if has_signals { Strategy::Spectral } else { Strategy::Relevance };
@@ -53,6 +54,9 @@ impl MeasureRequest {
             signals: by.signals.clone(),
             spacing: by.spacing.clone(),
             semantic_id,
+            // Of caps, who is taken out for having no value.
+            cap: by.cap.iter().filter(|cap| cap.on_missing == OnMissing::Drop).cloned().collect(),
+            filter: by.filter.clone(),
             ..Config::default()
         }
     }

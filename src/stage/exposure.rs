@@ -134,6 +134,11 @@ impl<R: Real> Exposure<R> {
         }
     }
 
+    /// w_kl (SPEC 4.5) once the position is finished.
+    pub fn weight(&self, k: usize, l: usize) -> R {
+        self.weights[k * self.n_spectra + l]
+    }
+
     /// Σ_kl w_kl ℓ_k ℓ_l, never negative: what the diversity term multiplies by −strength.
     pub fn penalty(&self, loadings: &[R; MAX_SPECTRA]) -> R {
         let n = self.n_spectra;

@@ -9,7 +9,7 @@ use crate::program::*;
 
 #[test]
 fn help_and_version_are_told() {
-    let commands = ["rerank", "compare", "tune", "devices", "demo", "parity", "schema", "check", "bloom"];
+    let commands = ["rerank", "compare", "tune", "explain", "devices", "demo", "parity", "schema", "check", "bloom"];
     for arguments in commands.iter().map(|command| vec![*command, "--help"]).chain([vec!["--help"]]) {
         let ran = run(&arguments).ok();
         assert!(ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{arguments:?}");
@@ -19,13 +19,15 @@ fn help_and_version_are_told() {
 
 #[test]
 fn a_bad_command_line_is_2() {
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 11] = [
         &[],
         &["rank"],
         &["rerank"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--backend", "tpu"],
         &["rerank", "--catalog", "a.npy", "--slates", "b.jsonl", "--output", "c.csv", "--slate-size", "many"],
+        &["explain", "--catalog", "a.npy", "--slates", "b.jsonl"],
+        &["explain", "--catalog", "a.npy", "--slates", "b.jsonl", "--slate", "u1", "--list"],
         &["demo", "--max-dispatch-ms", "0"],
         &["demo", "--on-gpu-error", "retry"],
         &["devices", "--jason"],
