@@ -22,6 +22,9 @@ const BATCH_SLATES: u64 = 1024;
 /// Slates that are timed at a time.
 const TIMED_SLATES: usize = 64;
 
+/// What the program takes beside its data, buffers for reading included: measured on a Parquet catalog of 200 MB.
+const PROGRAM_BYTES: u64 = 64 << 20;
+
 /// What a run is likely to take.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
@@ -29,6 +32,8 @@ pub struct Estimate {
     pub catalog_bytes: u64,
     /// Memory of the slates that are in work at a time.
     pub batch_bytes: u64,
+    /// Memory of the program and its buffers for reading.
+    pub program_bytes: u64,
     /// What computes, in words.
     pub engine: String,
     /// Slates per second of the engine on the sample.
@@ -73,6 +78,7 @@ pub(super) fn estimate(
     Estimate {
         catalog_bytes: catalog_bytes(&items.sample, problem, n_items as u64),
         batch_bytes: batch_bytes(&seen.slates, problem),
+        program_bytes: PROGRAM_BYTES,
         engine,
         engine_slates_per_s,
         seconds: reading + engine_seconds,
@@ -257,12 +263,9 @@ fn mib(n_bytes: u64) -> String {
 
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "memory, about: {} for the catalog, {} for slates in work",
-            mib(self.catalog_bytes),
-            mib(self.batch_bytes)
-        )?;
+        let [catalog, batch, program] = [self.catalog_bytes, self.batch_bytes, self.program_bytes].map(mib);
+        let rest = format_args!("{batch} for slates in work, {program} for the program and reading");
+        writeln!(f, "memory, about: {catalog} for the catalog, {rest}")?;
         if let Some(gpu) = &self.gpu {
             let [catalog, items, batch] = [gpu.catalog_bytes, gpu.item_bytes, gpu.batch_bytes].map(mib);
             write!(
