@@ -7,7 +7,7 @@ use super::{CheckRequest, Report, SAMPLE_ITEMS, names};
 use crate::catalog::{Catalog, Column, ColumnData};
 use crate::config::{Holds, Need, OnMissing};
 use crate::io::{self, AtPath, CatalogColumns, CatalogHeader, InputProblem};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemError};
 
 /// What is known of the items.
 pub(super) struct Items {
@@ -152,13 +152,19 @@ fn read_column(catalog: &mut Catalog, path: &PathBuf, need: &Need, n_sample: usi
 fn bind(request: &CheckRequest<'_>, sample: &Catalog, report: &mut Report) {
     for term in terms(request.config) {
         let is_there = |column: &Option<String>| match column {
-            Some(name) => sample.signal(name).is_some() || sample.column(name).is_some(),
+            // Only the term of all signals, which has no key of its own, reads embeddings.
+            Some(name) if term.key.0.is_empty() => sample.signal(name).is_some(),
+            Some(name) => sample.column(name).is_some(),
             None => true,
         };
         if !term.columns.iter().all(is_there) {
             continue;
         }
         if let Err(error) = Problem::new(&term.config, sample) {
+            if matches!(error, ProblemError::Missing { .. }) {
+                // The share that is missing is told of by column.
+                continue;
+            }
             let (from, to) = &term.key;
             let text = error.to_string();
             let text = if from.is_empty() { text } else { text.replacen(from, to, 1) };
