@@ -157,6 +157,11 @@ impl PreparedSlate {
         self.rows.len() - self.base.len()
     }
 
+    /// True where something may take candidates out.
+    pub fn has_filters(&self) -> bool {
+        self.active_filters != 0 || !self.excluded.is_empty() || self.seen_bloom.is_some()
+    }
+
     /// Words of its Bloom filter; none where it has none.
     pub fn bloom_words(&self) -> &[u32] {
         self.seen_bloom.as_deref().map_or(&[], BloomFilter::words)

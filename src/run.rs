@@ -185,7 +185,7 @@ impl<'a, R: Real> Run<'a, R> {
         self.is_gone.clear();
         self.is_gone.resize(slate.n_candidates(), false);
         self.n_filtered = 0;
-        if problem.filter.is_idle() {
+        if !slate.has_filters() {
             return;
         }
         for (is_gone, &row) in self.is_gone.iter_mut().zip(&slate.rows) {

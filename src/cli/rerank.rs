@@ -10,7 +10,7 @@ use spectrank::contract;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource};
 use spectrank::problem::{MissingCount, Problem};
-use spectrank::slate::{RankedSlate, Slate};
+use spectrank::slate::{Pin, RankedSlate, Slate};
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
@@ -61,6 +61,8 @@ struct Summary {
     first_short: Option<String>,
     /// Candidates that filters took out.
     filtered_candidates: u64,
+    /// Pinned items that do not stand where they were pinned: a filter took them out, or the slate ends before.
+    pins_not_kept: u64,
     /// Items of the catalog that lack something, by the setting that needs it.
     missing: Vec<MissingCount>,
     /// Slates whose later positions `dpp` or `ssd` filled by base score alone, nothing new being left.
@@ -79,6 +81,8 @@ impl Summary {
         for (slate, ranked) in slates.iter().zip(ranked) {
             self.positions += ranked.placements.len() as u64;
             self.filtered_candidates += u64::from(ranked.n_filtered);
+            let stands = |pin: &Pin| ranked.placements.get(pin.position as usize).is_some_and(|p| p.item == pin.item);
+            self.pins_not_kept += slate.pinned.iter().filter(|pin| !stands(pin)).count() as u64;
             self.rank_exhausted_slates += u64::from(ranked.rank_exhausted_at.is_some());
             if ranked.is_short {
                 self.short_slates += 1;
@@ -95,6 +99,9 @@ impl Summary {
         }
         if let Some(first) = &self.first_short {
             text += &format!(", {} short of candidates (first: \"{}\")", self.short_slates, first.escape_debug());
+        }
+        if self.pins_not_kept > 0 {
+            text += &format!(", pins not kept: {}", self.pins_not_kept);
         }
         if self.rank_exhausted_slates > 0 {
             text += &format!(", {} ran out of rank", self.rank_exhausted_slates);

@@ -134,7 +134,7 @@ impl<'a> Measure<'a> {
     /// Candidates that the measure's filters take out go to the end: an ideal slate has none of them. Returns how many are left.
     fn put_eligible_first(&self, prepared: &mut PreparedSlate) -> usize {
         let n = prepared.n_candidates();
-        if self.problem.filter.is_idle() {
+        if !prepared.has_filters() {
             return n;
         }
         let (mut order, out): (Vec<usize>, Vec<usize>) =

@@ -15,6 +15,7 @@ use super::device::OpenDevice;
 use super::engine::{self, FULL_DISPATCH, GpuEngine, GpuOptions};
 use super::error::GpuError;
 use super::kernel::{KernelKey, ShaderChecks};
+use super::layout::Phase;
 use super::plan::{DeviceLimits, Plan, PlanError};
 use super::planted::{Patch, Planted};
 use crate::bloom::{BloomFilter, hash_of};
@@ -111,7 +112,7 @@ fn ask(
     };
     let mut config = config(of);
     let longest = Problem::new(&config, &catalog).map_err(|e| impossible(&e))?;
-    config.slate_size = slate_size(&plan(&longest)?);
+    config.slate_size = slate_size(of, &plan(&longest)?);
     let problem = Problem::new(&config, &catalog).map_err(|e| impossible(&e))?;
     let slates = slates(n_items(of), config.slate_size);
     let slates = slates.iter().map(|slate| PreparedSlate::new(&problem, slate).map_err(|e| impossible(&e)));
@@ -147,9 +148,14 @@ fn plan_like(like: &Plan, limits: &DeviceLimits, problem: &Problem) -> Result<Pl
 }
 
 /// Positions that take two or three full dispatches, no more: every start waits for them.
-fn slate_size(plan: &Plan) -> usize {
-    // Sweeps and scans are several to a position, so that this is less than a position takes.
-    let position = plan.params.cost.iter().flatten().sum::<u32>() as usize;
+fn slate_size(of: &Config, plan: &Plan) -> usize {
+    // Sweeps are several to a position, so that this is less than a position takes.
+    let mut position = plan.params.cost.iter().flatten().sum::<u32>() as usize;
+    if !matches!(of.strategy, Strategy::Spectral | Strategy::Relevance) {
+        // What is new of a placed item is worked out for every candidate, chunk by chunk.
+        let cost = |phase: Phase| plan.params.cost[phase as usize / 4][phase as usize % 4] as usize;
+        position += (n_items(of) * 7 / 8).div_ceil(plan.workgroup) * (cost(Phase::CatchUp) + cost(Phase::Scan));
+    }
     (5 * FULL_DISPATCH / 2 / position.max(1)).clamp(LEAST_POSITIONS, plan.params.slate_size as usize)
 }
 

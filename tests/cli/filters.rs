@@ -49,7 +49,10 @@ fn what_is_left_out_is_counted_and_said() {
     let mut history = BloomFilter::with_capacity(2, 1e-6).unwrap();
     ["b", "an item of last year"].iter().for_each(|id| history.insert(hash_of(id)));
     let lines = line("plain", json!({ "history": null }))
-        + &line("seen", json!({ "history": null, "seen": ["a", "gone"], "recent": ["c"] }))
+        + &line(
+            "seen",
+            json!({ "history": null, "seen": ["a", "gone"], "recent": ["c"], "pinned": [{ "position": 1, "item": "a" }] }),
+        )
         + &line("long", json!({ "history": BASE64.encode(history.to_bytes()), "seen": ["a"], "recent": ["c"] }));
     let slates = folder.bytes("slates.jsonl", lines.as_bytes());
     let config = folder.bytes("feed.toml", CONFIG.as_bytes());
@@ -67,10 +70,11 @@ fn what_is_left_out_is_counted_and_said() {
     let lines: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(lines[0], "spectrank: 1 item lacks \"text\" (signal[0]), taken out");
     assert_eq!(lines[1], "spectrank: 2 items lack \"blocked\" (filter.drop[0].column), counted as zero");
-    let expected = "3 slates, 6 positions, 11 candidates filtered, 2 short of candidates (first: \"seen\") in ";
+    let expected =
+        "3 slates, 6 positions, 11 candidates filtered, 2 short of candidates (first: \"seen\"), pins not kept: 1 in ";
     assert!(lines[2].starts_with(expected), "{}", lines[2]);
     let summary: Value = serde_json::from_str(&command.with(["--json"]).run().ok().stdout).unwrap();
-    assert_eq!(summary["filtered_candidates"], 11);
+    assert_eq!((&summary["filtered_candidates"], &summary["pins_not_kept"]), (&json!(11), &json!(1)));
     assert_eq!((&summary["short_slates"], &summary["first_short"]), (&json!(2), &json!("seen")));
     let missing = json!({ "key": "signal[0]", "column": "text", "n_items": 1, "are_dropped": true });
     assert_eq!(summary["missing"][0], missing);
