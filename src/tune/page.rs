@@ -23,8 +23,8 @@ pub fn report(result: &TuneResult) -> Report {
     Report {
         title: format!("{n} {} over {}", if n == 1 { "setting" } else { "settings" }, slates(result.n_slates)),
         intro: format!(
-            "What each setting keeps of the relevance and has in {}, and for every strategy or sweep the setting that has \
-             the best with {} of the relevance kept.",
+            "Every setting by the relevance that it keeps and its {}, and for every strategy or sweep the best one that keeps {} \
+             of the relevance.",
             page.metric.title,
             percent(result.keep)
         ),
@@ -72,6 +72,11 @@ impl<'r> Page<'r> {
         &self.result.families[family].name
     }
 
+    /// The metric's key with the direction that is better.
+    fn short(&self) -> String {
+        format!("{} {}", self.metric.key, if self.metric.better == Better::Lower { '↓' } else { '↑' })
+    }
+
     fn glance(&self) -> Section {
         let result = self.result;
         let held_out = match result.n_holdout_slates {
@@ -108,13 +113,14 @@ impl<'r> Page<'r> {
             true => format!("No setting keeps {} of the relevance.", percent(result.keep)),
             false => format!("With {} of the relevance kept (dashed line): {reached}.", percent(result.keep)),
         };
-        let mut parts = Vec::new();
+        let (mut parts, mut all) = (Vec::new(), summary.clone());
         // Where everything is close, one picture is enough.
         if close.len() > 1 && close.len() < self.shown.len() {
             let title = format!("Around {} of the relevance", percent(result.keep));
-            parts.push(Part::Chart(Chart::new(title, summary.clone(), self.scatter(&close))));
+            parts.push(Part::Chart(Chart::new(title, summary, self.scatter(&close))));
+            all = "The same with everything that was tried.".to_owned();
         }
-        parts.push(Part::Chart(Chart::new("All settings", summary, self.scatter(&self.shown))));
+        parts.push(Part::Chart(Chart::new("All settings", all, self.scatter(&self.shown))));
         let mut intro = format!(
             "Every point is a setting: {up} and to the right is better. Lines join what no other setting of the same name \
              beats in both. Rings are the chosen settings. {}: {}.",
@@ -190,15 +196,11 @@ impl<'r> Page<'r> {
         let (kept, metric) = (result.kept_index(), result.metric_index());
         let relevance = |name: &str| Column::number(name, Format::Percent(2));
         let number = |name: String| Column::number(name, Format::Plain(DIGITS));
-        let mut columns = vec![
-            Column::text("name"),
-            Column::text("strategy"),
-            relevance("relevance kept"),
-            number(titled(self.metric)),
-        ];
+        let mut columns =
+            vec![Column::text("name"), Column::text("strategy"), relevance("relevance kept"), number(self.short())];
         if result.n_holdout_slates > 0 {
             columns.push(relevance("held out: kept"));
-            columns.push(number(format!("held out: {}", titled(self.metric))));
+            columns.push(number(format!("held out: {}", self.short())));
         }
         columns.push(Column::text("setting"));
         let row = |(index, choice, family): (usize, &Choice, &FamilyResult)| {
