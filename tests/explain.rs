@@ -7,7 +7,7 @@ mod common;
 use approx::assert_relative_eq;
 use common::golden;
 use spectrank::catalog::{Catalog, Column, ColumnData, Embedding, EmbeddingData};
-use spectrank::config::Config;
+use spectrank::config::{Config, Strategy};
 use spectrank::cpu::CpuEngine;
 use spectrank::explain::{Contender, Explanation, Term, detail, explain, overview, report};
 use spectrank::prepare::PreparedSlate;
@@ -150,7 +150,7 @@ fn an_empty_slate_is_explained_by_nothing() {
 
 #[test]
 fn every_golden_case_is_explained_as_the_reference_composes_it() {
-    let mut n_with_spectra = 0;
+    let (mut n_with_spectra, mut n_by_strategy) = (0, [0; 6]);
     for case in golden::all() {
         let (config, catalog) = (case.config(), case.catalog());
         let problem = Problem::new(&config, &catalog).unwrap();
@@ -160,6 +160,8 @@ fn every_golden_case_is_explained_as_the_reference_composes_it() {
             let found = explain(&problem, &slate, &prepared, None);
             let placements: Vec<Placement> = found.positions.iter().map(|at| placement(&at.chosen)).collect();
             assert_eq!(placements, wanted.placements, "{}: to the last bit", case.name);
+            assert_eq!(found.rank_exhausted_at, wanted.rank_exhausted_at, "{}", case.name);
+            n_by_strategy[config.strategy as usize] += 1;
             for at in &found.positions {
                 check_position(&case.name, at, config.spectral.strength);
                 n_with_spectra += usize::from(!at.spectra.is_empty());
@@ -168,6 +170,35 @@ fn every_golden_case_is_explained_as_the_reference_composes_it() {
         }
     }
     assert!(n_with_spectra > 500, "only {n_with_spectra} positions with spectra");
+    for strategy in [Strategy::Spectral, Strategy::Mmr, Strategy::Msd, Strategy::Dpp, Strategy::Ssd] {
+        assert!(n_by_strategy[strategy as usize] > 0, "no slate of {strategy:?}");
+    }
+}
+
+#[test]
+fn what_a_strategy_weighs_runs_out_where_the_reference_says() {
+    let catalog = catalog(&[[1.0, 0.0], [0.8, 0.6], [0.6, 0.8], [0.0, 1.0]], &["a", "b", "c", "d"]);
+    let slate = slate(&[0.9, 0.8, 0.7, 0.6]);
+    for (strategy, wanted) in [
+        ("strategy = \"dpp\"", Some(2)),
+        // The constant that extends the rows is a dimension of its own.
+        ("strategy = \"ssd\"", Some(3)),
+        ("strategy = \"ssd\"\nssd = { bias = false }", Some(2)),
+        ("strategy = \"mmr\"", None),
+        ("strategy = \"msd\"", None),
+        ("", None),
+    ] {
+        let found = explained(&format!("{strategy}\nslate_size = 4"), &catalog, &slate);
+        assert_eq!(found.rank_exhausted_at, wanted, "{strategy}");
+        let sentence = "Out of rank at position";
+        let texts = [overview(&found), report(std::slice::from_ref(&found), "").to_html()];
+        assert!(texts.iter().all(|text| text.contains(sentence) == wanted.is_some()), "{strategy}");
+        check_text(strategy, &found);
+    }
+    // Two placed items span the plane, whoever put the first one there.
+    let pinned = Slate { pinned: vec![Pin { position: 2, item: 3 }], ..slate };
+    let found = explained("strategy = \"dpp\"\nslate_size = 4", &catalog, &pinned);
+    assert_eq!(found.rank_exhausted_at, Some(3), "a pinned position has no choice that could run out");
 }
 
 fn placement(contender: &Contender) -> Placement {

@@ -7,6 +7,8 @@
     const status = document.getElementById("status");
     const charts = JSON.parse(document.getElementById("report-data").textContent);
     const colour = (k) => `var(--series-${k % 8})`;
+    // Where colours come again, symbols and dashes are others.
+    const variant = (k) => (k + Math.floor(k / 8)) % 8;
 
     function format({ kind, digits }) {
         return (x) => {
@@ -162,7 +164,7 @@
             y: numbers(chart.y, width),
             marks: [
                 ...lines.map((data, k) =>
-                    Plot.line(data, { x: "x", y: "y", stroke: colour(k), strokeWidth: 2, strokeDasharray: DASHES[k % 8] }),
+                    Plot.line(data, { x: "x", y: "y", stroke: colour(k), strokeWidth: 2, strokeDasharray: DASHES[variant(k)] }),
                 ),
                 tip(stops, Plot.pointerX, width, { x: "x", y: "y" }),
             ],
@@ -174,12 +176,13 @@
         const points = chart.series.map((s) =>
             s.points.map((p) => ({ ...p, text: `${s.name}\n${p.label}\n${chart.x.label}  ${x(p.x)}\n${chart.y.label}  ${y(p.y)}` })),
         );
-        const chosen = chart.highlight && { ...points[chart.highlight.series][chart.highlight.point], name: chart.highlight.label };
-        // The name of the chosen point stands on the side where there is room.
+        const rings = chart.highlights.map((h) => ({ ...points[h.series][h.point], name: h.label }));
+        const chosen = rings[0];
+        // The name of the first of them stands on the side where there is room.
         const xs = points.flat().map((p) => p.x);
         const share = chosen && (chosen.x - Math.min(...xs)) / (Math.max(...xs) - Math.min(...xs) || 1);
         const textAnchor = share < 0.3 ? "start" : share > 0.7 ? "end" : "middle";
-        const mark = (k) => ({ symbol: SYMBOLS[k % 8], stroke: colour(k), r: 4, strokeWidth: 1.5 });
+        const mark = (k) => ({ symbol: SYMBOLS[variant(k)], stroke: colour(k), r: 4, strokeWidth: 1.5 });
         return Plot.plot({
             ...base(chart, width),
             height: Math.min(460, Math.max(320, width * 0.6)),
@@ -187,15 +190,16 @@
             x: { ...numbers(chart.x, width), labelAnchor: "center", ticks: width / 90 },
             y: numbers(chart.y, width),
             marks: [
+                chart.x_reference === null ? null : Plot.ruleX([chart.x_reference], { stroke: "var(--ink)", strokeDasharray: "4 3" }),
                 ...chart.series.map((s, k) =>
                     Plot.line(s.front.map((i) => points[k][i]), {
-                        x: "x", y: "y", stroke: colour(k), strokeWidth: 2, strokeDasharray: DASHES[k % 8],
+                        x: "x", y: "y", stroke: colour(k), strokeWidth: 2, strokeDasharray: DASHES[variant(k)],
                     }),
                 ),
                 ...points.map((data, k) => Plot.dot(data, { x: "x", y: "y", ...mark(k), fill: "var(--page)" })),
                 ...(chosen
                     ? [
-                          Plot.dot([chosen], { x: "x", y: "y", r: 10, stroke: "var(--ink)", strokeWidth: 2.5 }),
+                          Plot.dot(rings, { x: "x", y: "y", r: 10, stroke: "var(--ink)", strokeWidth: 2.5 }),
                           Plot.text([chosen], {
                               x: "x", y: "y", text: "name", textAnchor, dy: -18, fill: "var(--ink)", stroke: "var(--page)", strokeWidth: 4,
                               fontWeight: 600, lineWidth: 20, textOverflow: "ellipsis",
@@ -348,8 +352,8 @@
 
     function drawSwatches() {
         for (const [selector, mark] of [
-            ["[data-symbol]", (k) => Plot.dot([0], { x: 8, y: 8, r: 5, symbol: SYMBOLS[k % 8], stroke: colour(k), strokeWidth: 2 })],
-            ["[data-dash]", (k) => Plot.ruleY([8], { x1: 0, x2: 28, stroke: colour(k), strokeWidth: 3, strokeDasharray: DASHES[k % 8] })],
+            ["[data-symbol]", (k) => Plot.dot([0], { x: 8, y: 8, r: 5, symbol: SYMBOLS[variant(k)], stroke: colour(k), strokeWidth: 2 })],
+            ["[data-dash]", (k) => Plot.ruleY([8], { x1: 0, x2: 28, stroke: colour(k), strokeWidth: 3, strokeDasharray: DASHES[variant(k)] })],
         ]) {
             for (const place of document.querySelectorAll(selector)) {
                 const k = Number(place.dataset.symbol ?? place.dataset.dash);

@@ -9,7 +9,7 @@ use spectrank::compare::{self, Comparison, Contender};
 use spectrank::config::{Config, Strategy};
 use spectrank::engine::ChosenEngine;
 use spectrank::evaluate::{Bootstrap, Measure};
-use spectrank::io::{self, CatalogColumns, SlateFields};
+use spectrank::io::{self, CatalogColumns, SlateFields, TextFile};
 
 use super::settings::{EngineFlags, Engines, MeasureFlags, evaluation_failed, names, read_config};
 use super::terminal::Notices;
@@ -54,6 +54,10 @@ pub struct Compare {
     /// Print the comparison as JSON.
     #[arg(long)]
     json: bool,
+    /// Write the comparison to this file as a page too, for a browser: charts of the differences, tables that sort, what every
+    /// metric means; needs no network to be read.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -64,7 +68,8 @@ per slate, metric and configuration. docs/metrics.md explains every metric.
 Examples:
   spectrank compare --catalog items.parquet --slates slates.parquet
   spectrank compare --catalog items.parquet --slates slates.parquet --config today.toml tomorrow.toml
-  spectrank compare --catalog items.parquet --slates slates.parquet --config feed.toml --strategy relevance,spectral --json";
+  spectrank compare --catalog items.parquet --slates slates.parquet --config feed.toml --strategy relevance,spectral --json
+  spectrank compare --catalog items.parquet --slates slates.parquet --config today.toml tomorrow.toml --html compare.html";
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -79,6 +84,7 @@ struct Output {
 pub fn run(flags: &Compare) -> Result<(), Failure> {
     let started = Instant::now();
     let contenders = contenders(flags)?;
+    let page = flags.html.as_deref().map(TextFile::create).transpose()?;
     let request = flags.measure.request(&contenders[0].config)?;
     let configs = contenders.iter().map(|c| &c.config).chain([&request.by]);
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of_all(configs, request.columns()))?;
@@ -110,6 +116,9 @@ pub fn run(flags: &Compare) -> Result<(), Failure> {
     bar.finish_and_clear();
     let comparison = comparison.map_err(failed)?;
     notices.finish();
+    if let Some(page) = page {
+        page.finish(&compare::report(&comparison).to_html())?;
+    }
     let (engine, seconds) = (engines[0].name(), started.elapsed().as_secs_f64());
     if flags.json {
         return terminal::print(format_args!("{}\n", serde_json::json!(Output { engine, seconds, comparison })));

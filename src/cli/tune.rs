@@ -68,6 +68,10 @@ pub struct Tune {
     /// Print everything as JSON.
     #[arg(long)]
     json: bool,
+    /// Write everything to this file as a page too, for a browser: relevance against the metric with every setting, the choices,
+    /// tables that sort; needs no network to be read.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 fn help() -> String {
@@ -81,7 +85,7 @@ Examples:
     --vary spectral.strength=0.05..1:12:log --vary window.behind=5,10,20
   spectrank tune --catalog items.parquet --slates slates.parquet --write-each chosen --sweep \"relevance:\" \\
     --sweep \"spectral: spectral.strength=0.05..1:12:log\" \\
-    --sweep \"balanced: spectral.strength+balance.strength=0.05..1:12:log\"",
+    --sweep \"balanced: spectral.strength+balance.strength=0.05..1:12:log\" --html tune.html",
         spectrank::metrics::judging()
     )
 }
@@ -176,12 +180,14 @@ pub fn run(flags: &Tune) -> Result<(), Failure> {
 
 /// Files that are to be written, opened before the work.
 struct Drafts {
+    page: Option<TextFile>,
     best: Option<TextFile>,
     each: Vec<TextFile>,
 }
 
 impl Drafts {
     fn create(flags: &Tune, families: &[Family]) -> Result<Self, Failure> {
+        let page = flags.html.as_deref().map(TextFile::create).transpose()?;
         let best = flags.write.as_deref().map(TextFile::create).transpose()?;
         let each = match &flags.write_each {
             None => Vec::new(),
@@ -194,11 +200,14 @@ impl Drafts {
                 families.iter().map(create).collect::<Result<_, OutputError>>()?
             }
         };
-        Ok(Self { best, each })
+        Ok(Self { page, best, each })
     }
 
-    /// Writes what was chosen; that nothing was is a failure where a file was asked for.
+    /// Writes the page and what was chosen; that nothing was is a failure where a file was asked for.
     fn finish(self, result: &TuneResult) -> Result<(), Failure> {
+        if let Some(page) = self.page {
+            page.finish(&tune::report(result).to_html())?;
+        }
         for (index, file) in self.each.into_iter().enumerate() {
             if let Some(text) = result.configuration(index) {
                 file.finish(&text)?;

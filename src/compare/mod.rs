@@ -36,8 +36,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod page;
 mod text;
 
+pub use page::report;
+pub(crate) use page::{metrics_table, sentence, slates, titled};
 pub(crate) use text::number;
 
 use std::path::PathBuf;

@@ -23,6 +23,12 @@ pub struct MetricInfo {
     pub title: String,
     /// Which way it is better.
     pub better: Better,
+    /// What it is, and over what range.
+    #[serde(skip)]
+    pub meaning: String,
+    /// How it is computed.
+    #[serde(skip)]
+    pub formula: String,
     #[serde(skip)]
     kind: Kind,
 }
@@ -306,7 +312,14 @@ fn list(problem: &Problem, request: &MeasureRequest, has_categories: bool) -> Ve
         .flat_map(|(family, kinds)| {
             kinds.into_iter().map(move |kind| {
                 let named = |text: &str| name(text, kind, problem);
-                MetricInfo { key: named(family.key), title: named(family.title), better: family.better, kind }
+                MetricInfo {
+                    key: named(family.key),
+                    title: named(family.title),
+                    better: family.better,
+                    meaning: family.meaning.to_owned(),
+                    formula: family.formula.to_owned(),
+                    kind,
+                }
             })
         })
         .collect()

@@ -21,7 +21,7 @@ pub fn explain(problem: &Problem, slate: &Slate, prepared: &PreparedSlate, label
     // Those that no filter takes out, by rank.
     let eligible: Vec<usize> = (0..prepared.n_candidates()).filter(|&rank| !run.is_gone(rank)).collect();
     let (n_filtered, base_weight) = (run.n_filtered(), run.base_weight());
-    let positions = positions(&mut run, slate, &names);
+    let (positions, rank_exhausted_at) = positions(&mut run, slate, &names);
     let rows: Vec<u32> = positions.iter().map(|at| at.chosen.item.row).collect();
     let base: Vec<f64> = positions.iter().map(|at| at.chosen.base).collect();
     Explanation {
@@ -39,6 +39,7 @@ pub fn explain(problem: &Problem, slate: &Slate, prepared: &PreparedSlate, label
             &eligible.iter().map(|&rank| prepared.rows[rank]).take(rows.len()).collect::<Vec<u32>>(),
         ),
         after: Listing::new(problem, &names, &rows),
+        rank_exhausted_at,
         relevance_kept: relevance_kept(&base, &eligible.iter().map(|&rank| prepared.base[rank]).collect::<Vec<f64>>()),
         positions,
     }
@@ -61,14 +62,14 @@ impl Names<'_> {
     }
 }
 
-/// Every position of a slate that was begun.
-fn positions(run: &mut Run<'_, f64>, slate: &Slate, names: &Names<'_>) -> Vec<PositionExplanation> {
+/// Every position of a slate that was begun, and where its strategy ran out of rank.
+fn positions(run: &mut Run<'_, f64>, slate: &Slate, names: &Names<'_>) -> (Vec<PositionExplanation>, Option<u32>) {
     let (problem, prepared) = (run.slots().problem, run.slots().slate);
     let mut is_open: Vec<bool> = (0..prepared.n_candidates()).map(|rank| !run.is_gone(rank)).collect();
     for &(_, rank) in &prepared.pins {
         is_open[rank as usize] = false;
     }
-    let mut positions = Vec::new();
+    let (mut positions, mut rank_exhausted_at) = (Vec::new(), None);
     for position in 0..prepared.n_positions(problem.config.slate_size) {
         run.begin_position();
         let pinned = run.pinned(position);
@@ -79,12 +80,15 @@ fn positions(run: &mut Run<'_, f64>, slate: &Slate, names: &Names<'_>) -> Vec<Po
             }
         }
         let Some(chosen) = pinned.or_else(|| best(&field, |scored| *scored)) else { break };
+        if pinned.is_none() && rank_exhausted_at.is_none() && run.is_out_of_rank(Some(chosen.rank), 1.0) {
+            rank_exhausted_at = Some(position as u32);
+        }
         let explainer = Explainer { problem, slate, prepared, names, run: &*run, field: &field };
         positions.push(explainer.position(position, chosen, pinned.is_some()));
         is_open[chosen.rank] = false;
         run.place(chosen.rank);
     }
-    positions
+    (positions, rank_exhausted_at)
 }
 
 /// The winner of a field seen through `seen`, which may change what counts.

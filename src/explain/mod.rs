@@ -47,6 +47,8 @@ pub struct Explanation {
     pub before: Listing,
     /// The slate as composed.
     pub after: Listing,
+    /// `dpp` and `ssd`: where what they weigh ran out; see [`crate::slate::RankedSlate::rank_exhausted_at`].
+    pub rank_exhausted_at: Option<u32>,
     /// Share of the relevance kept; see [`crate::metrics::relevance_kept`].
     pub relevance_kept: Option<f64>,
     /// One per position filled, in order.

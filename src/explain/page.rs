@@ -1,5 +1,6 @@
 //! Explanations as a page to read.
 
+use super::text::out_of_rank;
 use super::{Contender, Explanation, Listing, NamedItem, PositionExplanation, Term};
 use crate::report::{
     Axis, Bars, Chart, Column, Figure, Format, HeatMap, HeatMaps, LineSeries, Lines, Part, Report, Section,
@@ -78,7 +79,9 @@ fn glance(explanation: &Explanation) -> Section {
     if explanation.n_filtered > 0 {
         intro += &format!(" Filters took out {} before.", explanation.n_filtered);
     }
-    Section { heading: "At a glance".to_owned(), intro, parts: vec![Part::Figures(figures)] }
+    let mut parts = vec![Part::Figures(figures)];
+    parts.extend(explanation.rank_exhausted_at.map(|position| Part::Text(out_of_rank(position))));
+    Section { heading: "At a glance".to_owned(), intro, parts }
 }
 
 fn utility(explanation: &Explanation) -> Section {

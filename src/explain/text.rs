@@ -71,6 +71,9 @@ fn head(explanation: &Explanation) -> String {
     }
     let n_moved = explanation.positions.iter().filter(|at| at.chosen.rank != at.position).count();
     line(&mut text, &format!("{n_moved} of {n} items stand elsewhere than by relevance alone"));
+    if let Some(position) = explanation.rank_exhausted_at {
+        line(&mut text, &wrap(&out_of_rank(position), WIDTH));
+    }
     let mut sum = match explanation.base_weight {
         1.0 => "utility = base".to_owned(),
         weight => format!("utility = {} · base", number(weight)),
@@ -87,6 +90,14 @@ fn head(explanation: &Explanation) -> String {
     text.push('\n');
     line(&mut text, &wrap(&legend, WIDTH));
     text
+}
+
+/// What it means that a strategy ran out of rank.
+pub(super) fn out_of_rank(position: u32) -> String {
+    format!(
+        "Out of rank at position {position}: there, for the first time, every candidate left lies in what the placed items \
+         span, so the strategy sees no variety to gain, and base scores and penalties alone decide."
+    )
 }
 
 /// What decided.

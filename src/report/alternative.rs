@@ -88,7 +88,7 @@ impl Scatter {
         let mut rows = Vec::new();
         for (s, series) in self.series.iter().enumerate() {
             for (p, point) in series.points.iter().enumerate() {
-                let highlight = self.highlight.as_ref().filter(|h| (h.series, h.point) == (s, p));
+                let highlight = self.highlights.iter().find(|h| (h.series, h.point) == (s, p));
                 let front = if series.front.contains(&p) { "yes" } else { "no" };
                 let label = highlight.map_or_else(|| point.label.clone(), |h| format!("{} ({})", point.label, h.label));
                 rows.push(vec![

@@ -141,10 +141,12 @@ pub struct Scatter {
     pub x: Axis,
     /// Vertical axis.
     pub y: Axis,
-    /// The series, at most eight.
+    /// A value of the horizontal axis to look at, as a limit: a dashed line.
+    pub x_reference: Option<f64>,
+    /// The series. From the ninth on colours come again, with other symbols and dashes.
     pub series: Vec<ScatterSeries>,
-    /// A point to be seen first.
-    pub highlight: Option<Highlight>,
+    /// Points to be seen first. All have a ring; the first has its label beside it, the others only in the table.
+    pub highlights: Vec<Highlight>,
 }
 
 /// One series of points.
@@ -176,7 +178,7 @@ pub struct Highlight {
     pub series: usize,
     /// Index of the point.
     pub point: usize,
-    /// What stands beside it, short.
+    /// What it is, short.
     pub label: String,
 }
 

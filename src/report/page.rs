@@ -150,7 +150,8 @@ fn legend(chart: &Chart) -> Markup {
         }
         ChartKind::Intervals(chart) => match chart.reference {
             Some(x) => {
-                let text = format!("filled: the interval does not hold {}; hollow: it does", chart.x.format.text(x));
+                let value = if x == 0.0 { "0".to_owned() } else { chart.x.format.text(x) };
+                let text = format!("filled: the interval does not hold {value}; hollow: it does");
                 return html! { p class="scale" { (text) } };
             }
             None => Vec::new(),

@@ -12,7 +12,7 @@ pub(super) const STYLE: &str = include_str!("../../assets/report/report.css");
 pub(super) const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; \
     style-src 'unsafe-inline'; \
     script-src 'sha256-JuCb+go4tY8PSEArqPHydQ8MeC2FC9Zn1eKsuly2eNA=' \
-    'sha256-3Jl0ldl32mx4gA9As5zdNGQeI4NgIcChfMW1dSnu0Eg='";
+    'sha256-PeeHmxvmQxK+Z1M4EFI/Nh5XnmJ7rW973CHRyMPQS1U='";
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@
 
 mod front;
 mod grid;
+mod page;
 mod plot;
 mod result;
 mod run;
@@ -21,6 +22,7 @@ mod vary;
 
 pub use front::{front, most_diverse};
 pub use grid::{Family, MAX_SETTINGS, Setting, families};
+pub use page::report;
 pub use result::{Choice, FamilyResult, Point, TuneResult};
 pub use run::{TuneError, TuneRequest, run};
 pub use vary::{Parameter, Scale, VaryError, VaryProblem};

@@ -88,6 +88,11 @@ impl TuneResult {
         self.metrics.iter().position(|metric| metric.key == self.metric).unwrap_or(0)
     }
 
+    /// Index of the relevance kept.
+    pub(super) fn kept_index(&self) -> usize {
+        self.metrics.iter().position(|metric| metric.key == "relevance_kept").unwrap_or(0)
+    }
+
     /// The point that a family chose.
     pub fn chosen(&self, family: usize) -> Option<&Point> {
         self.families[family].choice.as_ref().map(|choice| &self.points[choice.point])

@@ -100,7 +100,7 @@ impl TuneResult {
         head.push("setting".to_owned());
         let mut rows = vec![head];
         let metric = self.metric_index();
-        let kept = self.metrics.iter().position(|m| m.key == "relevance_kept").unwrap_or(0);
+        let kept = self.kept_index();
         for (index, family) in self.families.iter().enumerate() {
             let (Some(point), Some(choice)) = (self.chosen(index), &family.choice) else { continue };
             let star = if self.best == Some(index) && self.families.len() > 1 { " *" } else { "" };

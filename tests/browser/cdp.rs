@@ -204,6 +204,20 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Saves one element as a picture.
+    pub fn picture(&mut self, selector: &str, path: &Path) {
+        let place = format!("document.querySelector({})", json!(selector));
+        let frame = self.eval(&format!(
+            "(() => {{ const b = {place}.getBoundingClientRect(); \
+             return {{ x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height, scale: 1 }}; }})()"
+        ));
+        let shot = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": frame }));
+        let bytes = base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
 impl Drop for Page {
     fn drop(&mut self) {
         // The browser closes when asked; the child is waited for, so that its profile can go.

@@ -12,7 +12,6 @@ use std::path::PathBuf;
 
 use cdp::{Page, browser};
 use serde_json::{Value, json};
-use spectrank::report::Report;
 
 const CHECKS: &str = include_str!("checks.js");
 
@@ -54,12 +53,6 @@ fn check_everywhere(page: &mut Page, path: PathBuf) {
     assert_eq!(page.requests(), [format!("file://{}", path.display())], "{name} asks for nothing but itself");
 }
 
-fn check_report(name: &str, report: &Report) {
-    let Some((mut page, folder)) = start() else { return };
-    let path = pages::save(folder.path(), name, report);
-    check_everywhere(&mut page, path);
-}
-
 #[test]
 fn an_explanation_is_fit_to_read() {
     let Some((mut page, folder)) = start() else { return };
@@ -69,12 +62,57 @@ fn an_explanation_is_fit_to_read() {
 
 #[test]
 fn a_comparison_is_fit_to_read() {
-    check_report("compare.html", &pages::comparison());
+    let Some((mut page, folder)) = start() else { return };
+    check_everywhere(&mut page, pages::compared(folder.path()));
+    let charts = page.eval("document.querySelectorAll('[data-chart]').length").as_u64().unwrap();
+    let metrics = page.eval("document.querySelectorAll('section:nth-of-type(2) tbody tr').length").as_u64().unwrap();
+    assert!(charts > 10 && charts == metrics, "{charts} charts of {metrics} metrics");
+    // Intervals of three configurations each, with the 0 that they are held against.
+    let drawn =
+        "[...document.querySelectorAll('[data-chart]')].every((c) => c.querySelectorAll('.dot circle').length === 3)";
+    assert_eq!(page.eval(drawn), true);
 }
 
 #[test]
-fn a_tuning_is_fit_to_read() {
-    check_report("tune.html", &pages::tuning());
+fn a_sweep_is_fit_to_read() {
+    let Some((mut page, folder)) = start() else { return };
+    let path = pages::tuned(folder.path());
+    check_everywhere(&mut page, path.clone());
+    page.load(&path);
+    page.resize(1100, 800);
+    assert_eq!(page.eval("document.querySelectorAll('[data-chart]').length"), 2, "a closer look, and everything");
+    // A ring for every choice: of ten sweeps one keeps too little.
+    let rings = "[...document.querySelector(\"[data-chart='1']\").querySelectorAll('.dot circle')].filter((c) => c.getAttribute('r') === '10').length";
+    assert_eq!(page.eval(rings), 9);
+    // No two sweeps look the same.
+    let looks =
+        page.eval("[...document.querySelectorAll('figure .legend')].at(-1).innerHTML.match(/<svg.*?<\\/svg>/gs)");
+    let looks: std::collections::BTreeSet<&str> =
+        looks.as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+    assert_eq!(looks.len(), 10, "{looks:?}");
+    let table =
+        "[...document.querySelectorAll('section')].find((s) => s.querySelector('h2').textContent === 'Every setting')";
+    let kept = format!("[...{table}.querySelector('tbody').rows].map((r) => Number(r.cells[4].dataset.v))");
+    page.eval(&format!("{table}.querySelectorAll('thead button')[4].click()"));
+    let sorted: Vec<f64> = page.eval(&kept).as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert!(sorted.len() > 60 && sorted.is_sorted(), "{sorted:?}");
+    // The first group of points is the one setting of relevance, the second those of the spectral strategy.
+    page.eval("document.querySelectorAll(\"[data-chart='1'] svg .dot\")[1].lastElementChild.id = 'strongest'");
+    let shown = hover(&mut page, "#strongest");
+    assert!(shown.contains("spectral.strength=") && shown.contains("relevance kept"), "{shown}");
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+/// Saves one element of a page as a picture: `SPECTRANK_PAGE` names the page, `SPECTRANK_ELEMENT` selects the element,
+/// `SPECTRANK_PICTURE` is the file. It makes the pictures in `docs`.
+#[test]
+#[ignore = "makes a picture and checks nothing"]
+fn picture() {
+    let of = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let mut page = Page::open(&browser().unwrap());
+    page.resize(900, 800);
+    page.load(&std::fs::canonicalize(of("SPECTRANK_PAGE")).unwrap());
+    page.picture(&of("SPECTRANK_ELEMENT"), std::path::Path::new(&of("SPECTRANK_PICTURE")));
 }
 
 #[test]
@@ -224,6 +262,19 @@ fn whoever_wants_no_motion_gets_none() {
     assert_eq!(page.eval("document.getAnimations().length"), 0);
 }
 
+/// What a page shows with the pointer over an element.
+fn hover(page: &mut Page, selector: &str) -> String {
+    let place = format!("document.querySelector(\"{selector}\")");
+    page.eval(&format!("{place}.scrollIntoView({{ block: 'center', behavior: 'instant' }})"));
+    let at = page.eval(&format!(
+        "(() => {{ const b = {place}.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }})()"
+    ));
+    page.point_at(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
+    let shown =
+        "[...document.querySelectorAll('[aria-label=tip], .hover:not([hidden])')].map((e) => e.textContent).join('|')";
+    page.eval(shown).as_str().unwrap().to_owned()
+}
+
 #[test]
 fn the_pointer_brings_up_names_and_numbers() {
     let Some((mut page, folder)) = start() else { return };
@@ -234,14 +285,8 @@ fn the_pointer_brings_up_names_and_numbers() {
         (folder.path().join("explain.html"), ".map image", "similarity"),
     ] {
         page.load(&path);
-        let place = format!("document.querySelector(\"{chart}\")");
-        page.eval(&format!("{place}.scrollIntoView({{ block: 'center', behavior: 'instant' }})"));
-        let at = page.eval(&format!(
-            "(() => {{ const b = {place}.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }})()"
-        ));
-        page.point_at(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
-        let shown = page.eval("[...document.querySelectorAll('[aria-label=tip], .hover:not([hidden])')].map((e) => e.textContent).join('|')");
-        assert!(shown.as_str().unwrap().contains(wanted), "{chart}: {shown}");
+        let shown = hover(&mut page, chart);
+        assert!(shown.contains(wanted), "{chart}: {shown}");
     }
     assert_eq!(page.complaints(), Vec::<String>::new());
 }

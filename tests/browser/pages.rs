@@ -11,12 +11,14 @@ use spectrank::report::{
 /// What a file may hold as an item's title.
 pub const HOSTILE: &str = "</script><img src=x onerror=alert(1)>";
 
-/// A slate of the demo, explained by the program.
-pub fn explanation(folder: &Path) -> PathBuf {
-    let path = folder.join("explain.html");
+/// What a command writes about the demo's data.
+fn written(folder: &Path, command: &str, flags: &[&str]) -> PathBuf {
+    let path = folder.join(format!("{command}.html"));
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo");
     let ran = Command::new(env!("CARGO_BIN_EXE_spectrank"))
-        .args(["explain", "--slate", "q0240", "--label-column", "title", "--catalog"])
+        .arg(command)
+        .args(flags)
+        .arg("--catalog")
         .arg(data.join("items.parquet"))
         .arg("--slates")
         .arg(data.join("slates.parquet"))
@@ -30,6 +32,36 @@ pub fn explanation(folder: &Path) -> PathBuf {
     path
 }
 
+/// A slate of the demo, explained by the program.
+pub fn explanation(folder: &Path) -> PathBuf {
+    written(folder, "explain", &["--slate", "q0240", "--label-column", "title"])
+}
+
+/// Strategies on the slates of the demo, compared by the program.
+pub fn compared(folder: &Path) -> PathBuf {
+    let flags = ["--backend", "cpu", "--strategy", "relevance,spectral,mmr,dpp", "--category", "category"];
+    written(folder, "compare", &flags)
+}
+
+/// More sweeps than there are colours, one of which keeps too little, by the program.
+pub fn tuned(folder: &Path) -> PathBuf {
+    let sweeps = [
+        "relevance:",
+        "spectral: spectral.strength=0.05..2:7:log window.behind=5,10",
+        "spectral + balance: strategy=spectral spectral.strength+balance.strength=0.05..1:5:log",
+        "mmr: mmr.lambda=0.3..0.98:6",
+        "msd: msd.lambda=0.8..0.99:5",
+        "dpp: dpp.theta=1..8:5:log",
+        "ssd: ssd.gamma=0.02..1:6:log",
+        "ssd, all placed: strategy=ssd ssd.window=0 ssd.gamma=0.02..1:6:log",
+        "window of two: strategy=spectral window.behind=2 spectral.strength=0.1..1:4:log",
+        "too far: strategy=spectral spectral.strength=20,40",
+    ];
+    let sweeps = sweeps.iter().flat_map(|sweep| ["--sweep", sweep]);
+    let flags = ["--backend", "cpu", "--keep", "0.97", "--holdout", "0.25", "--refine", "2"].into_iter();
+    written(folder, "tune", &flags.chain(sweeps).collect::<Vec<_>>())
+}
+
 /// Saves a report.
 pub fn save(folder: &Path, name: &str, report: &Report) -> PathBuf {
     let path = folder.join(name);
@@ -37,7 +69,7 @@ pub fn save(folder: &Path, name: &str, report: &Report) -> PathBuf {
     path
 }
 
-/// Configurations held against the first of them: means, differences with their intervals.
+/// A small comparison, with numbers that tests name: configurations held against the first of them: means, differences with their intervals.
 pub fn comparison() -> Report {
     let metrics = [("relevance kept", [0.981, 0.979]), ("distance to the 10 before", [0.707, 0.733])];
     let mut rows = Vec::new();
@@ -90,7 +122,7 @@ pub fn comparison() -> Report {
     }
 }
 
-/// Settings of two strategies with their fronts, and the one chosen.
+/// A small sweep, with numbers that tests name: settings of three strategies with their fronts, and the one chosen.
 pub fn tuning() -> Report {
     let series = |name: &str, gain: f64| {
         let points = (0..12).map(|i| {
@@ -109,7 +141,8 @@ pub fn tuning() -> Report {
         x: Axis::new("distance to the 10 before (0 = the same, 1 = unrelated)", Format::Plain(3)),
         y: Axis::new("relevance kept", Format::Percent(1)),
         series: vec![series("spectral", 0.2), series("mmr", 0.15), series("dpp", 0.1)],
-        highlight: Some(Highlight { series: 0, point: 8, label: "chosen".to_owned() }),
+        x_reference: None,
+        highlights: vec![Highlight { series: 0, point: 8, label: "chosen".to_owned() }],
     };
     let lines = Lines {
         x: Axis::new("strength", Format::Plain(2)),
@@ -168,7 +201,8 @@ pub fn hostile() -> Report {
         x: axis(),
         y: axis(),
         series: vec![ScatterSeries { name: name(), points, front: vec![0, 1] }],
-        highlight: Some(Highlight { series: 0, point: 1, label: name() }),
+        x_reference: Some(0.5),
+        highlights: vec![Highlight { series: 0, point: 1, label: name() }],
     };
     let row = IntervalRow { label: name(), value: 0.1, low: -0.1, high: 0.3 };
     let intervals = Intervals { x: axis(), reference: None, rows: vec![row.clone(), row] };

@@ -96,6 +96,43 @@ fn json_has_means_differences_and_configurations() {
 }
 
 #[test]
+fn a_page_holds_means_differences_and_what_metrics_mean() {
+    let folder = Folder::new();
+    let feed = config(&folder, "feed.toml", RULES);
+    let page = folder.path("compare.html").into_os_string().into_string().unwrap();
+    let flags = ["--config", &feed, "--strategy", "relevance,spectral,mmr", "--slate-size", "6"];
+    let found = json(&folder, &[&flags[..], &["--html", &page]].concat());
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
+    for part in
+        ["3 configurations on the same 4 slates", "Differences to relevance", "load of sensitive ↓", "violations of"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(html.contains("How new an item looks after what stands just before it"), "what a metric is");
+    assert!(html.contains("spectral (TOML)") && html.contains("surface = &quot;home&quot;"), "the configurations");
+    // Every mean of the JSON stands in the table, to the last digit, for sorting.
+    for run in found["runs"].as_array().unwrap() {
+        for figure in run["figures"].as_array().unwrap().iter().filter_map(|figure| figure["mean"].as_f64()) {
+            assert!(html.contains(&format!("data-v=\"{figure}\"")), "{figure}");
+        }
+    }
+    let data = html.split_once("id=\"report-data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let charts: Vec<Value> = serde_json::from_str(data).unwrap();
+    let differing = found["runs"][1]["figures"].as_array().unwrap().iter().filter(|f| !f["difference"].is_null());
+    assert_eq!(charts.len(), differing.count(), "one chart per metric");
+    for (chart, figure) in charts.iter().zip(found["runs"][2]["figures"].as_array().unwrap()) {
+        assert_eq!((&chart["kind"], &chart["rows"][1]["label"]), (&"intervals".into(), &"mmr".into()));
+        assert_eq!(chart["rows"][1]["value"], figure["difference"]["mean"]);
+    }
+    // One configuration has nothing to be held against, and a page all the same.
+    let ran = compare(&folder, &["--config", &feed, "--html", &page]).ok();
+    assert!(ran.stdout.contains("relevance kept"), "the table is printed as well: {}", ran.stdout);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<title>feed on 4 slates</title>") && !html.contains("Differences to"), "one alone");
+}
+
+#[test]
 fn files_are_compared_under_their_names_and_equal_ones_do_not_differ() {
     let folder = Folder::new();
     let [a, b] = ["today.toml", "copy.toml"].map(|name| config(&folder, name, RULES));
@@ -170,6 +207,8 @@ fn what_cannot_be_compared_ends_in_one_line() {
         &["--config", &feed, &feed, "--strategy", "spectral,relevance"],
         &["--config", "--strategy", "one or the other"],
     );
+    let ran = compare(&folder, &["--html", "none/compare.html"]);
+    assert!(ran.failed(3).starts_with("none/compare.html: "), "{}", ran.stderr);
     says(&["--slate-size", "0"], &["relevance: slate_size = 0 is out of range"]);
     says(&["--category", "colour"], &["items.parquet", "no column \"colour\""]);
     says(&["--category", "fresh"], &["items.parquet: --category: column \"fresh\" holds numbers"]);

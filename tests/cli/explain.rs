@@ -59,15 +59,19 @@ fn numbers_are_those_of_rerank_in_double_precision() {
     let case = Case::new();
     let output = case.folder.path("ranked.jsonl");
     let rerank = Rerank::of(std::slice::from_ref(&case.catalog), std::slice::from_ref(&case.slates), &output);
-    for more in [&[][..], &["--strength", "1.5", "--ahead", "3"], &["--strategy", "relevance"]] {
-        let config = ["--config", case.config.to_str().unwrap(), "--precision", "f64"];
-        rerank.clone().on_cpu().with(config).with(more).run().ok();
+    let [relevance, mmr, msd, dpp, ssd] = ["relevance", "mmr", "msd", "dpp", "ssd"].map(|name| ["--strategy", name]);
+    for more in [&[][..], &["--strength", "1.5", "--ahead", "3"], &relevance, &mmr, &msd, &dpp, &ssd] {
+        let config = ["--config", case.config.to_str().unwrap(), "--precision", "f64", "--json"];
+        let summary = rerank.clone().on_cpu().with(config).with(more).run().ok();
+        let summary: Value = serde_json::from_str(&summary.stdout).unwrap();
+        let mut n_out_of_rank = 0;
         let rows = read_rows(&output);
         for slate in ["q0", "q1", "q2", "q3"] {
             let wanted: Vec<&Row> = rows.iter().filter(|row| row.slate_id == slate).collect();
             let found = case.json(slate, more);
             let positions = found["positions"].as_array().unwrap();
             assert_eq!(positions.len(), wanted.len(), "{slate}");
+            n_out_of_rank += u64::from(!found["rank_exhausted_at"].is_null());
             for (at, row) in positions.iter().zip(wanted) {
                 let chosen = &at["chosen"];
                 assert_eq!(
@@ -87,6 +91,38 @@ fn numbers_are_those_of_rerank_in_double_precision() {
                     assert_eq!(chosen[name].as_f64(), Some(number), "{slate}, position {}, {name}", row.position);
                 }
             }
+        }
+        assert_eq!(summary["rank_exhausted_slates"].as_u64(), Some(n_out_of_rank), "{more:?}");
+    }
+}
+
+#[test]
+fn strategies_without_spectra_have_no_part_about_them() {
+    let case = Case::new();
+    let page = case.folder.path("why.html");
+    for (name, sum, exhausted) in [
+        ("mmr", "utility = 0.7000 · base + diversity", None),
+        ("msd", "utility = 0.7000 · base + diversity", None),
+        // Six dimensions; for ssd the constant that extends the rows is one more.
+        ("dpp", "utility = 1.4000 · base + diversity", Some(6)),
+        ("ssd", "utility = base + diversity", Some(7)),
+    ] {
+        let found = case.json("q1", &["--strategy", name]);
+        let positions = found["positions"].as_array().unwrap();
+        assert_eq!((&found["strategy"], positions.len()), (&name.into(), 12));
+        assert!(positions.iter().all(|at| at["spectra"].as_array().unwrap().is_empty()), "{name}");
+        let text = case.explain(&["--slate", "q1", "--strategy", name]).ok().stdout;
+        assert!(text.contains(&format!("by the {name} strategy")) && text.contains(sum), "{text}");
+        let detail = case.explain(&["--slate", "q1", "--strategy", name, "--position", "5"]).ok().stdout;
+        assert!(!text.contains("theme") && !detail.contains("Themes"), "{text}\n{detail}");
+        case.explain(&["--slate", "q1", "--strategy", name, "--html", page.to_str().unwrap()]).ok();
+        let html = std::fs::read_to_string(&page).unwrap();
+        assert!(html.contains("Terms of the utility") && !html.contains("Themes (spectra)"), "{name}");
+        assert_eq!(found["rank_exhausted_at"].as_u64(), exhausted, "{name}");
+        for text in [text, html] {
+            let sentence = exhausted.map(|position| format!("Out of rank at position {position}:"));
+            assert!(sentence.is_none_or(|sentence| text.contains(&sentence)), "{name}");
+            assert_eq!(text.contains("Out of rank"), exhausted.is_some(), "{name}");
         }
     }
 }

@@ -95,6 +95,64 @@ fn json_has_every_setting_and_the_choices_of_all_sweeps() {
 }
 
 #[test]
+fn a_page_holds_every_setting_and_the_choices() {
+    let folder = Folder::new();
+    let page = text(folder.path("tune.html"));
+    let flags = [
+        "--sweep",
+        "relevance:",
+        "--sweep",
+        "spectral: spectral.strength=0.02..2:5:log",
+        "--sweep",
+        "mmr: mmr.lambda=0.5,0.8",
+        "--sweep",
+        "far: spectral.strength=50,60",
+        "--keep",
+        "0.9",
+        "--holdout",
+        "0.25",
+        "--json",
+        "--html",
+        &page,
+    ];
+    let found: Value = serde_json::from_str(&tune(&folder, &flags).ok().stdout).unwrap();
+    let html = std::fs::read_to_string(&page).unwrap();
+    let points = found["points"].as_array().unwrap();
+    let title = format!("<title>{} settings over 3 slates</title>", points.len());
+    for part in [&title, "as configured", "Held out: the same setting on 1 slate that", "far: no setting keeps enough"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    let data = html.split_once("id=\"report-data\">").unwrap().1.split_once("</script>").unwrap().0;
+    let charts: Vec<Value> = serde_json::from_str(data).unwrap();
+    let all = charts.last().unwrap();
+    assert_eq!(
+        (&all["kind"], &all["title"], &all["x_reference"]),
+        (&"scatter".into(), &"All settings".into(), &0.9.into())
+    );
+    let drawn: Vec<&Value> =
+        all["series"].as_array().unwrap().iter().flat_map(|s| s["points"].as_array().unwrap()).collect();
+    assert_eq!(drawn.len(), points.len());
+    for point in points {
+        let label = point["label"].as_str().unwrap();
+        let is_here = |p: &&Value| p["x"] == point["relevance_kept"] && p["y"] == point["diversity"];
+        assert!(drawn.iter().any(|p| is_here(p) && (label.is_empty() || p["label"] == label)), "{label}");
+        assert!(html.contains(&format!("data-v=\"{}\"", point["diversity"].as_f64().unwrap())), "{label}");
+    }
+    // The choices have rings, the best one's first.
+    let ringed = all["highlights"].as_array().unwrap();
+    let families = found["families"].as_array().unwrap();
+    assert_eq!(ringed.len(), families.iter().filter(|family| !family["choice"].is_null()).count());
+    assert_eq!(ringed[0]["series"], found["best"]);
+    for ring in ringed {
+        let index = |key: &str| ring[key].as_u64().unwrap() as usize;
+        let point = &all["series"][index("series")]["points"][index("point")];
+        let chosen = &points[families[index("series")]["choice"]["point"].as_u64().unwrap() as usize];
+        assert_eq!((&point["x"], &point["y"]), (&chosen["relevance_kept"], &chosen["diversity"]));
+    }
+}
+
+#[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
     let folder = Folder::new();
     let arguments = arguments(&folder, &[&STRENGTH[..], &["--json", "--holdout", "0.5", "--keep", "0.9"]].concat());
@@ -148,6 +206,7 @@ fn what_cannot_be_swept_ends_in_one_line_that_names_the_flag() {
     says(&["--vary", "signal=image"], 1, &["--vary \"signal=image\"", "invalid type"]);
     let into = text(folder.path("none/best.toml"));
     says(&[&STRENGTH[..], &["--write", &into]].concat(), 3, &["none", "does not exist: create it first"]);
+    says(&[&STRENGTH[..], &["--html", &into]].concat(), 3, &["none", "does not exist: create it first"]);
     let into = text(folder.path("items.parquet"));
     says(&[&STRENGTH[..], &["--write-each", &into]].concat(), 3, &["items.parquet", "check --write-each"]);
 }
