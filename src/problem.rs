@@ -16,7 +16,7 @@ pub(crate) use penalties::numbered_column;
 use self::missing::Missing;
 use self::penalties::{bind_caps, bind_semantic_id, bind_spacing};
 use crate::catalog::{Catalog, Column, ColumnData, Embedding};
-use crate::config::{Config, MAX_DIM, Metric, OnMissing, Strategy};
+use crate::config::{Config, MAX_DIM, Metric, OnMissing, Scalar, Strategy};
 
 /// One signal with the factor that makes `S_ij = Σ_s factor_si · factor_sj · ⟨x_si, x_sj⟩`.
 #[derive(Debug)]
@@ -252,6 +252,27 @@ fn column<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Column,
         column: name.to_owned(),
         known: name_list(catalog.columns().iter().map(|c| c.name.as_str())),
     })
+}
+
+/// Checks that values are of the column's type: none of another can match. A column of nothing but nulls has any type.
+fn check_values(key: &str, column: &Column, values: &[Scalar]) -> Result<(), ProblemError> {
+    let fits = |value: &&Scalar| {
+        matches!(
+            (value, &column.data),
+            (Scalar::Bool(_), ColumnData::Bool(_))
+                | (Scalar::Int(_) | Scalar::Float(_), ColumnData::Int(_) | ColumnData::Float(_))
+                | (Scalar::Text(_), ColumnData::Text(_))
+        )
+    };
+    match values.iter().find(|value| !fits(value)) {
+        Some(value) if (0..column.data.n_rows()).any(|row| !column.data.is_null(row)) => Err(ProblemError::ValueType {
+            key: key.to_owned(),
+            value: value.to_string(),
+            kind: value.type_name(),
+            column: column.name.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Rows without a value.

@@ -265,3 +265,18 @@ fn names_cannot_drive_a_terminal() {
         assert!(text.contains("\\u{1b}[2Jred"), "{text}");
     }
 }
+
+/// Who is out from the start was never before anybody: nothing has moved where all that happened is a filter.
+#[test]
+fn filtered_candidates_move_nobody() {
+    let catalog = catalog(&[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 1.0]], &["out", "a", "out", "b"]);
+    let config = "strategy = \"relevance\"\nslate_size = 3\n[[filter.drop]]\ncolumn = \"kind\"\nvalues = [\"out\"]";
+    let found = explained(config, &catalog, &slate(&[1.0, 0.9, 0.8, 0.1]));
+    assert_eq!((found.n_filtered, rows(found.positions.iter().map(|at| &at.chosen))), (2, vec![1, 3]));
+    assert!(found.positions.iter().all(|at| at.chosen.rank == at.position), "{:?}", found.positions);
+    assert!(
+        overview(&found).contains("2 candidates filtered") && !overview(&found).contains('↑'),
+        "{}",
+        overview(&found)
+    );
+}

@@ -240,6 +240,14 @@ fn every_term_has_its_way_with_missing_values() {
             "filter.drop[0].column: column \"sid\" holds integer",
         ),
         (
+            spacing("").replace("[true]", "[true, 1]"),
+            "spacing[0].values: 1 is a number, and column \"flag\" holds none",
+        ),
+        (
+            "[[filter.keep]]\ncolumn = \"price\"\nvalues = [\"3\"]".to_owned(),
+            "filter.keep[0].values: \"3\" is text, and column \"price\" holds none",
+        ),
+        (
             "[[filter.drop]]\ncolumn = \"gone\"".to_owned(),
             "filter.drop[0].column: column \"gone\" is not in the catalog",
         ),

@@ -9,9 +9,9 @@ use spectrank::compare::{self, Comparison, Contender};
 use spectrank::config::{Config, Strategy};
 use spectrank::engine::ChosenEngine;
 use spectrank::evaluate::{Bootstrap, Measure};
-use spectrank::io::{self, CatalogColumns, SlateFields, TextFile};
+use spectrank::io::{self, CatalogColumns, TextFile};
 
-use super::settings::{EngineFlags, Engines, MeasureFlags, evaluation_failed, names, read_config};
+use super::settings::{EngineFlags, Engines, MeasureFlags, evaluation_failed, names, read_config, slate_fields};
 use super::terminal::Notices;
 use super::{Exit, Failure, terminal};
 
@@ -92,7 +92,7 @@ pub fn run(flags: &Compare) -> Result<(), Failure> {
     let measure = Measure::new(&measuring, &request, &catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;
     let failed = |error| evaluation_failed(error, &flags.slates);
     let problems = compare::bind(&contenders, &measure).map_err(failed)?;
-    let fields = SlateFields::of_all(problems.iter().map(|problem| problem.config).chain([&measuring]));
+    let fields = slate_fields(problems.iter().map(|problem| problem.config).chain([&measuring]))?;
     let mut source = io::open_slates(&flags.slates, &catalog, &fields)?;
     let mut shared = Engines::new(&flags.engine);
     let mut engines: Vec<ChosenEngine> = problems.iter().map(|p| shared.choose(p)).collect::<Result<_, _>>()?;

@@ -9,6 +9,7 @@ use spectrank::config::{Config, Scope, Strategy};
 use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
 use spectrank::evaluate::{EvaluateError, MeasureRequest};
 use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
+use spectrank::io::SlateFields;
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
@@ -175,6 +176,21 @@ pub fn evaluation_failed(error: EvaluateError<Failure>, slates: &[PathBuf]) -> F
         EvaluateError::BadResult { .. } => Failure::new(Exit::Gpu, error),
         EvaluateError::Problem { .. } => Failure::new(Exit::Input, error),
         EvaluateError::Slate { .. } | EvaluateError::NoSlates(_) => Failure::input(names(slates), error),
+    }
+}
+
+/// What several configurations need of the same slates.
+pub fn slate_fields<'a>(configs: impl Iterator<Item = &'a Config> + Clone) -> Result<SlateFields, Failure> {
+    let mut columns: Vec<&str> = configs.clone().filter_map(|config| config.filter.seen_bloom.as_deref()).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    match columns.as_slice() {
+        [] | [_] => Ok(SlateFields::of_all(configs)),
+        [first, second, ..] => {
+            let cure = "a slate carries one Bloom filter at a time, so run them one after the other";
+            let what = format!("filter.seen_bloom is \"{first}\" and \"{second}\" in different configurations: {cure}");
+            Err(Failure::new(Exit::Input, what))
+        }
     }
 }
 

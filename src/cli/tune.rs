@@ -6,10 +6,10 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use spectrank::evaluate::Measure;
-use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, TextFile};
+use spectrank::io::{self, CatalogColumns, OutputError, TextFile};
 use spectrank::tune::{self, Family, TuneError, TuneRequest, TuneResult};
 
-use super::settings::{ConfigFlags, EngineFlags, Engines, MeasureFlags, evaluation_failed, names};
+use super::settings::{ConfigFlags, EngineFlags, Engines, MeasureFlags, evaluation_failed, names, slate_fields};
 use super::terminal::Notices;
 use super::{Exit, Failure, terminal};
 
@@ -123,7 +123,7 @@ pub fn run(flags: &Tune) -> Result<(), Failure> {
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of_all(configs, request.columns()))?;
     let measuring = request.config(&catalog);
     let measure = Measure::new(&measuring, &request, &catalog).map_err(|e| Failure::input(names(&flags.catalog), e))?;
-    let fields = SlateFields::of_all(settings.iter().map(|setting| &setting.config).chain([&measuring]));
+    let fields = slate_fields(settings.iter().map(|setting| &setting.config).chain([&measuring]))?;
     let mut source = io::open_slates(&flags.slates, &catalog, &fields)?;
     let mut slates = Vec::new();
     while let Some(batch) = source.next_batch(BATCH_SLATES)? {
@@ -208,21 +208,27 @@ impl Drafts {
         if let Some(page) = self.page {
             page.finish(&tune::report(result).to_html())?;
         }
-        for (index, file) in self.each.into_iter().enumerate() {
-            if let Some(text) = result.configuration(index) {
-                file.finish(&text)?;
+        let nothing_kept = |what: &str| {
+            let keep = result.keep;
+            let cure = "lower --keep, or vary over a wider range";
+            Failure::new(Exit::Input, format_args!("{what} keeps {keep} of the relevance, nothing was written: {cure}"))
+        };
+        if let Some(file) = self.best {
+            match result.best.and_then(|index| result.configuration(index)) {
+                Some(text) => file.finish(&text)?,
+                None => return Err(nothing_kept("--write: no setting")),
             }
         }
-        let Some(file) = self.best else { return Ok(()) };
-        match result.best.and_then(|index| result.configuration(index)) {
-            Some(text) => Ok(file.finish(&text)?),
-            None => Err(Failure::new(
-                Exit::Input,
-                format_args!(
-                    "--write: no setting keeps {} of the relevance: lower --keep, or vary over a wider range",
-                    result.keep
-                ),
-            )),
+        let mut without = Vec::new();
+        for (index, file) in self.each.into_iter().enumerate() {
+            match result.configuration(index) {
+                Some(text) => file.finish(&text)?,
+                None => without.push(result.families[index].name.as_str()),
+            }
+        }
+        match without.as_slice() {
+            [] => Ok(()),
+            names => Err(nothing_kept(&format!("--write-each: no setting of {}", names.join(", ")))),
         }
     }
 }

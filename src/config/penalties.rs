@@ -85,7 +85,27 @@ pub enum Scalar {
     Text(String),
 }
 
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(x) => write!(f, "{x}"),
+            Self::Int(x) => write!(f, "{x}"),
+            Self::Float(x) => write!(f, "{x}"),
+            Self::Text(x) => write!(f, "\"{x}\""),
+        }
+    }
+}
+
 impl Scalar {
+    /// What it is, in words.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "a boolean",
+            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Text(_) => "text",
+        }
+    }
+
     /// Equality across the stored types: 1 equals 1.0, nothing equals null.
     pub fn matches(&self, value: &Value) -> bool {
         match (self, value) {

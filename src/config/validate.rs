@@ -5,6 +5,10 @@ use super::{
     Scope, Strategy,
 };
 
+/// Columns of slates that have a meaning of their own.
+const RESERVED: [&str; 9] =
+    ["slate_id", "candidates", "scores", "recent", "pinned", "seen", "item", "item_id", "score"];
+
 impl Config {
     /// Checks every value, also of strategies that are not chosen.
     ///
@@ -98,6 +102,14 @@ impl Config {
     }
 
     fn validate_filter(&self) -> Result<(), ConfigError> {
+        let spacing = self.spacing.iter().enumerate().map(|(i, rule)| (format!("spacing[{i}]"), &rule.when));
+        let conditions = spacing.chain(self.filter.rules().map(|(key, rule, _)| (key, &rule.when)));
+        for (key, when) in conditions {
+            if let Some(name) = when.keys().find(|name| RESERVED.contains(&name.as_str())) {
+                let reason = "is a column of its own and no attribute: ask for another column of the slates";
+                return Err(conflict(&format!("{key}.when.{name}"), reason));
+            }
+        }
         match self.filter.rules().nth(MAX_FILTER_RULES) {
             None => Ok(()),
             Some((key, ..)) => {
@@ -175,6 +187,7 @@ mod tests {
                 "spacing[0].half_life",
             ),
             ("[semantic_id]\ncolumn = \"s\"\nstrength = 1.0\nwindow = 0", "semantic_id.window"),
+            ("[[filter.drop]]\ncolumn = \"c\"\nwhen = { slate_id = 1 }", "filter.drop[0].when.slate_id"),
             ("[filter]\nrecents = true", "recents"),
             ("[[filter.drop]]\nvalues = [1]", "filter.drop"),
             ("[[filter.keep]]\ncolumn = \"c\"\non_missing = \"keep\"", "filter.keep[0].on_missing"),

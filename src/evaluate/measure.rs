@@ -137,7 +137,8 @@ impl<'a> Measure<'a> {
         Ok(reference)
     }
 
-    /// Candidates that the measure's filters take out go to the end: an ideal slate has none of them. Returns how many are left.
+    /// Candidates that the measure's filters take out go to the end and are worth nothing: an ideal slate has none of them, and
+    /// none is gained by showing one. Returns how many are left.
     fn put_eligible_first(&self, prepared: &mut PreparedSlate) -> usize {
         let n = prepared.n_candidates();
         if !prepared.has_filters() {
@@ -150,6 +151,7 @@ impl<'a> Measure<'a> {
         let rows: Vec<u32> = order.iter().map(|&rank| prepared.rows[rank]).collect();
         prepared.rows[..n].copy_from_slice(&rows);
         prepared.base = order.iter().map(|&rank| prepared.base[rank]).collect();
+        prepared.base[n_eligible..].fill(0.0);
         prepared.candidate = order.iter().map(|&rank| prepared.candidate[rank]).collect();
         n_eligible
     }

@@ -66,6 +66,15 @@ impl Names<'_> {
 fn positions(run: &mut Run<'_, f64>, slate: &Slate, names: &Names<'_>) -> (Vec<PositionExplanation>, Option<u32>) {
     let (problem, prepared) = (run.slots().problem, run.slots().slate);
     let mut is_open: Vec<bool> = (0..prepared.n_candidates()).map(|rank| !run.is_gone(rank)).collect();
+    // Place by base score among those that no filter takes out.
+    let places: Vec<usize> = is_open
+        .iter()
+        .scan(0, |n_before, &is_open| {
+            let place = *n_before;
+            *n_before += usize::from(is_open);
+            Some(place)
+        })
+        .collect();
     for &(_, rank) in &prepared.pins {
         is_open[rank as usize] = false;
     }
@@ -83,7 +92,7 @@ fn positions(run: &mut Run<'_, f64>, slate: &Slate, names: &Names<'_>) -> (Vec<P
         if pinned.is_none() && rank_exhausted_at.is_none() && run.is_out_of_rank(Some(chosen.rank), 1.0) {
             rank_exhausted_at = Some(position as u32);
         }
-        let explainer = Explainer { problem, slate, prepared, names, run: &*run, field: &field };
+        let explainer = Explainer { problem, slate, prepared, names, run: &*run, field: &field, places: &places };
         positions.push(explainer.position(position, chosen, pinned.is_some()));
         is_open[chosen.rank] = false;
         run.place(chosen.rank);
@@ -112,6 +121,8 @@ struct Explainer<'e> {
     run: &'e Run<'e, f64>,
     /// All who compete, the chosen one included unless it was pinned.
     field: &'e [Scored<f64>],
+    /// By rank: place by base score among those that no filter takes out.
+    places: &'e [usize],
 }
 
 impl Explainer<'_> {
@@ -169,7 +180,7 @@ impl Explainer<'_> {
         Contender {
             item: self.names.item(row),
             candidate,
-            rank: scored.rank,
+            rank: self.places[scored.rank],
             score: self.slate.scores[candidate as usize],
             base: self.prepared.base[scored.rank],
             utility: scored.utility,

@@ -124,7 +124,7 @@ pub struct Contender {
     pub item: NamedItem,
     /// Index into the slate's candidates.
     pub candidate: u32,
-    /// 0-based place in the order of base scores.
+    /// 0-based place in the order of base scores, of those that no filter takes out.
     pub rank: usize,
     /// Score as given.
     pub score: f64,

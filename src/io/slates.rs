@@ -31,7 +31,8 @@ impl SlateFields {
         Self::of_all([config])
     }
 
-    /// What any of several configurations needs. Of columns with Bloom filters there can be one: the first that is named.
+    /// What any of several configurations needs. Slates carry one Bloom filter: of columns with filters, that of the first
+    /// configuration that names one, and it is for the caller to see that no other names another.
     pub fn of_all<'a>(configs: impl IntoIterator<Item = &'a Config>) -> Self {
         let (mut attributes, mut seen, mut seen_bloom) = (Vec::new(), false, None);
         for config in configs {

@@ -53,6 +53,20 @@ pub enum ProblemError {
         /// How many there are.
         n_items: usize,
     },
+    /// A value that no item can have.
+    #[error(
+        "{key}: {value} is {kind}, and column \"{column}\" holds none: no item can match, write it as items have it"
+    )]
+    ValueType {
+        /// Configuration key that lists the value.
+        key: String,
+        /// The value.
+        value: String,
+        /// What it is.
+        kind: &'static str,
+        /// The column.
+        column: String,
+    },
     /// A number that is not finite.
     #[error("{key}: column \"{column}\" has no finite number for item {item}: correct it")]
     NotANumber {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::missing::Missing;
-use super::{Problem, ProblemError, column, nulls, wrong_type};
+use super::{Problem, ProblemError, check_values, column, nulls, wrong_type};
 use crate::bloom;
 use crate::catalog::ColumnData;
 use crate::config::{Config, FilterRule, Scalar};
@@ -89,6 +89,7 @@ fn matches(key: &str, rule: &FilterRule, missing: &mut Missing) -> Result<Vec<bo
         }
         (_, values) => values,
     };
+    check_values(&format!("{key}.values"), column, values)?;
     missing.note(&column_key, &rule.column, rule.on_missing, nulls(&column.data))?;
     let is_match = |row| {
         let value = column.data.value(row);

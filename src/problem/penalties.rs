@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::missing::Missing;
 use super::{
-    BoundCap, BoundSemanticId, BoundSpacing, NO_VALUE, Problem, ProblemError, column, nulls, numbers, wrong_type,
+    BoundCap, BoundSemanticId, BoundSpacing, NO_VALUE, Problem, ProblemError, check_values, column, nulls, numbers,
+    wrong_type,
 };
 use crate::catalog::{Catalog, ColumnData};
 use crate::config::{Cap, Config, OnMissing, Spacing};
@@ -23,6 +24,7 @@ pub(super) fn bind_spacing(
         if matches!(column.data, ColumnData::Codes { .. } | ColumnData::Unsupported { .. }) {
             return Err(wrong_type(&key, column, "booleans, integers, numbers or text"));
         }
+        check_values(&format!("spacing[{i}].values"), column, &rule.values)?;
         missing.note(&key, &rule.column, rule.on_missing.unwrap_or_default(), nulls(&column.data))?;
         if let Some(membership) = like.and_then(|like| like.membership_of(rule)) {
             return Ok(BoundSpacing { membership, weights, strength: rule.strength });

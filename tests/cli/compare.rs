@@ -233,3 +233,14 @@ fn flags_out_of_range_are_2() {
         assert_eq!(compare(&folder, &flags).code, Some(2), "{flags:?}");
     }
 }
+
+/// A slate is read with one Bloom filter, so that two columns of them would be ranked as one.
+#[test]
+fn two_columns_of_bloom_filters_are_refused() {
+    let folder = Folder::new();
+    let [a, b] =
+        ["a", "b"].map(|name| config(&folder, &format!("{name}.toml"), &format!("filter.seen_bloom = \"{name}\"")));
+    let ran = compare(&folder, &["--config", &a, &b]);
+    let expected = "filter.seen_bloom is \"a\" and \"b\" in different configurations: a slate carries one Bloom filter";
+    assert!(ran.failed(1).starts_with(expected), "{}", ran.stderr);
+}

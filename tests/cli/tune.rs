@@ -177,8 +177,13 @@ fn a_relevance_that_nothing_keeps_is_told_and_no_file_is_written() {
     let ran = tune(&folder, &[&strong[..], &["--write", &best]].concat());
     assert_eq!(ran.code, Some(1));
     let line = ran.stderr.lines().last().unwrap();
-    assert!(line.contains("--write: no setting keeps 1 of the relevance: lower --keep"), "{line}");
-    assert_eq!(listing(&folder), ["items.parquet", "slates.parquet"]);
+    assert!(line.contains("--write: no setting keeps 1 of the relevance, nothing was written: lower --keep"), "{line}");
+    let each = folder.path("each");
+    let ran = tune(&folder, &[&strong[..], &["--write-each", each.to_str().unwrap()]].concat());
+    let line = ran.stderr.lines().last().unwrap();
+    assert!(ran.code == Some(1) && line.contains("--write-each: no setting of spectral keeps 1"), "{line}");
+    assert_eq!(listing(&folder), ["each", "items.parquet", "slates.parquet"]);
+    assert_eq!(std::fs::read_dir(each).unwrap().count(), 0);
 }
 
 #[test]
