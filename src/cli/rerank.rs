@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use spectrank::contract;
 use spectrank::engine::ChosenEngine;
-use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource};
+use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource, StdoutFormat};
 use spectrank::problem::{MissingCount, Problem};
 use spectrank::slate::{RankedSlate, Slate};
 
@@ -26,12 +26,16 @@ pub struct Rerank {
     /// Items: .parquet, .npy or .safetensors; several files with the same rows join by row.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     catalog: Vec<PathBuf>,
-    /// Slates: .parquet, .jsonl, or a pair of .npy files (candidates and scores).
+    /// Slates: .parquet, .arrow, .jsonl, or a pair of .npy files (candidates and scores); `-` is standard input, an Arrow
+    /// stream or JSON lines.
     #[arg(long, required = true, num_args = 1..=2, value_name = "FILE")]
     slates: Vec<PathBuf>,
-    /// Result: .parquet, .jsonl or .csv; `-` is standard output as JSON lines.
+    /// Result: .parquet, .arrow (file), .arrows (stream), .jsonl or .csv; `-` is standard output.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// What `--output -` writes [default: arrow where the slates are an Arrow stream on standard input, else jsonl].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    output_format: Option<StdoutFormat>,
     #[command(flatten)]
     config: ConfigFlags,
     #[command(flatten)]
@@ -48,6 +52,7 @@ const EXAMPLES: &str = "\
 Examples:
   spectrank rerank --catalog items.parquet --slates slates.parquet --output ranked.parquet
   spectrank rerank --catalog items.parquet --slates slates.jsonl --config feed.toml --slate-size 20 --output -
+  producer | spectrank rerank --catalog items.parquet --slates - --output - | consumer
   spectrank rerank --catalog vectors.npy --slates candidates.npy scores.npy --output ranked.csv";
 
 /// What happened, for the summary line.
@@ -105,11 +110,22 @@ impl Summary {
 
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
+    if flags.output_format.is_some() && flags.output.as_os_str() != "-" {
+        let cure = "is for --output -: drop it, a file has the format of its extension";
+        return Err(Failure::input("--output-format", cure));
+    }
     let config = flags.config.load()?;
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let mut source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
-    let mut sink = io::create_output(&flags.output, catalog.has_ids(), &contract::metadata(&config))?;
+    let in_kind = if source.is_arrow_pipe() { StdoutFormat::Arrow } else { StdoutFormat::Jsonl };
+    let stdout_format = flags.output_format.unwrap_or(in_kind);
+    let metadata = contract::metadata(&config);
+    let mut sink = match io::create_output_as(&flags.output, stdout_format, catalog.has_ids(), &metadata) {
+        // Whoever reads standard output went away before the first slate.
+        Err(error) if error.is_broken_pipe() => return Ok(()),
+        sink => sink?,
+    };
     let mut engine = flags.engine.choose(&problem)?;
     let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);

@@ -19,4 +19,5 @@ mod gpu;
 mod parity;
 mod program;
 mod settings;
+mod streams;
 mod tune;
