@@ -61,6 +61,19 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Says how the program ended, if it failed; the exit code to end with.
+pub fn told(result: Result<(), Failure>) -> Exit {
+    let Err(failure) = result else { return Exit::Done };
+    // Standard error may be closed; there is nobody left to tell then.
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("spectrank: {failure}\n"));
+    failure.exit
+}
+
+/// Ends the program here, without waiting for other threads.
+pub fn leave(result: Result<(), Failure>) -> ! {
+    std::process::exit(i32::from(told(result) as u8))
+}
+
 macro_rules! failure_from {
     ($($error:ty => $exit:ident),+ $(,)?) => {$(
         impl From<$error> for Failure {

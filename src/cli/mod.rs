@@ -16,7 +16,7 @@ mod tune;
 
 use clap::{Parser, Subcommand};
 
-pub use exit::{Exit, Failure};
+pub use exit::{Exit, Failure, told};
 
 /// Composes recommendation slates from scored candidates: relevance, variety and spacing as one utility.
 #[derive(Debug, Parser)]
