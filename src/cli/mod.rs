@@ -7,6 +7,7 @@ mod demo;
 mod devices;
 mod exit;
 mod explain;
+mod manual;
 mod parity;
 mod rerank;
 mod schema;
@@ -52,6 +53,10 @@ enum Command {
     Bloom(bloom::Bloom),
     /// List the GPUs this program can use, and say which one it takes by itself.
     Devices(devices::Devices),
+    /// Print completions of commands and flags for your shell.
+    Completions(manual::Completions),
+    /// Print the manual page of the program or of a command.
+    Man(manual::Man),
 }
 
 /// Runs the command.
@@ -67,6 +72,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(command) => check::run(&command),
         Command::Bloom(command) => bloom::run(&command),
         Command::Devices(command) => devices::run(&command),
+        Command::Completions(command) => manual::completions(&command),
+        Command::Man(command) => manual::man(&command),
     }
 }
 

@@ -16,6 +16,7 @@ mod files;
 mod filters;
 mod formats;
 mod gpu;
+mod manual;
 mod parity;
 mod program;
 mod settings;
