@@ -23,6 +23,8 @@ pub enum Exit {
     Gpu = 4,
     /// An engine does not compute what the reference computes.
     Parity = 5,
+    /// Ctrl-C; the code that shells give to programs which it ends.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -17,7 +17,7 @@ use spectrank::slate::{RankedSlate, Slate};
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
-use super::{Failure, exit, terminal};
+use super::{Exit, Failure, exit, interrupt, terminal};
 
 /// Slates read, computed and written at a time; five such batches can be in memory.
 const BATCH_SLATES: usize = 1024;
@@ -123,6 +123,8 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
+    // Before there is a temporary file.
+    interrupt::listen();
     let in_kind = if source.is_arrow_pipe() { StdoutFormat::Arrow } else { StdoutFormat::Jsonl };
     let stdout_format = flags.output_format.unwrap_or(in_kind);
     let metadata = contract::metadata(&config);
@@ -151,13 +153,24 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
 enum Stop {
     /// Whoever read standard output has enough (`spectrank … | head`).
     ReaderLeft,
+    /// Ctrl-C.
+    Interrupted,
     Failed(Failure),
 }
 
 impl Stop {
+    /// An interruption as a failure that says how far it came.
+    fn after(self, n_slates: u64, flags: &Rerank) -> Self {
+        let left = if flags.output.as_os_str() == "-" { "the output ends there" } else { "nothing was kept" };
+        let interrupted =
+            || Failure::new(Exit::Interrupted, format_args!("interrupted after {n_slates} slates: {left}"));
+        if matches!(self, Self::Interrupted) { Self::Failed(interrupted()) } else { self }
+    }
+
     fn into_result(self) -> Result<(), Failure> {
         match self {
             Self::ReaderLeft => Ok(()),
+            Self::Interrupted => Err(Failure::new(Exit::Interrupted, "interrupted")),
             Self::Failed(failure) => Err(failure),
         }
     }
@@ -218,8 +231,10 @@ fn stream(
             Ok((slates, ranked))
         },
         write: writer,
-        stop: || Ok(()),
+        stop: || if interrupt::is_asked() { Err(Stop::Interrupted) } else { Ok(()) },
         abandon: |stop: Stop| {
+            // The writer has ended: this is what was written.
+            let stop = stop.after(bar.position(), flags);
             if flags.slates.iter().any(|path| path.as_os_str() == "-") {
                 // Whoever holds the other end of standard input may never write again.
                 bar.finish_and_clear();

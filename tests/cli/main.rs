@@ -16,6 +16,8 @@ mod files;
 mod filters;
 mod formats;
 mod gpu;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod manual;
 mod parity;
 mod program;
