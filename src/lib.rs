@@ -79,6 +79,7 @@ pub mod io;
 pub mod metrics;
 pub mod panics;
 pub mod parity;
+pub mod pipeline;
 pub mod prepare;
 pub mod problem;
 pub mod real;

@@ -10,14 +10,7 @@ fn main() -> ExitCode {
     skip_device_select();
     spectrank::panics::silence_caught();
     let arguments = cli::Arguments::parse();
-    match cli::run(arguments) {
-        Ok(()) => cli::Exit::Done.into(),
-        Err(failure) => {
-            // Standard error may be closed; there is nobody left to tell then.
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("spectrank: {failure}\n"));
-            failure.exit.into()
-        }
-    }
+    cli::told(cli::run(arguments)).into()
 }
 
 /// Mesa's device-select layer complains on standard error where there is no desktop. It only orders adapters, which this

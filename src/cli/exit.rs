@@ -23,6 +23,8 @@ pub enum Exit {
     Gpu = 4,
     /// An engine does not compute what the reference computes.
     Parity = 5,
+    /// Ctrl-C; the code that shells give to programs which it ends.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -59,6 +61,19 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// Says how the program ended, if it failed; the exit code to end with.
+pub fn told(result: Result<(), Failure>) -> Exit {
+    let Err(failure) = result else { return Exit::Done };
+    // Standard error may be closed; there is nobody left to tell then.
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("spectrank: {failure}\n"));
+    failure.exit
+}
+
+/// Ends the program here, without waiting for other threads.
+pub fn leave(result: Result<(), Failure>) -> ! {
+    std::process::exit(i32::from(told(result) as u8))
 }
 
 macro_rules! failure_from {

@@ -7,6 +7,8 @@ mod demo;
 mod devices;
 mod exit;
 mod explain;
+mod interrupt;
+mod manual;
 mod parity;
 mod rerank;
 mod schema;
@@ -16,7 +18,7 @@ mod tune;
 
 use clap::{Parser, Subcommand};
 
-pub use exit::{Exit, Failure};
+pub use exit::{Exit, Failure, told};
 
 /// Composes recommendation slates from scored candidates: relevance, variety and spacing as one utility.
 #[derive(Debug, Parser)]
@@ -28,7 +30,7 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 bad input or configuration; 2 bad command line; 3 the output cannot be written; \
-4 the GPU cannot be used or failed; 5 parity: an engine does not compute what the reference computes.";
+4 the GPU cannot be used or failed; 5 parity: an engine does not compute what the reference computes; 130 interrupted by Ctrl-C.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -52,6 +54,10 @@ enum Command {
     Bloom(bloom::Bloom),
     /// List the GPUs this program can use, and say which one it takes by itself.
     Devices(devices::Devices),
+    /// Print completions of commands and flags for your shell.
+    Completions(manual::Completions),
+    /// Print the manual page of the program or of a command.
+    Man(manual::Man),
 }
 
 /// Runs the command.
@@ -67,6 +73,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(command) => check::run(&command),
         Command::Bloom(command) => bloom::run(&command),
         Command::Devices(command) => devices::run(&command),
+        Command::Completions(command) => manual::completions(&command),
+        Command::Man(command) => manual::man(&command),
     }
 }
 

@@ -6,17 +6,20 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use spectrank::catalog::Catalog;
 use spectrank::contract;
 use spectrank::engine::ChosenEngine;
-use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource};
+use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource, StdoutFormat};
+use spectrank::pipeline::{self, Stages, WriteStage};
+use spectrank::prepare::PreparedSlate;
 use spectrank::problem::{MissingCount, Problem};
 use spectrank::slate::{Pin, RankedSlate, Slate};
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
-use super::{Failure, terminal};
+use super::{Exit, Failure, exit, interrupt, terminal};
 
-/// Slates read, computed and written at a time.
+/// Slates read, computed and written at a time; five such batches can be in memory.
 const BATCH_SLATES: usize = 1024;
 
 /// Flags of `rerank`.
@@ -26,12 +29,16 @@ pub struct Rerank {
     /// Items: .parquet, .npy or .safetensors; several files with the same rows join by row.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     catalog: Vec<PathBuf>,
-    /// Slates: .parquet, .jsonl, or a pair of .npy files (candidates and scores).
+    /// Slates: .parquet, .arrow, .jsonl, or a pair of .npy files (candidates and scores); `-` is standard input, an Arrow
+    /// stream or JSON lines.
     #[arg(long, required = true, num_args = 1..=2, value_name = "FILE")]
     slates: Vec<PathBuf>,
-    /// Result: .parquet, .jsonl or .csv; `-` is standard output as JSON lines.
+    /// Result: .parquet, .arrow (file), .arrows (stream), .jsonl or .csv; `-` is standard output.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// What `--output -` writes [default: arrow where the slates are an Arrow stream on standard input, else jsonl].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    output_format: Option<StdoutFormat>,
     #[command(flatten)]
     config: ConfigFlags,
     #[command(flatten)]
@@ -48,6 +55,7 @@ const EXAMPLES: &str = "\
 Examples:
   spectrank rerank --catalog items.parquet --slates slates.parquet --output ranked.parquet
   spectrank rerank --catalog items.parquet --slates slates.jsonl --config feed.toml --slate-size 20 --output -
+  producer | spectrank rerank --catalog items.parquet --slates - --output - | consumer
   spectrank rerank --catalog vectors.npy --slates candidates.npy scores.npy --output ranked.csv";
 
 /// What happened, for the summary line.
@@ -68,6 +76,8 @@ struct Summary {
     /// Slates whose later positions `dpp` or `ssd` filled by base score alone, nothing new being left.
     rank_exhausted_slates: u64,
     seconds: f64,
+    /// Seconds in which the engine was at work; reading and writing go on meanwhile.
+    engine_seconds: f64,
     /// Slates per second, reading and writing included.
     slates_per_s: f64,
     /// Slates per second of the engine alone.
@@ -112,25 +122,37 @@ impl Summary {
 
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
+    if flags.output_format.is_some() && flags.output.as_os_str() != "-" {
+        let cure = "is for --output -: drop it, a file has the format of its extension";
+        return Err(Failure::input("--output-format", cure));
+    }
     let config = flags.config.load()?;
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
-    let mut source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
-    let mut sink = io::create_output(&flags.output, catalog.has_ids(), &contract::metadata(&config))?;
+    let source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
+    // Before there is a temporary file.
+    interrupt::listen();
+    let in_kind = if source.is_arrow_pipe() { StdoutFormat::Arrow } else { StdoutFormat::Jsonl };
+    let stdout_format = flags.output_format.unwrap_or(in_kind);
+    let metadata = contract::metadata(&config);
+    let sink = match io::create_output_as(&flags.output, stdout_format, catalog.has_ids(), &metadata) {
+        // Whoever reads standard output went away before the first slate.
+        Err(error) if error.is_broken_pipe() => return Ok(()),
+        sink => sink?,
+    };
     let mut engine = flags.engine.choose(&problem)?;
     let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);
     notices.tell(&bar, engine.notice.take());
-    let result = stream(flags, &problem, &mut engine, source.as_mut(), sink.as_mut(), &bar, &mut notices);
+    let writer = Writer { sink, catalog: &catalog, bar: bar.clone() };
+    let result = stream(flags, &problem, &mut engine, source, writer, &mut notices);
     bar.finish_and_clear();
-    let result = result.and_then(|summary| sink.finish().map(|()| summary).map_err(Stop::from));
     match result {
         Ok(summary) => {
             notices.finish();
             report(flags, &summary)
         }
-        Err(Stop::ReaderLeft) => Ok(()),
-        Err(Stop::Failed(failure)) => Err(failure),
+        Err(stop) => stop.into_result(),
     }
 }
 
@@ -138,7 +160,27 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
 enum Stop {
     /// Whoever read standard output has enough (`spectrank … | head`).
     ReaderLeft,
+    /// Ctrl-C.
+    Interrupted,
     Failed(Failure),
+}
+
+impl Stop {
+    /// An interruption as a failure that says how far it came.
+    fn after(self, n_slates: u64, flags: &Rerank) -> Self {
+        let left = if flags.output.as_os_str() == "-" { "the output ends there" } else { "nothing was kept" };
+        let interrupted =
+            || Failure::new(Exit::Interrupted, format_args!("interrupted after {n_slates} slates: {left}"));
+        if matches!(self, Self::Interrupted) { Self::Failed(interrupted()) } else { self }
+    }
+
+    fn into_result(self) -> Result<(), Failure> {
+        match self {
+            Self::ReaderLeft => Ok(()),
+            Self::Interrupted => Err(Failure::new(Exit::Interrupted, "interrupted")),
+            Self::Failed(failure) => Err(failure),
+        }
+    }
 }
 
 impl From<OutputError> for Stop {
@@ -153,33 +195,67 @@ impl From<Failure> for Stop {
     }
 }
 
+/// Where rankings go.
+struct Writer<'a> {
+    sink: Box<dyn SlateSink + Send>,
+    catalog: &'a Catalog,
+    bar: ProgressBar,
+}
+
+impl WriteStage<(Vec<Slate>, Vec<RankedSlate>), Stop> for Writer<'_> {
+    fn write(&mut self, (slates, ranked): (Vec<Slate>, Vec<RankedSlate>)) -> Result<(), Stop> {
+        self.sink.write(&slates, &ranked, self.catalog)?;
+        self.bar.inc(slates.len() as u64);
+        Ok(())
+    }
+}
+
+/// Reads, ranks and writes at once, and completes the output.
 fn stream(
     flags: &Rerank,
     problem: &Problem,
     engine: &mut ChosenEngine,
-    source: &mut dyn SlateSource,
-    sink: &mut dyn SlateSink,
-    bar: &ProgressBar,
+    mut source: Box<dyn SlateSource + Send + '_>,
+    writer: Writer<'_>,
     notices: &mut Notices,
 ) -> Result<Summary, Stop> {
     let started = Instant::now();
     let mut in_engine = Duration::ZERO;
     let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
-    while let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? {
-        // A slate's problem does not know its file; the user should.
-        let prepared = prepare(problem, &slates, &flags.slates)?;
-        let before = Instant::now();
-        let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
-        in_engine += before.elapsed();
-        notices.tell(bar, engine.notice.take());
-        sink.write(&slates, &ranked, problem.catalog)?;
-        summary.count(&slates, &ranked);
-        bar.inc(slates.len() as u64);
-    }
+    let bar = writer.bar.clone();
+    let writer = pipeline::run(Stages {
+        read: || {
+            let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? else { return Ok(None) };
+            let prepared = prepare(problem, &slates, &flags.slates)?;
+            Ok(Some((slates, prepared)))
+        },
+        compute: |(slates, prepared): (Vec<Slate>, Vec<PreparedSlate>)| {
+            let before = Instant::now();
+            let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
+            in_engine += before.elapsed();
+            notices.tell(&bar, engine.notice.take());
+            summary.count(&slates, &ranked);
+            Ok((slates, ranked))
+        },
+        write: writer,
+        stop: || if interrupt::is_asked() { Err(Stop::Interrupted) } else { Ok(()) },
+        abandon: |stop: Stop| {
+            // The writer has ended: this is what was written.
+            let stop = stop.after(bar.position(), flags);
+            if flags.slates.iter().any(|path| path.as_os_str() == "-") {
+                // Whoever holds the other end of standard input may never write again.
+                bar.finish_and_clear();
+                exit::leave(stop.into_result());
+            }
+            stop
+        },
+    })?;
+    writer.sink.finish()?;
     summary.engine = engine.name();
+    summary.engine_seconds = in_engine.as_secs_f64();
     summary.seconds = started.elapsed().as_secs_f64();
     summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
-    summary.engine_slates_per_s = summary.slates as f64 / in_engine.as_secs_f64().max(1e-9);
+    summary.engine_slates_per_s = summary.slates as f64 / summary.engine_seconds.max(1e-9);
     Ok(summary)
 }
 

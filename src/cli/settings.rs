@@ -9,7 +9,7 @@ use spectrank::config::{Config, Scope, Strategy};
 use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
 use spectrank::evaluate::{EvaluateError, MeasureRequest};
 use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
-use spectrank::io::SlateFields;
+use spectrank::io::{STANDARD_INPUT, SlateFields};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
@@ -212,7 +212,9 @@ fn set<T>(setting: &mut T, flag: Option<T>) {
 
 /// Files as a message names them.
 pub fn names(files: &[PathBuf]) -> String {
-    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    let name =
+        |path: &PathBuf| if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
+    files.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Slates bound to a problem. A slate's problem does not know its file; the user should.

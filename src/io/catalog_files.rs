@@ -93,7 +93,7 @@ fn read_part(path: &Path, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
     match format {
         Format::Parquet => catalog_parquet::read(path, file, wanted),
         Format::Safetensors => safetensors::read(path, file, wanted),
-        Format::Npy | Format::JsonLines => {
+        Format::Npy | Format::JsonLines | Format::Arrow => {
             let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
             wanted.see(&name);
             let mut part = Part::default();

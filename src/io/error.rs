@@ -38,7 +38,7 @@ pub enum InputProblem {
     },
     /// More files than the form can take.
     #[error(
-        "{n_files} slate files were given: pass one .parquet or .jsonl file, or a pair of .npy files (candidates and scores)"
+        "{n_files} slate files were given: pass one .parquet, .arrow or .jsonl file, or a pair of .npy files (candidates and scores)"
     )]
     FileCount {
         /// How many were given.
@@ -72,6 +72,12 @@ pub enum InputProblem {
     /// A NumPy archive of several arrays.
     #[error("is a NumPy archive (.npz): save the one array you need with numpy.save('x.npy', archive['name'])")]
     Npz,
+    /// A format that is read from several places.
+    #[error("is {format}, which cannot be read from a pipe: name the file, or send an Arrow stream or JSON lines")]
+    NoPipe {
+        /// Which format.
+        format: &'static str,
+    },
     /// The file ends before its content does.
     #[error("is truncated ({detail}): copy or export it again")]
     Truncated {
@@ -124,6 +130,20 @@ pub enum InputProblem {
     /// A Parquet file its reader refuses.
     #[error("cannot be read as Parquet ({0}): export it again")]
     Parquet(String),
+    /// An Arrow stream or file its reader refuses.
+    #[error("cannot be read as Arrow ({0}): export it again")]
+    Arrow(String),
+    /// An Arrow message that asks for more memory than a slate table can need.
+    #[error("message {message} takes more than {limit_mib} MiB: write batches of fewer rows")]
+    MessageTooLarge {
+        /// 1-based number of the message; the schema is the first.
+        message: u64,
+        /// The limit.
+        limit_mib: u64,
+    },
+    /// Values that do not convert to what is needed.
+    #[error("holds values that cannot be used ({0}): correct them and export it again")]
+    Values(String),
     /// A column is not there.
     #[error("has no column \"{column}\" (it has: {available}): {cure}")]
     MissingColumn {
@@ -377,7 +397,7 @@ impl From<parquet::errors::ParquetError> for InputProblem {
 
 impl From<arrow_schema::ArrowError> for InputProblem {
     fn from(error: arrow_schema::ArrowError) -> Self {
-        Self::Parquet(error.to_string())
+        Self::Values(error.to_string())
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::arrow_stream::{FILE_MARK, STREAM_MARK};
 use super::error::{AtPath, InputError, InputProblem};
 
 /// An input format.
@@ -13,6 +14,8 @@ pub(crate) enum Format {
     Npy,
     Safetensors,
     JsonLines,
+    /// Arrow IPC, stream or file.
+    Arrow,
 }
 
 /// What a file is read for; decides which formats make sense.
@@ -35,7 +38,7 @@ impl Role {
     fn known(self) -> &'static str {
         match self {
             Self::Catalog => ".parquet, .npy, .safetensors",
-            Self::Slates => ".parquet, .jsonl, .ndjson, .npy (a pair)",
+            Self::Slates => ".parquet, .arrow, .arrows, .jsonl, .ndjson, .npy (a pair)",
             Self::Histories => ".parquet, .jsonl, .ndjson",
         }
     }
@@ -46,6 +49,7 @@ impl Role {
             (Self::Catalog | Self::Slates, "npy") => Some(Format::Npy),
             (Self::Catalog, "safetensors") => Some(Format::Safetensors),
             (Self::Slates | Self::Histories, "jsonl" | "ndjson") => Some(Format::JsonLines),
+            (Self::Slates, "arrow" | "arrows") => Some(Format::Arrow),
             _ => None,
         }
     }
@@ -92,6 +96,11 @@ fn detect(path: &Path, role: Role, file: &mut File) -> Result<Format, InputProbl
     match format {
         Format::Parquet => check_parquet(file, &head)?,
         Format::Npy => check_start(&head, super::npy::MAGIC, "NumPy .npy")?,
+        // Either form by its content, whatever the extension says: tools differ in what they call them.
+        Format::Arrow => {
+            let mark = if head.first() == Some(&0xFF) { STREAM_MARK } else { FILE_MARK };
+            check_start(&head, mark, "binary Arrow")?;
+        }
         Format::Safetensors | Format::JsonLines => {}
     }
     Ok(format)

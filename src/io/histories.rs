@@ -103,7 +103,7 @@ pub fn build_blooms(input: &Path, output: &Path, request: &BloomRequest) -> Resu
         (Format::JsonLines, _) => Ok(output_at(output, Err(OutputProblem::OtherFormat { extension: ".jsonl" }))?),
         (Format::Parquet, _) => Ok(output_at(output, Err(OutputProblem::OtherFormat { extension: ".parquet" }))?),
         // No other extension is one of histories.
-        (Format::Npy | Format::Safetensors, _) => {
+        (Format::Npy | Format::Safetensors | Format::Arrow, _) => {
             let problem = InputProblem::UnknownExtension { role: "histories", known: ".parquet, .jsonl, .ndjson" };
             Ok(Err(problem).at(input)?)
         }

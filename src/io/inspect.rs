@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 
 use super::arrow_values::{list_element, lists_of, range, scalar};
 use super::error::{AtPath, InputError, InputProblem};
@@ -15,11 +15,11 @@ use super::format::{Format, Role, open_as};
 use super::parquet_file::ParquetFile;
 use super::slates::SlateFields;
 use super::slates_columns::{check_column, optional_problems};
-use super::{npy, safetensors};
+use super::{arrow_stream, npy, safetensors};
 
 /// Rows decoded at once to count what is missing.
 const BATCH_ROWS: usize = 2048;
-/// Bytes of a JSON-lines file whose lines are counted; the rest is taken to be like them.
+/// Bytes of a file without a directory whose lines or rows are counted; the rest is taken to be like them.
 const COUNTED_BYTES: u64 = 4 << 20;
 
 /// What a catalog file says of itself.
@@ -66,13 +66,15 @@ pub fn catalog_header(path: &Path) -> Result<CatalogHeader, InputError> {
     match format {
         Format::Parquet => parquet_header(file),
         Format::Safetensors => tensors_header(file),
-        Format::Npy | Format::JsonLines => npy::Matrix::open(file, "(items, dimension)").map(|matrix| {
-            let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-            let is_embedding = matrix.number().float_bytes().is_some();
-            let type_name = format!("{} of shape {}", matrix.number(), matrix.shape_text());
-            let columns = vec![HeaderColumn { name, type_name, is_embedding }];
-            CatalogHeader { n_rows: matrix.n_rows() as u64, columns }
-        }),
+        Format::Npy | Format::JsonLines | Format::Arrow => {
+            npy::Matrix::open(file, "(items, dimension)").map(|matrix| {
+                let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+                let is_embedding = matrix.number().float_bytes().is_some();
+                let type_name = format!("{} of shape {}", matrix.number(), matrix.shape_text());
+                let columns = vec![HeaderColumn { name, type_name, is_embedding }];
+                CatalogHeader { n_rows: matrix.n_rows() as u64, columns }
+            })
+        }
     }
     .at(path)
 }
@@ -187,24 +189,11 @@ pub fn slates_header(paths: &[PathBuf], has_ids: bool, fields: &SlateFields) -> 
     match format {
         Format::Parquet => {
             let file = ParquetFile::open(file).at(path)?;
-            let schema = file.schema();
-            let has = |name| schema.field_with_name(name).is_ok();
-            let is_long = !has("candidates") && has("score");
-            let mut problems = optional_problems(schema, fields);
-            let form: [(&str, bool); 2] = match (is_long, has("item_id") && (has_ids || !has("item"))) {
-                (false, _) => [("candidates", true), ("scores", true)],
-                (true, true) => [("item_id", false), ("score", false)],
-                (true, false) => [(if has("item") { "item" } else { "item_id" }, false), ("score", false)],
-            };
-            problems.extend(form.into_iter().filter_map(|(name, is_list)| check_column(schema, name, is_list).err()));
-            let attributes = schema.fields().iter().filter(|f| scalar(f.data_type()).is_some());
-            Ok(SlatesHeader {
-                attributes: Some(attributes.map(|f| f.name().clone()).collect()),
-                n_rows: file.n_rows(),
-                is_long,
-                is_estimate: false,
-                problems: problems.into_iter().map(|problem| InputError { path: path.clone(), problem }).collect(),
-            })
+            Ok(table_header(path, file.schema(), (file.n_rows(), false), has_ids, fields))
+        }
+        Format::Arrow => {
+            let (schema, n_rows, is_estimate) = arrow_stream::count_rows(file, COUNTED_BYTES).at(path)?;
+            Ok(table_header(path, &schema, (n_rows, is_estimate), has_ids, fields))
         }
         Format::JsonLines => {
             let (n_lines, is_estimate) = count_lines(file).map_err(InputProblem::from).at(path)?;
@@ -214,6 +203,33 @@ pub fn slates_header(paths: &[PathBuf], has_ids: bool, fields: &SlateFields) -> 
             let matrix = npy::Matrix::open(file, "(slates, candidates)").at(path)?;
             Ok(plain(Some(Vec::new()), matrix.n_rows() as u64, false))
         }
+    }
+}
+
+/// Holds the columns of a table against what is to be read; `n_rows` comes with whether it is an estimate.
+fn table_header(
+    path: &Path,
+    schema: &Schema,
+    (n_rows, is_estimate): (u64, bool),
+    has_ids: bool,
+    fields: &SlateFields,
+) -> SlatesHeader {
+    let has = |name| schema.field_with_name(name).is_ok();
+    let is_long = !has("candidates") && has("score");
+    let mut problems = optional_problems(schema, fields);
+    let form: [(&str, bool); 2] = match (is_long, has("item_id") && (has_ids || !has("item"))) {
+        (false, _) => [("candidates", true), ("scores", true)],
+        (true, true) => [("item_id", false), ("score", false)],
+        (true, false) => [(if has("item") { "item" } else { "item_id" }, false), ("score", false)],
+    };
+    problems.extend(form.into_iter().filter_map(|(name, is_list)| check_column(schema, name, is_list).err()));
+    let attributes = schema.fields().iter().filter(|f| scalar(f.data_type()).is_some());
+    SlatesHeader {
+        attributes: Some(attributes.map(|f| f.name().clone()).collect()),
+        n_rows,
+        is_long,
+        is_estimate,
+        problems: problems.into_iter().map(|problem| InputError { path: path.to_owned(), problem }).collect(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! with overflow checks and held against the length of the file before anything is allocated, and every failure is one
 //! line that names the file, the slate and the item and says what to do.
 
+mod arrow_expansion;
+mod arrow_stream;
 mod arrow_values;
 mod catalog_columns;
 mod catalog_files;
@@ -18,6 +20,8 @@ mod json_lines;
 mod npy;
 mod npy_header;
 mod output;
+mod output_arrow;
+mod output_batch;
 mod output_columns;
 mod output_csv;
 mod output_error;
@@ -32,14 +36,14 @@ mod slates_columns;
 mod slates_json;
 mod slates_long;
 mod slates_npy;
-mod slates_parquet;
+mod slates_table;
 
 pub use catalog_files::{CatalogColumns, read_catalog, read_catalog_start};
 pub use error::{AtPath, InputError, InputProblem};
 pub use histories::{BloomRequest, BloomSummary, HistoriesError, HistoryProblem, build_blooms};
 pub use inspect::{CatalogHeader, HeaderColumn, SlatesHeader, catalog_header, count_missing, slates_header};
-pub use output::{SlateSink, TextFile, create_output};
+pub use output::{SlateSink, StdoutFormat, TextFile, create_output, create_output_as};
 pub use output_columns::{OUTPUT_COLUMNS, OutputColumn, OutputType};
 pub use output_error::{OutputError, OutputProblem};
 pub use pytorch::{ModuleInfoProblem, read_module_info};
-pub use slates::{SlateFields, SlateSource, open_slates};
+pub use slates::{STANDARD_INPUT, SlateFields, SlateSource, open_slates};

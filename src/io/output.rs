@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::output_columns::OUTPUT_COLUMNS;
 use super::output_error::{OutputError, OutputProblem, output_at};
-use super::{output_csv, output_json, output_parquet};
+use super::{output_arrow, output_csv, output_json, output_parquet};
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 
@@ -40,26 +40,55 @@ pub(crate) const COLUMNS: [&str; OUTPUT_COLUMNS.len()] = {
     names
 };
 
-const KNOWN: &str = ".parquet, .jsonl, .ndjson, .csv";
+const KNOWN: &str = ".parquet, .arrow, .arrows, .jsonl, .ndjson, .csv";
 
-/// Opens the output; the format follows from the extension, and `-` is standard output as JSON lines.
-///
-/// `has_ids` says whether the catalog has ids: `item_id` is text then, and the row number where it has none. `metadata`
-/// goes into the file where the format has a place for it (Parquet).
+/// What standard output gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum StdoutFormat {
+    /// One JSON object per position and line.
+    #[default]
+    Jsonl,
+    /// An Arrow IPC stream, flushed after every batch.
+    Arrow,
+}
+
+/// [`create_output_as`] with JSON lines where the output is `-`.
 ///
 /// # Errors
-/// An unknown extension, a folder that does not exist or must not be written to.
+/// As there.
 pub fn create_output(
     path: &Path,
     has_ids: bool,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn SlateSink + Send>, OutputError> {
+    create_output_as(path, StdoutFormat::Jsonl, has_ids, metadata)
+}
+
+/// Opens the output; the format follows from the extension, and for `-`, standard output, from `stdout_format`.
+///
+/// `has_ids` says whether the catalog has ids: `item_id` is text then, and the row number where it has none. `metadata`
+/// goes into the file where the format has a place for it (Parquet, Arrow).
+///
+/// # Errors
+/// An unknown extension, a folder that does not exist or must not be written to.
+pub fn create_output_as(
+    path: &Path,
+    stdout_format: StdoutFormat,
+    has_ids: bool,
+    metadata: &[(String, String)],
+) -> Result<Box<dyn SlateSink + Send>, OutputError> {
     if path == Path::new("-") {
-        return Ok(Box::new(output_json::JsonSink::new(Target::stdout(path), has_ids)));
+        let target = Target::stdout(path);
+        return Ok(match stdout_format {
+            StdoutFormat::Jsonl => Box::new(output_json::JsonSink::new(target, has_ids)),
+            StdoutFormat::Arrow => Box::new(output_arrow::ArrowStreamSink::new(target, has_ids, metadata)?),
+        });
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     Ok(match extension.as_str() {
         "parquet" => Box::new(output_parquet::ParquetSink::new(Draft::new(path)?, has_ids, metadata)?),
+        "arrow" => Box::new(output_arrow::ArrowFileSink::new(Target::file(path)?, has_ids, metadata)?),
+        "arrows" => Box::new(output_arrow::ArrowStreamSink::new(Target::file(path)?, has_ids, metadata)?),
         "jsonl" | "ndjson" => Box::new(output_json::JsonSink::new(Target::file(path)?, has_ids)),
         "csv" => Box::new(output_csv::CsvSink::new(Target::file(path)?, has_ids)?),
         _ => return output_at(path, Err(OutputProblem::UnknownExtension { known: KNOWN })),

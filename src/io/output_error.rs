@@ -56,6 +56,9 @@ pub enum OutputProblem {
     /// The Parquet writer failed.
     #[error("cannot be written as Parquet ({0}): check the free space; nothing was kept")]
     Parquet(String),
+    /// The Arrow writer failed.
+    #[error("cannot be written as Arrow ({0}): nothing was kept")]
+    Arrow(String),
     /// The complete file could not take its name.
     #[error("is complete but cannot take its name ({0}): check that you may replace the file; nothing was kept")]
     Rename(#[source] std::io::Error),
@@ -78,6 +81,15 @@ impl From<std::io::Error> for OutputProblem {
 impl From<parquet::errors::ParquetError> for OutputProblem {
     fn from(error: parquet::errors::ParquetError) -> Self {
         Self::Parquet(error.to_string())
+    }
+}
+
+impl From<arrow_schema::ArrowError> for OutputProblem {
+    fn from(error: arrow_schema::ArrowError) -> Self {
+        match error {
+            arrow_schema::ArrowError::IoError(_, error) => Self::Write(error),
+            error => Self::Arrow(error.to_string()),
+        }
     }
 }
 

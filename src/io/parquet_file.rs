@@ -6,17 +6,19 @@
 use std::fs::File;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::error::InputProblem;
+use super::slates_table::{Rows, Table};
 use crate::panics::caught;
 
 /// Runs the reader; a panic inside it becomes an error.
-fn guarded<T, E: Into<InputProblem>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, InputProblem> {
+fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, InputProblem> {
     match caught(work) {
-        Ok(result) => result.map_err(Into::into),
+        Ok(result) => result.map_err(|error| InputProblem::Parquet(error.to_string())),
         Err(message) => Err(damaged(&message)),
     }
 }
@@ -38,7 +40,7 @@ impl ParquetFile {
         Ok(Self { builder })
     }
 
-    pub(crate) fn schema(&self) -> &arrow_schema::SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         self.builder.schema()
     }
 
@@ -104,6 +106,26 @@ impl Iterator for Batches {
         // The end, or more rows than promised.
         (batch.is_some() || self.n_rows_left > 0)
             .then(|| Err(damaged("it holds another number of rows than its directory says")))
+    }
+}
+
+impl Rows for Batches {
+    fn next_rows(&mut self) -> Option<Result<RecordBatch, InputProblem>> {
+        self.next()
+    }
+}
+
+impl Table for ParquetFile {
+    fn schema(&self) -> SchemaRef {
+        self.builder.schema().clone()
+    }
+
+    fn n_rows(&self) -> Option<u64> {
+        Some(Self::n_rows(self))
+    }
+
+    fn rows(self, columns: Vec<usize>, batch_rows: usize) -> Result<Box<dyn Rows>, InputProblem> {
+        Ok(Box::new(self.batches(columns, batch_rows)?))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Slates as a stream: batches come one after the other, so memory does not grow with the number of slates.
 
+use std::io::{BufReader, Cursor, Read, stdin};
 use std::path::{Path, PathBuf};
 
+use super::arrow_stream::{ArrowStream, is_arrow};
 use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
-use super::{slates_json, slates_npy, slates_parquet};
+use super::parquet_file::ParquetFile;
+use super::{slates_json, slates_npy, slates_table};
 use crate::catalog::Catalog;
 use crate::config::{Config, Holds};
 use crate::slate::Slate;
@@ -77,7 +80,16 @@ pub trait SlateSource: Send {
 
     /// How many slates there are, where the format says so beforehand.
     fn n_slates(&self) -> Option<u64>;
+
+    /// True for an Arrow stream from a pipe: its slates come in batches as whoever is at the other end writes them, and
+    /// an answer is best given in kind, batch by batch.
+    fn is_arrow_pipe(&self) -> bool {
+        false
+    }
 }
+
+/// What messages call standard input.
+pub const STANDARD_INPUT: &str = "standard input";
 
 /// A batch from a reader that gives one slate at a time.
 pub(super) fn batch_of(
@@ -94,7 +106,8 @@ pub(super) fn batch_of(
     Ok((!slates.is_empty()).then_some(slates))
 }
 
-/// Opens slates: one Parquet or JSON-lines file, or a pair of `.npy` files in any order.
+/// Opens slates: one Parquet, Arrow or JSON-lines file, or a pair of `.npy` files in any order. `-` is standard input:
+/// Arrow by its first bytes, else JSON lines.
 ///
 /// Items are resolved to rows of `catalog`. Duplicates and scores that are not finite pass: they are not a matter of
 /// the format.
@@ -108,10 +121,15 @@ pub fn open_slates<'a>(
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
     match paths {
         [] => Err(InputProblem::NoFiles { role: "slates" }).at(Path::new("--slates")),
+        [path] if path.as_os_str() == "-" => open_standard_input(catalog, fields),
         [path] => {
             let (format, file) = open_as(path, Role::Slates)?;
             match format {
-                Format::Parquet => slates_parquet::open(path, file, catalog, fields),
+                Format::Parquet => slates_table::open(path, ParquetFile::open(file).at(path)?, catalog, fields),
+                Format::Arrow => {
+                    let reader = BufReader::with_capacity(1 << 18, file);
+                    slates_table::open(path, ArrowStream::open(reader, false).at(path)?, catalog, fields)
+                }
                 Format::JsonLines => Ok(Box::new(slates_json::JsonSlates::new(path, file, catalog, fields.clone()))),
                 Format::Npy | Format::Safetensors => Err(InputProblem::FileCount { n_files: 1 }).at(path),
             }
@@ -129,5 +147,24 @@ pub fn open_slates<'a>(
             }
         }
         [first, ..] => Err(InputProblem::FileCount { n_files: paths.len() }).at(first),
+    }
+}
+
+fn open_standard_input<'a>(
+    catalog: &'a Catalog,
+    fields: &SlateFields,
+) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
+    let path = Path::new(STANDARD_INPUT);
+    let mut head = Vec::with_capacity(8);
+    stdin().take(8).read_to_end(&mut head).map_err(InputProblem::from).at(path)?;
+    if head.starts_with(b"PAR1") {
+        return Err(InputProblem::NoPipe { format: "Parquet" }).at(path);
+    }
+    let is_arrow = is_arrow(&head);
+    let reader = BufReader::with_capacity(1 << 18, Cursor::new(head).chain(stdin()));
+    if is_arrow {
+        slates_table::open(path, ArrowStream::open(reader, true).at(path)?, catalog, fields)
+    } else {
+        Ok(Box::new(slates_json::JsonSlates::from_reader(path, reader, catalog, fields.clone())))
     }
 }

@@ -34,7 +34,7 @@ impl<'a> JsonSlates<'a> {
 }
 
 impl<'a, R: BufRead> JsonSlates<'a, R> {
-    fn from_reader(path: &Path, reader: R, catalog: &'a Catalog, fields: SlateFields) -> Self {
+    pub(crate) fn from_reader(path: &Path, reader: R, catalog: &'a Catalog, fields: SlateFields) -> Self {
         Self { path: path.to_owned(), lines: JsonLines::new(reader), catalog, fields, n_read: 0 }
     }
 

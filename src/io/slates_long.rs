@@ -1,4 +1,4 @@
-//! Slates in Parquet, long form: one row per candidate; rows of a slate stand together.
+//! Slates in tables, long form: one row per candidate; rows of a slate stand together.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,10 +9,10 @@ use arrow_schema::Schema;
 
 use super::arrow_values::{Scalar, scalar};
 use super::error::{AtPath, InputError, InputProblem};
-use super::parquet_file::Batches;
 use super::resolve::{CANDIDATE, Item};
 use super::slates::{SlateFields, SlateSource, batch_of};
 use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
+use super::slates_table::Rows;
 use crate::catalog::Catalog;
 use crate::slate::Slate;
 
@@ -48,7 +48,7 @@ pub(crate) fn check(schema: &Schema, catalog: &Catalog) -> Result<LongForm, Inpu
 /// The stream of slates; the one at the border of two batches is kept until it is whole.
 pub(crate) struct LongSlates<'a> {
     path: PathBuf,
-    reader: Batches,
+    rows: Box<dyn Rows>,
     catalog: &'a Catalog,
     form: LongForm,
     fields: SlateFields,
@@ -67,9 +67,15 @@ struct Batch {
 }
 
 impl<'a> LongSlates<'a> {
-    pub(crate) fn new(path: &Path, reader: Batches, catalog: &'a Catalog, form: LongForm, fields: SlateFields) -> Self {
+    pub(crate) fn new(
+        path: &Path,
+        rows: Box<dyn Rows>,
+        catalog: &'a Catalog,
+        form: LongForm,
+        fields: SlateFields,
+    ) -> Self {
         let (path, finished) = (path.to_owned(), HashSet::new());
-        Self { path, reader, catalog, form, fields, batch: None, current: None, finished, n_rows: 0 }
+        Self { path, rows, catalog, form, fields, batch: None, current: None, finished, n_rows: 0 }
     }
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
@@ -103,9 +109,9 @@ impl<'a> LongSlates<'a> {
     }
 
     fn next_rows(&mut self) -> Result<Option<Batch>, InputProblem> {
-        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let Some(batch) = self.rows.next_rows() else { return Ok(None) };
         let batch = batch?;
-        let missing = || InputProblem::Parquet("a column went missing".to_owned());
+        let missing = || InputProblem::Values("a column went missing".to_owned());
         Ok(Some(Batch {
             columns: SlateColumns::of(&batch, &self.fields, &["item", "item_id", "score"])?,
             items: items_of(batch.column_by_name(self.form.column).ok_or_else(missing)?)?,
@@ -150,10 +156,21 @@ fn fingerprint(id: &str) -> u128 {
 
 impl SlateSource for LongSlates<'_> {
     fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
-        batch_of(max_slates, || self.next_slate().at(&self.path))
+        let mut is_first = true;
+        batch_of(max_slates, || {
+            let is_done = self.batch.as_ref().is_none_or(|batch| batch.next >= batch.scores.len());
+            if !std::mem::take(&mut is_first) && is_done && self.rows.is_live() {
+                return Ok(None);
+            }
+            self.next_slate().at(&self.path)
+        })
     }
 
     fn n_slates(&self) -> Option<u64> {
         None
+    }
+
+    fn is_arrow_pipe(&self) -> bool {
+        self.rows.is_live()
     }
 }

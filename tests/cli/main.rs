@@ -16,7 +16,11 @@ mod files;
 mod filters;
 mod formats;
 mod gpu;
+#[cfg(target_os = "linux")]
+mod interrupt;
+mod manual;
 mod parity;
 mod program;
 mod settings;
+mod streams;
 mod tune;

@@ -115,20 +115,20 @@ pub fn json_rows(text: &str) -> Vec<Row> {
 pub fn read_rows(path: &Path) -> Vec<Row> {
     match path.extension().and_then(OsStr::to_str) {
         Some("csv") => csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect(),
-        Some("parquet") => read_parquet(path).1.iter().flat_map(parquet_rows).collect(),
+        Some("parquet") => read_parquet(path).1.iter().flat_map(batch_rows).collect(),
         _ => json_rows(&std::fs::read_to_string(path).unwrap()),
     }
 }
 
-/// Metadata and batches of a Parquet output.
+/// Metadata and batches of a Parquet file.
 pub fn read_parquet(path: &Path) -> (Vec<(String, String)>, Vec<RecordBatch>) {
     let builder = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
-    let pairs = builder.metadata().file_metadata().key_value_metadata().unwrap();
+    let pairs = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let pairs = pairs.iter().map(|pair| (pair.key.clone(), pair.value.clone().unwrap_or_default())).collect();
     (pairs, builder.build().unwrap().map(Result::unwrap).collect())
 }
 
-fn parquet_rows(batch: &RecordBatch) -> Vec<Row> {
+pub fn batch_rows(batch: &RecordBatch) -> Vec<Row> {
     let column = |name: &str| batch.column_by_name(name).unwrap();
     let number = |name: &str, row: usize| column(name).as_primitive::<Float64Type>().value(row);
     let integer = |name: &str, row: usize| column(name).as_primitive::<UInt32Type>().value(row);

@@ -38,9 +38,44 @@ fn write(folder: &Folder, name: &str, catalog: &Catalog) -> std::path::PathBuf {
     path
 }
 
+/// A file that is gone from its folder.
+fn in_memory(bytes: Vec<u8>) -> std::fs::File {
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut file, &bytes).unwrap();
+    file
+}
+
 fn without_ids() -> Catalog {
     let folder = Folder::new();
     catalog(&[folder.npy("x.npy", &[2, 1], &[1f32, 2.0])])
+}
+
+#[test]
+fn arrow_holds_what_parquet_holds() {
+    use arrow_ipc::reader::{FileReader, StreamReader};
+    for catalog in [letters(2), without_ids()] {
+        let folder = Folder::new();
+        let bytes = |name: &str| {
+            let path = write(&folder, name, &catalog);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::remove_file(path).unwrap();
+            bytes
+        };
+        let parquet = ParquetRecordBatchReaderBuilder::try_new(in_memory(bytes("out.parquet"))).unwrap();
+        let whole = parquet.build().unwrap().next().unwrap().unwrap();
+        let stream = StreamReader::try_new(std::io::Cursor::new(bytes("out.arrows")), None).unwrap();
+        assert_eq!(stream.schema().metadata()["config"], "strength = 0.3");
+        let file = FileReader::try_new(std::io::Cursor::new(bytes("out.arrow")), None).unwrap();
+        assert_eq!(file.schema().metadata()["config"], "strength = 0.3");
+        let batches: [Vec<_>; 2] = [stream.map(Result::unwrap).collect(), file.map(Result::unwrap).collect()];
+        for batches in batches {
+            // One message per call of `write`.
+            assert_eq!(batches.len(), 2);
+            for (i, batch) in batches.iter().enumerate() {
+                assert_eq!(batch.columns(), whole.slice(2 * i, 2).columns());
+            }
+        }
+    }
 }
 
 #[test]
@@ -118,7 +153,7 @@ fn what_cannot_be_written_is_said_before_any_work() {
         let error = create_output(&folder.path(name), true, &[]).map(drop).unwrap_err();
         without_path(&error.to_string(), &error.path)
     };
-    assert!(error("out.xlsx").starts_with("unknown output format: the extension must be one of .parquet, .jsonl"));
+    assert!(error("out.xlsx").starts_with("unknown output format: the extension must be one of .parquet, .arrow"));
     assert!(error("none/out.csv").contains("does not exist: create it first"));
     std::fs::create_dir(folder.path("dir.csv")).unwrap();
     assert_eq!(error("dir.csv"), "is a folder: name a file");

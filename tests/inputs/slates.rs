@@ -317,13 +317,16 @@ fn every_mistake_in_a_pair_is_named() {
     starts(error(&[&c, &s]), "slate \"0\": candidate 9 is not in the catalog, whose rows go from 0 to 3");
     starts(error(&[&c, &wide]), "has shape (1, 3) but ");
     starts(error(&[&s, &wide]), "has type float32 and so has ");
-    starts(error(&[&c]), "1 slate files were given: pass one .parquet or .jsonl file, or a pair of .npy files");
+    starts(error(&[&c]), "1 slate files were given: pass one .parquet, .arrow or .jsonl file, or a pair of .npy files");
     starts(error(&[&c, &s, &wide]), "3 slate files were given");
     starts(error(&[]), "no slates file was given");
     let flat = folder.npy("flat.npy", &[2], &[1f32, 2.0]);
     starts(error(&[&c, &flat]), "the array has shape (2): reshape it to two dimensions, (slates, candidates)");
     let csv = folder.bytes("s.csv", b"slate_id");
-    starts(error(&[&csv]), "unknown slates format: the extension must be one of .parquet, .jsonl, .ndjson, .npy");
+    starts(
+        error(&[&csv]),
+        "unknown slates format: the extension must be one of .parquet, .arrow, .arrows, .jsonl, .ndjson, .npy",
+    );
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! Slates in Parquet, list form: one row per slate with list columns `candidates` and `scores`.
+//! Slates in tables (Parquet, Arrow): which form they have, and the list form, one row per slate with list columns
+//! `candidates` and `scores`.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use arrow_schema::{Field, Schema};
+use arrow_array::RecordBatch;
+use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::arrow_values::scalar;
 use super::error::{AtPath, InputError, InputProblem};
-use super::parquet_file::{Batches, ParquetFile};
 use super::resolve::{CANDIDATE, check_lengths};
 use super::slates::{SlateFields, SlateSource, batch_of};
 use super::slates_columns::{ItemLists, Of, ScoreLists, SlateColumns, check_column, check_optional};
@@ -20,28 +20,50 @@ const BATCH_SLATES: usize = 128;
 /// Rows of the long form decoded at once.
 const BATCH_ROWS: usize = 8192;
 
+/// Rows of a table as they are decoded.
+pub(crate) trait Rows: Send {
+    /// The next rows, or nothing at the end; over at the first error.
+    fn next_rows(&mut self) -> Option<Result<RecordBatch, InputProblem>>;
+
+    /// True where the rows come through a pipe, and whoever writes them may wait for an answer before there are more.
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+/// A table whose columns are known and whose rows have not been read.
+pub(crate) trait Table {
+    /// Its columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// How many rows there are, where the format says so beforehand.
+    fn n_rows(&self) -> Option<u64>;
+
+    /// Reads some columns, about so many rows at a time.
+    fn rows(self, columns: Vec<usize>, batch_rows: usize) -> Result<Box<dyn Rows>, InputProblem>;
+}
+
 /// Opens either form; a column `candidates` makes the list form.
 pub(crate) fn open<'a>(
     path: &Path,
-    file: File,
+    table: impl Table,
     catalog: &'a Catalog,
     fields: &SlateFields,
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
-    let file = ParquetFile::open(file).at(path)?;
-    let schema = file.schema().clone();
+    let schema = table.schema();
     let is_long = schema.field_with_name("candidates").is_err() && schema.field_with_name("score").is_ok();
     check_optional(&schema, fields).at(path)?;
-    let n_slates = file.n_rows();
+    let n_slates = table.n_rows();
     let batch_rows = if is_long { BATCH_ROWS } else { BATCH_SLATES };
-    let open = || file.batches(roots(&schema, fields, is_long), batch_rows).at(path);
+    let open = || table.rows(roots(&schema, fields, is_long), batch_rows).at(path);
     if is_long {
         let form = super::slates_long::check(&schema, catalog).at(path)?;
         return Ok(Box::new(LongSlates::new(path, open()?, catalog, form, fields.clone())));
     }
     check_column(&schema, "candidates", true).at(path)?;
     check_column(&schema, "scores", true).at(path)?;
-    let (path, reader, fields) = (path.to_owned(), open()?, fields.clone());
-    Ok(Box::new(ListSlates { path, reader, catalog, fields, batch: None, n_read: 0, n_slates }))
+    let (path, rows, fields) = (path.to_owned(), open()?, fields.clone());
+    Ok(Box::new(ListSlates { path, rows, catalog, fields, batch: None, n_read: 0, n_slates }))
 }
 
 /// The columns to decode: the form's own, and those asked for.
@@ -60,12 +82,12 @@ fn roots(schema: &Schema, wanted: &SlateFields, is_long: bool) -> Vec<usize> {
 /// The stream of rows.
 struct ListSlates<'a> {
     path: PathBuf,
-    reader: Batches,
+    rows: Box<dyn Rows>,
     catalog: &'a Catalog,
     fields: SlateFields,
     batch: Option<Batch>,
     n_read: u64,
-    n_slates: u64,
+    n_slates: Option<u64>,
 }
 
 /// A decoded batch and how far it has been given out.
@@ -87,9 +109,9 @@ impl ListSlates<'_> {
                 self.n_read += 1;
                 return batch.slate(row, self.n_read - 1, self.catalog).map(Some);
             }
-            let Some(batch) = self.reader.next() else { return Ok(None) };
+            let Some(batch) = self.rows.next_rows() else { return Ok(None) };
             let batch = batch?;
-            let missing = || InputProblem::Parquet("a column went missing".to_owned());
+            let missing = || InputProblem::Values("a column went missing".to_owned());
             self.batch = Some(Batch {
                 columns: SlateColumns::of(&batch, &self.fields, &[])?,
                 candidates: ItemLists::of(batch.column_by_name("candidates").ok_or_else(missing)?)?,
@@ -123,10 +145,21 @@ impl Batch {
 
 impl SlateSource for ListSlates<'_> {
     fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
-        batch_of(max_slates, || self.next_slate().at(&self.path))
+        let mut is_first = true;
+        batch_of(max_slates, || {
+            let is_done = self.batch.as_ref().is_none_or(|batch| batch.next >= batch.n_rows);
+            if !std::mem::take(&mut is_first) && is_done && self.rows.is_live() {
+                return Ok(None);
+            }
+            self.next_slate().at(&self.path)
+        })
     }
 
     fn n_slates(&self) -> Option<u64> {
-        Some(self.n_slates)
+        self.n_slates
+    }
+
+    fn is_arrow_pipe(&self) -> bool {
+        self.rows.is_live()
     }
 }

@@ -1,0 +1,355 @@
+//! Arrow IPC from any reader: streams, and files, which are a stream between two marks.
+//!
+//! The decoder believes the sizes that a message claims. So messages are taken apart here, and what they claim is held
+//! against a limit before anything of that size is allocated.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::{RecordBatchDecoder, read_dictionary};
+use arrow_ipc::{Message, MessageHeader, root_as_message};
+use arrow_schema::{ArrowError, SchemaRef};
+
+use super::arrow_expansion::expanded_bytes;
+use super::error::InputProblem;
+use super::slates_table::{Rows, Table};
+use crate::panics::caught;
+
+/// How a stream starts: the mark before the length of the schema.
+pub(crate) const STREAM_MARK: &[u8] = &[0xFF; 4];
+/// How a file starts; a stream follows, and then an index that is not needed to read it in order.
+pub(crate) const FILE_MARK: &[u8] = b"ARROW1\0\0";
+
+/// Most bytes of a message: as it comes, decompressed, or with repeated values written out.
+const MAX_MESSAGE_BYTES: u64 = 2 << 30;
+/// Most bytes of the part of a message that says what is in it.
+const MAX_HEADER_BYTES: u64 = 16 << 20;
+
+/// True where these are the first bytes of Arrow.
+pub(crate) fn is_arrow(head: &[u8]) -> bool {
+    head.starts_with(STREAM_MARK) || head.starts_with(FILE_MARK)
+}
+
+/// Runs the decoder; a panic inside it becomes an error.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, InputProblem> {
+    match caught(work) {
+        Ok(result) => result.map_err(|error| InputProblem::Arrow(error.to_string())),
+        Err(message) => Err(InputProblem::Arrow(format!("its content is damaged: {message}"))),
+    }
+}
+
+/// One message: what is in it, and the bytes.
+struct RawMessage {
+    header: Vec<u8>,
+    body: Buffer,
+}
+
+impl RawMessage {
+    fn header(&self) -> Result<Message<'_>, InputProblem> {
+        root_as_message(&self.header).map_err(|e| bad_header(e.to_string()))
+    }
+}
+
+fn bad_header(detail: String) -> InputProblem {
+    InputProblem::BadHeader { format: "Arrow message", detail }
+}
+
+fn cut(detail: &str) -> InputProblem {
+    InputProblem::Truncated { detail: format!("the Arrow stream ends inside {detail}") }
+}
+
+/// The messages of a stream, in order.
+struct Messages<R> {
+    reader: R,
+    /// Messages read so far.
+    n_read: u64,
+    max_bytes: u64,
+}
+
+impl<R: Read> Messages<R> {
+    /// The next message; nothing where the stream says that it ends, or just ends between two messages.
+    fn next_message(&mut self) -> Result<Option<RawMessage>, InputProblem> {
+        let mut mark = Vec::with_capacity(8);
+        (&mut self.reader).take(4).read_to_end(&mut mark)?;
+        if mark.is_empty() {
+            return Ok(None);
+        }
+        if mark == STREAM_MARK {
+            mark.clear();
+            (&mut self.reader).take(4).read_to_end(&mut mark)?;
+        }
+        let length: [u8; 4] = mark.try_into().map_err(|_| cut("the length of a message"))?;
+        self.n_read += 1;
+        let n_header_bytes = match u64::try_from(i32::from_le_bytes(length)) {
+            Ok(0) => return Ok(None),
+            Ok(n) if n <= MAX_HEADER_BYTES => n,
+            _ => return Err(bad_header(format!("its length is {}", i32::from_le_bytes(length)))),
+        };
+        let header = self.bytes(n_header_bytes)?.ok_or_else(|| cut("the header of a message"))?;
+        let n_body_bytes = root_as_message(&header).map_err(|e| bad_header(e.to_string()))?.bodyLength();
+        let n_body_bytes =
+            u64::try_from(n_body_bytes).map_err(|_| bad_header(format!("its body has {n_body_bytes} bytes")))?;
+        self.limit(n_body_bytes)?;
+        let body = self.bytes(n_body_bytes)?.ok_or_else(|| cut("the body of a message"))?;
+        let message = RawMessage { header, body: Buffer::from_vec(body) };
+        self.limit(decompressed_bytes(&message)?)?;
+        Ok(Some(message))
+    }
+
+    /// So many bytes, or nothing where the stream ends before; memory grows with what comes, not with what is claimed.
+    fn bytes(&mut self, n_bytes: u64) -> Result<Option<Vec<u8>>, InputProblem> {
+        let mut bytes = Vec::new();
+        (&mut self.reader).take(n_bytes).read_to_end(&mut bytes)?;
+        Ok((bytes.len() as u64 == n_bytes).then_some(bytes))
+    }
+
+    fn limit(&self, n_bytes: u64) -> Result<(), InputProblem> {
+        if n_bytes <= self.max_bytes {
+            return Ok(());
+        }
+        Err(InputProblem::MessageTooLarge { message: self.n_read, limit_mib: self.max_bytes >> 20 })
+    }
+}
+
+/// What the buffers of a message claim to hold once they are decompressed, in bytes.
+fn decompressed_bytes(message: &RawMessage) -> Result<u64, InputProblem> {
+    let header = message.header()?;
+    let batch = header.header_as_record_batch().or_else(|| header.header_as_dictionary_batch().and_then(|d| d.data()));
+    let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else { return Ok(0) };
+    let mut n_bytes = 0u64;
+    for buffer in batch.buffers().into_iter().flatten() {
+        let start = usize::try_from(buffer.offset()).unwrap_or(usize::MAX);
+        // A buffer that lies outside the body is refused by the decoder.
+        let prefix = message.body.get(start..).and_then(|bytes| bytes.first_chunk::<8>());
+        let claimed = prefix.map_or(0, |prefix| i64::from_le_bytes(*prefix));
+        // −1 stands for bytes that were not compressed.
+        n_bytes = n_bytes.saturating_add(u64::try_from(claimed).unwrap_or(0));
+    }
+    Ok(n_bytes)
+}
+
+/// A stream whose schema has been read.
+pub(crate) struct ArrowStream<R> {
+    messages: Messages<R>,
+    schema: SchemaRef,
+    is_live: bool,
+}
+
+impl<R: Read> ArrowStream<R> {
+    /// Reads the schema. `is_live` says that rows are wanted as they come, message by message.
+    pub(crate) fn open(reader: R, is_live: bool) -> Result<Self, InputProblem> {
+        Self::with_limit(reader, is_live, MAX_MESSAGE_BYTES)
+    }
+
+    fn with_limit(mut reader: R, is_live: bool, max_bytes: u64) -> Result<Self, InputProblem> {
+        let mut mark = Vec::with_capacity(FILE_MARK.len());
+        (&mut reader).take(FILE_MARK.len() as u64).read_to_end(&mut mark)?;
+        // What was read to tell a file from a stream is the start of the first message in a stream.
+        let start = if mark == FILE_MARK { Vec::new() } else { mark };
+        let mut messages = Messages { reader: std::io::Cursor::new(start).chain(reader), n_read: 0, max_bytes };
+        let Some(message) = messages.next_message()? else { return Err(cut("the schema")) };
+        let header = message.header()?;
+        let Some(schema) = header.header_as_schema() else {
+            return Err(bad_header("the first one is not a schema".to_owned()));
+        };
+        let schema = guarded(|| arrow_ipc::convert::try_fb_to_schema(schema))?;
+        // The start has been read: from here on it is the reader alone.
+        let Messages { reader, n_read, .. } = messages;
+        let messages = Messages { reader: reader.into_inner().1, n_read, max_bytes };
+        Ok(Self { messages, schema: schema.into(), is_live })
+    }
+}
+
+/// The schema of a file, its rows, and whether they are an estimate: counted in about its first `n_bytes`, the rest is
+/// taken to be like them.
+pub(crate) fn count_rows(file: File, n_bytes: u64) -> Result<(SchemaRef, u64, bool), InputProblem> {
+    let n_file_bytes = file.metadata()?.len();
+    let mut stream = ArrowStream::open(BufReader::new(file), false)?;
+    let (mut n_rows, mut n_read) = (0u64, 0u64);
+    while let Some(message) = stream.messages.next_message()? {
+        let batch = message.header()?.header_as_record_batch();
+        n_rows = n_rows.saturating_add(batch.map_or(0, |batch| u64::try_from(batch.length()).unwrap_or(0)));
+        n_read += (message.header.len() + message.body.len()) as u64;
+        if n_read >= n_bytes {
+            return Ok((stream.schema, (n_rows as f64 * n_file_bytes as f64 / n_read as f64) as u64, true));
+        }
+    }
+    Ok((stream.schema, n_rows, false))
+}
+
+impl<R: Read + Send + 'static> Table for ArrowStream<R> {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn n_rows(&self) -> Option<u64> {
+        None
+    }
+
+    /// Rows come as they were written, whole messages at a time.
+    fn rows(self, columns: Vec<usize>, _: usize) -> Result<Box<dyn Rows>, InputProblem> {
+        let dictionaries = HashMap::new();
+        Ok(Box::new(ArrowRows {
+            stream: self,
+            columns,
+            dictionaries,
+            dictionary_bytes: HashMap::new(),
+            is_over: false,
+        }))
+    }
+}
+
+/// Batches of rows; over at the first error.
+struct ArrowRows<R> {
+    stream: ArrowStream<R>,
+    columns: Vec<usize>,
+    dictionaries: HashMap<i64, ArrayRef>,
+    /// Bytes of every dictionary: they can grow from message to message.
+    dictionary_bytes: HashMap<i64, u64>,
+    is_over: bool,
+}
+
+impl<R: Read> ArrowRows<R> {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, InputProblem> {
+        while let Some(message) = self.stream.messages.next_message()? {
+            let header = message.header()?;
+            match header.header_type() {
+                MessageHeader::DictionaryBatch => self.add_dictionary(&message)?,
+                MessageHeader::RecordBatch => return self.decode(&message).map(Some),
+                other => return Err(bad_header(format!("{other:?} after the schema"))),
+            }
+        }
+        Ok(None)
+    }
+
+    fn add_dictionary(&mut self, message: &RawMessage) -> Result<(), InputProblem> {
+        let header = message.header()?;
+        let Some(batch) = header.header_as_dictionary_batch() else { return Ok(()) };
+        let bytes = self.dictionary_bytes.entry(batch.id()).or_default();
+        *bytes =
+            if batch.isDelta() { *bytes } else { 0 } + (message.body.len() as u64).max(decompressed_bytes(message)?);
+        self.stream.messages.limit(self.dictionary_bytes.values().sum())?;
+        let (schema, version) = (&self.stream.schema, header.version());
+        guarded(|| read_dictionary(&message.body, batch, schema, &mut self.dictionaries, &version))
+    }
+
+    fn decode(&self, message: &RawMessage) -> Result<RecordBatch, InputProblem> {
+        let header = message.header()?;
+        let missing = || bad_header("it has no record batch".to_owned());
+        let batch = header.header_as_record_batch().ok_or_else(missing)?;
+        if batch.length() < 0 {
+            return Err(bad_header(format!("it has {} rows", batch.length())));
+        }
+        let (schema, version) = (self.stream.schema.clone(), header.version());
+        let rows = guarded(|| {
+            RecordBatchDecoder::try_new(&message.body, batch, schema, &self.dictionaries, &version)?
+                .with_projection(Some(&self.columns))
+                .read_record_batch()
+        })?;
+        let n_bytes = rows.columns().iter().map(expanded_bytes).fold(0u64, u64::saturating_add);
+        self.stream.messages.limit(n_bytes)?;
+        Ok(rows)
+    }
+}
+
+impl<R: Read + Send> Rows for ArrowRows<R> {
+    fn next_rows(&mut self) -> Option<Result<RecordBatch, InputProblem>> {
+        if self.is_over {
+            return None;
+        }
+        let batch = self.next_batch().transpose();
+        self.is_over = !matches!(batch, Some(Ok(_)));
+        batch
+    }
+
+    fn is_live(&self) -> bool {
+        self.stream.is_live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use arrow_array::types::Int8Type;
+    use arrow_array::{DictionaryArray, Int64Array};
+    use arrow_ipc::CompressionType;
+    use arrow_ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
+
+    use super::*;
+
+    /// A stream of batches of one column `x`.
+    fn written(columns: Vec<ArrayRef>, options: IpcWriteOptions) -> Vec<u8> {
+        let batches = columns.into_iter().map(|column| RecordBatch::try_from_iter([("x", column)]).unwrap());
+        let batches: Vec<_> = batches.collect();
+        let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batches[0].schema(), options).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        writer.into_inner().unwrap()
+    }
+
+    fn read(bytes: Vec<u8>, max_bytes: u64) -> Result<usize, InputProblem> {
+        let mut rows = ArrowStream::with_limit(Cursor::new(bytes), false, max_bytes)?.rows(vec![0], 0)?;
+        let mut n_rows = 0;
+        while let Some(batch) = rows.next_rows() {
+            n_rows += batch?.num_rows();
+        }
+        assert!(rows.next_rows().is_none());
+        Ok(n_rows)
+    }
+
+    fn zeros() -> Vec<ArrayRef> {
+        vec![Arc::new(Int64Array::from(vec![0; 1 << 17]))]
+    }
+
+    #[test]
+    fn what_a_compressed_message_becomes_is_limited() {
+        for codec in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
+            let options = IpcWriteOptions::default().try_with_compression(Some(codec)).unwrap();
+            let bytes = written(zeros(), options);
+            assert!(bytes.len() < 1 << 16);
+            assert_eq!(read(bytes.clone(), 2 << 20).unwrap(), 1 << 17);
+            let error = read(bytes, (1 << 20) - 1).unwrap_err();
+            assert!(matches!(error, InputProblem::MessageTooLarge { message: 2, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_repeated_values_become_is_limited() {
+        let long = "x".repeat(10_000);
+        let column: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::from_iter(vec![Some(long.as_str()); 100]));
+        let bytes = written(vec![column], IpcWriteOptions::default());
+        assert_eq!(read(bytes.clone(), 2 << 20).unwrap(), 100);
+        assert!(matches!(read(bytes, 1 << 19), Err(InputProblem::MessageTooLarge { message: 3, .. })));
+    }
+
+    #[test]
+    fn dictionaries_that_grow_are_limited_together() {
+        let names: Vec<String> = (0..100).map(|i| format!("{i:0>1000}")).collect();
+        let column = |n: usize| {
+            Arc::new(DictionaryArray::<Int8Type>::from_iter(names[..n].iter().map(|name| Some(name.as_str()))))
+                as ArrayRef
+        };
+        let options = IpcWriteOptions::default().with_dictionary_handling(DictionaryHandling::Delta);
+        let bytes = written(vec![column(40), column(80), column(100)], options);
+        assert_eq!(read(bytes.clone(), 1 << 18).unwrap(), 220);
+        assert!(matches!(read(bytes, 90_000), Err(InputProblem::MessageTooLarge { .. })));
+    }
+
+    #[test]
+    fn a_claim_costs_nothing_before_its_bytes_come() {
+        let mut bytes = written(zeros(), IpcWriteOptions::default());
+        bytes.truncate(1000);
+        // The body ends after some hundred bytes; the memory it would take is within the limit.
+        assert!(matches!(read(bytes, u64::MAX), Err(InputProblem::Truncated { .. })));
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let found = guarded(|| -> Result<(), ArrowError> { panic!("index {}", 3) }).unwrap_err();
+        assert!(found.to_string().contains("its content is damaged: index 3"), "{found}");
+    }
+}

@@ -1,0 +1,158 @@
+//! In a pipe: slates on standard input, rankings on standard output, in kind and batch by batch.
+
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+
+use crate::data::Data;
+use crate::files::Folder;
+use crate::program::*;
+
+/// The slates of `data` as an Arrow stream, some rows to a message.
+fn arrow_stream(parquet: &Path, rows_per_batch: usize) -> Vec<u8> {
+    let (_, batches) = read_parquet(parquet);
+    let mut writer = StreamWriter::try_new(Vec::new(), &batches[0].schema()).unwrap();
+    for batch in &batches {
+        for start in (0..batch.num_rows()).step_by(rows_per_batch) {
+            writer.write(&batch.slice(start, rows_per_batch.min(batch.num_rows() - start))).unwrap();
+        }
+    }
+    writer.into_inner().unwrap()
+}
+
+fn spawn(catalog: PathBuf, more: &[&str]) -> Child {
+    let command = Rerank::of(&[catalog], &["-".into()], Path::new("-")).on_cpu();
+    let command = command.with(["--slate-size", "12", "--precision", "f64"]).with(more);
+    let piped = Stdio::piped;
+    program().args(&command.0).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap()
+}
+
+/// Feeds all of it, and gives what comes out: exit code, standard output, standard error.
+fn feed(catalog: PathBuf, more: &[&str], input: &[u8]) -> (Option<i32>, Vec<u8>, String) {
+    let mut child = spawn(catalog, more);
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A program that refuses its input may be gone before it has taken all.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+}
+
+fn rows(batches: &[RecordBatch]) -> Vec<Row> {
+    batches.iter().flat_map(batch_rows).collect()
+}
+
+fn batches(bytes: Vec<u8>) -> Vec<RecordBatch> {
+    StreamReader::try_new(Cursor::new(bytes), None).unwrap().map(Result::unwrap).collect()
+}
+
+/// The rows that files give.
+fn from_files(folder: &Folder, data: &Data) -> Vec<Row> {
+    let output = folder.path("expected.parquet");
+    let command = Rerank::of(&[data.catalog_parquet(folder)], &[data.slates_parquet(folder)], &output).on_cpu();
+    command.with(["--slate-size", "12", "--precision", "f64"]).run().ok();
+    read_rows(&output)
+}
+
+#[test]
+fn an_arrow_stream_is_answered_in_kind() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let expected = from_files(&folder, &data);
+    for slates in [data.slates_parquet(&folder), data.slates_by_id(&folder), data.slates_long(&folder)] {
+        for rows_per_batch in [1, 3, 100] {
+            let input = arrow_stream(&slates, rows_per_batch);
+            let (code, out, err) = feed(data.catalog_parquet(&folder), &[], &input);
+            assert_eq!(code, Some(0), "{err}");
+            let reader = StreamReader::try_new(Cursor::new(out.clone()), None).unwrap();
+            let metadata = reader.schema().metadata().clone();
+            for key in ["spectrank.version", "spectrank.config", "spectrank.module_info"] {
+                assert!(metadata.contains_key(key), "{key}");
+            }
+            assert_eq!(rows(&batches(out)), expected);
+        }
+    }
+}
+
+#[test]
+fn json_lines_are_answered_in_kind_and_either_can_be_asked_for() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let expected = from_files(&folder, &data);
+    let json = std::fs::read(data.slates_jsonl(&folder)).unwrap();
+    let arrow = arrow_stream(&data.slates_parquet(&folder), 2);
+    let text = |bytes: Vec<u8>| json_rows(&String::from_utf8(bytes).unwrap());
+    let run = |input: &[u8], more: &[&str]| feed(data.catalog_parquet(&folder), more, input).1;
+    assert_eq!(text(run(&json, &[])), expected);
+    assert_eq!(text(run(&arrow, &["--output-format", "jsonl"])), expected);
+    assert_eq!(rows(&batches(run(&json, &["--output-format", "arrow"]))), expected);
+}
+
+#[test]
+fn every_batch_is_answered_before_the_next_one_is_sent() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let expected = from_files(&folder, &data);
+    let (_, parts) = read_parquet(&data.slates_parquet(&folder));
+    let mut child = spawn(data.catalog_parquet(&folder), &["--quiet"]);
+    let mut writer = StreamWriter::try_new(child.stdin.take().unwrap(), &parts[0].schema()).unwrap();
+    writer.flush().unwrap();
+    // The schema comes before any slate was sent.
+    let mut reader = StreamReader::try_new(child.stdout.take().unwrap(), None).unwrap();
+    let mut answers = Vec::new();
+    for part in &parts {
+        for row in 0..part.num_rows() {
+            writer.write(&part.slice(row, 1)).unwrap();
+            writer.flush().unwrap();
+            answers.push(reader.next().unwrap().unwrap());
+        }
+    }
+    writer.finish().unwrap();
+    drop(writer);
+    assert!(reader.next().is_none());
+    assert_eq!(rows(&answers), expected);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_bad_stream_ends_in_one_line() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let whole = arrow_stream(&data.slates_parquet(&folder), 2);
+    let parquet = std::fs::read(data.slates_parquet(&folder)).unwrap();
+    for (input, expected) in [
+        (&whole[..whole.len() - 20], "standard input: is truncated (the Arrow stream ends inside"),
+        (&whole[..100], "standard input: is truncated (the Arrow stream ends inside the header of a message)"),
+        (&parquet[..], "standard input: is Parquet, which cannot be read from a pipe: name the file"),
+        (b"\x93NUMPY\x01\x00v", "standard input: line 1 is not a JSON object"),
+        (b"{\"candidates\":[99],\"scores\":[1]}", "standard input: slate \"0\": candidate 99 is not in the catalog"),
+    ] {
+        let (code, _, err) = feed(data.catalog_parquet(&folder), &["--quiet"], input);
+        assert_eq!(code, Some(1), "{err}");
+        assert!(err.starts_with(&format!("spectrank: {expected}")) && err.lines().count() == 1, "{err}");
+    }
+    // What is wrong with a slate itself is found after it was read.
+    let (code, _, err) = feed(data.catalog_npy(&folder), &[], b"{\"candidates\":[1,1],\"scores\":[1,2]}");
+    assert!(code == Some(1) && err.starts_with("spectrank: standard input: slate"), "{err}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_stream_quietly() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let input = arrow_stream(&data.slates_parquet(&folder), 1);
+    let mut child = spawn(data.catalog_parquet(&folder), &[]);
+    drop(child.stdout.take());
+    let written = child.stdin.take().unwrap().write_all(&input);
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""), "{written:?}");
+}
+
+#[test]
+fn a_file_has_the_format_of_its_extension() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let rerank = Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &folder.path("out.csv"));
+    let ran = rerank.on_cpu().with(["--output-format", "arrow"]).run();
+    assert!(ran.failed(1).starts_with("--output-format: is for --output -"), "{}", ran.stderr);
+}
