@@ -25,31 +25,37 @@ pub trait Real:
 const LANES: usize = 32;
 
 macro_rules! dot_in_lanes {
-    ($name:ident, $type:ty) => {
+    ($name:ident, $sum:ident, $type:ty) => {
         #[multiversion(targets = "simd")]
         fn $name(a: &[$type], b: &[$type]) -> $type {
             let mut sums = [0.0; LANES];
-            let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-            let tail: $type = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(x, y)| x * y).sum();
-            for (x, y) in a_chunks.zip(b_chunks) {
+            let ((a_chunks, a_tail), (b_chunks, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+            let tail: $type = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
+            for (x, y) in a_chunks.iter().zip(b_chunks) {
                 for lane in 0..LANES {
                     sums[lane] += x[lane] * y[lane];
                 }
             }
-            let mut width = LANES / 2;
-            while width > 0 {
-                for lane in 0..width {
-                    sums[lane] += sums[lane + width];
-                }
-                width /= 2;
+            if a_chunks.is_empty() {
+                return tail;
             }
-            sums[0] + tail
+            let halves: [$type; LANES / 2] = std::array::from_fn(|lane| sums[lane] + sums[lane + LANES / 2]);
+            $sum(&halves) + tail
+        }
+
+        // Not inlined: a compiler that sees the halves below add up works in pairs, not in whole registers, all the way up
+        // into the loop, which then takes four times as many instructions.
+        #[inline(never)]
+        fn $sum(sums: &[$type; LANES / 2]) -> $type {
+            let sums: [$type; 8] = std::array::from_fn(|lane| sums[lane] + sums[lane + 8]);
+            let sums: [$type; 4] = std::array::from_fn(|lane| sums[lane] + sums[lane + 4]);
+            (sums[0] + sums[2]) + (sums[1] + sums[3])
         }
     };
 }
 
-dot_in_lanes!(dot_f32, f32);
-dot_in_lanes!(dot_f64, f64);
+dot_in_lanes!(dot_f32, sum_f32, f32);
+dot_in_lanes!(dot_f64, sum_f64, f64);
 
 /// Independent partial sums of [`dot_f32_wide`].
 const WIDE_LANES: usize = 16;

@@ -65,6 +65,8 @@ pub struct Run<'a, R> {
     base_weight: R,
     most_diversity: R,
     penalty: Penalty<R>,
+    /// No diversity term of a candidate will be larger; infinite where nothing is known.
+    lasting_bounds: Vec<R>,
     /// Placed, taken out by a filter, or kept back by a pin.
     is_out: Vec<bool>,
     /// Placed, or taken out by a filter.
@@ -107,6 +109,7 @@ impl<'a, R: Real> Run<'a, R> {
             base_weight,
             most_diversity: R::zero(),
             penalty: Penalty::default(),
+            lasting_bounds: Vec::new(),
             is_out: Vec::new(),
             is_gone: Vec::new(),
             n_filtered: 0,
@@ -120,6 +123,11 @@ impl<'a, R: Real> Run<'a, R> {
     /// Candidates scored since this run was created.
     pub fn n_scored(&self) -> u64 {
         self.n_scored
+    }
+
+    /// Pairs of items compared since this run was created.
+    pub fn n_compared(&self) -> u64 {
+        self.slots.similarity.n_compared()
     }
 
     /// The window and who is placed, for a look inside.
@@ -169,6 +177,8 @@ impl<'a, R: Real> Run<'a, R> {
         for &(_, rank) in &slate.pins {
             self.is_out[rank as usize] = true;
         }
+        self.lasting_bounds.clear();
+        self.lasting_bounds.resize(n, R::infinity());
         self.first_in = 0;
         self.placed_sum.clear();
         self.placed_sum.resize(self.slots.problem.dim(), R::zero());
@@ -233,13 +243,19 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// The candidate that wins the position; none where none is left.
     pub fn best(&mut self) -> Option<Scored<R>> {
-        let mut best: Option<Scored<R>> = None;
+        let promising = if self.prunes { self.most_promising() } else { None };
+        let mut best = promising.map(|rank| self.score(rank));
         for rank in self.first_in..self.scan_end() {
-            if self.is_out[rank] {
+            if self.is_out[rank] || promising == Some(rank) {
                 continue;
             }
-            if self.prunes && is_settled(best.as_ref(), self.bound(rank)) {
-                break;
+            if self.prunes {
+                if is_settled(best.as_ref(), rank, self.bound(rank)) {
+                    break;
+                }
+                if is_settled(best.as_ref(), rank, self.bound_of(rank)) {
+                    continue;
+                }
             }
             let scored = self.score(rank);
             if best.as_ref().is_none_or(|best| scored.beats(best)) {
@@ -247,6 +263,25 @@ impl<'a, R: Real> Run<'a, R> {
             }
         }
         best
+    }
+
+    /// Where diversity terms only fall: the candidate that could be the best by what is known of it, to be scored first.
+    fn most_promising(&mut self) -> Option<usize> {
+        self.strategy.get().lasting_bound(R::zero())?;
+        let mut most: Option<(usize, R)> = None;
+        for rank in self.first_in..self.scan_end() {
+            if self.is_out[rank] {
+                continue;
+            }
+            if most.is_some_and(|(_, most)| self.bound(rank) <= most) {
+                break;
+            }
+            let bound = self.bound_of(rank);
+            if most.is_none_or(|(_, most)| bound > most) {
+                most = Some((rank, bound));
+            }
+        }
+        most.map(|(rank, _)| rank)
     }
 
     /// True where an unplaced candidate competes for the position (SPEC 4: everyone, or the window's A alone).
@@ -266,6 +301,12 @@ impl<'a, R: Real> Run<'a, R> {
         self.base_weight * R::of(self.slots.slate.base[rank]) + self.most_diversity
     }
 
+    /// No utility of this candidate exceeds this at the position, by what is known of it.
+    fn bound_of(&self, rank: usize) -> R {
+        let diversity = self.most_diversity.min(self.lasting_bounds[rank]);
+        self.base_weight * R::of(self.slots.slate.base[rank]) + diversity
+    }
+
     /// True where what is left of every candidate that competes is at most so much, in units of what counts as nothing.
     /// `likely` is looked at first.
     pub fn is_out_of_rank(&mut self, likely: Option<usize>, most: f64) -> bool {
@@ -280,7 +321,9 @@ impl<'a, R: Real> Run<'a, R> {
         self.n_scored += 1;
         let (problem, slate) = (self.slots.problem, self.slots.slate);
         let row = slate.rows[rank];
-        let diversity = self.strategy.get().diversity(&mut self.slots, rank);
+        let strategy = self.strategy.get();
+        let diversity = strategy.diversity(&mut self.slots, rank);
+        self.lasting_bounds[rank] = strategy.lasting_bound(diversity).unwrap_or(R::infinity());
         let spacing = self.penalty.spacing(problem, row);
         let semantic = problem.semantic_id.as_ref().map_or(R::zero(), |rule| {
             let placed = self.slots.history.iter().map(|&local| slate.rows[local as usize]);

@@ -115,7 +115,7 @@ impl Eigensolve {
         self.product.fill(0.0);
         for (rotated, &old) in self.product.chunks_exact_mut(m).zip(&order[..k]) {
             for (j, column) in self.basis.chunks_exact(m).enumerate() {
-                add_scaled(rotated, column, self.rotation[j * k + old]);
+                add_scaled(rotated, column, self.rotation[old * k + j]);
             }
         }
         std::mem::swap(&mut self.basis, &mut self.product);
@@ -221,7 +221,7 @@ fn rotation_of(pp: f64, qq: f64, pq: f64) -> (f64, f64) {
     (cosine, tangent * cosine)
 }
 
-/// Jacobi's method: `matrix` becomes diagonal, `vectors` its eigenvectors in columns.
+/// Jacobi's method: `matrix` becomes diagonal, `vectors` its eigenvectors in rows.
 ///
 /// Pairs are taken in rounds of a tournament, so that the rotations of a round touch disjoint rows and a GPU can do
 /// them at once. This twin does them one after the other, which is the same thing.
@@ -253,18 +253,21 @@ fn is_diagonal(matrix: &[f64], k: usize) -> bool {
 
 fn rotate_pair(matrix: &mut [f64], vectors: &mut [f64], k: usize, p: usize, q: usize) {
     let (c, s) = rotation_of(matrix[p * k + p], matrix[q * k + q], matrix[p * k + q]);
-    for i in 0..k {
-        let (x, y) = (matrix[i * k + p], matrix[i * k + q]);
-        matrix[i * k + p] = c * x - s * y;
-        matrix[i * k + q] = s * x + c * y;
-        let (x, y) = (vectors[i * k + p], vectors[i * k + q]);
-        vectors[i * k + p] = c * x - s * y;
-        vectors[i * k + q] = s * x + c * y;
+    if s == 0.0 {
+        // Turning by nothing leaves everything as it is but the entry that is too small to turn for.
+        matrix[p * k + q] = 0.0;
+        matrix[q * k + p] = 0.0;
+        return;
     }
-    for i in 0..k {
-        let (x, y) = (matrix[p * k + i], matrix[q * k + i]);
-        matrix[p * k + i] = c * x - s * y;
-        matrix[q * k + i] = s * x + c * y;
+    for row in matrix.chunks_exact_mut(k) {
+        let (x, y) = (row[p], row[q]);
+        (row[p], row[q]) = (c * x - s * y, s * x + c * y);
+    }
+    for rows in [&mut *matrix, vectors] {
+        let (before, from_q) = rows.split_at_mut(q * k);
+        for (x, y) in before[p * k..(p + 1) * k].iter_mut().zip(&mut from_q[..k]) {
+            (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
+        }
     }
     matrix[p * k + q] = 0.0;
     matrix[q * k + p] = 0.0;

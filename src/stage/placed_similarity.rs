@@ -39,6 +39,11 @@ impl<R: Real> PlacedSimilarity<R> {
         self.n_seen.resize(n_local, 0);
     }
 
+    /// True where everything placed counts.
+    pub fn is_running(&self) -> bool {
+        self.window == 0
+    }
+
     /// Items that count when `n_placed` are placed.
     pub fn reach(&self, n_placed: usize) -> usize {
         if self.window == 0 { n_placed } else { n_placed.min(self.window) }

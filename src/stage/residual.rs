@@ -197,6 +197,11 @@ impl Residual {
         Left::new(left, squared_length)
     }
 
+    /// True where nothing ever leaves what counts, so that no squared distance grows.
+    pub fn only_shrinks(&self) -> bool {
+        self.eviction == Eviction::Never
+    }
+
     /// Volume spanned by what counts: the product of lengths, oldest first; 1 where nothing does.
     pub fn volume(&self) -> f64 {
         let n = if self.eviction == Eviction::Never { self.pivots.len() } else { self.window.min(self.pivots.len()) };

@@ -31,8 +31,8 @@ impl<R: Real> Scored<R> {
     }
 }
 
-/// True where no later candidate can win: penalties are 0 or more, so a utility never exceeds its bound, bounds fall
-/// with rank, and ties go to the lower rank (SPEC 8).
-pub fn is_settled<R: Real>(best: Option<&Scored<R>>, next_bound: R) -> bool {
-    best.is_some_and(|best| best.excess == 0 && next_bound <= best.utility)
+/// True where a candidate cannot win whose utility is at most `bound`: penalties are 0 or more, so a utility never exceeds
+/// its bound, and ties go to the lower rank (SPEC 8).
+pub fn is_settled<R: Real>(best: Option<&Scored<R>>, rank: usize, bound: R) -> bool {
+    best.is_some_and(|best| best.excess == 0 && (bound < best.utility || (bound == best.utility && best.rank < rank)))
 }

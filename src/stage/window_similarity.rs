@@ -25,6 +25,8 @@ pub struct WindowSimilarity<R> {
     similarity: Vec<R>,
     /// Step of the last refresh per item; 0 = never.
     refreshed: Vec<u32>,
+    /// Similarities computed since the buffers were created.
+    n_compared: u64,
 }
 
 impl<R: Real> WindowSimilarity<R> {
@@ -49,7 +51,13 @@ impl<R: Real> WindowSimilarity<R> {
             n_slots: 0,
             similarity: Vec::new(),
             refreshed: Vec::new(),
+            n_compared: 0,
         }
+    }
+
+    /// Pairs of items compared since the buffers were created.
+    pub fn n_compared(&self) -> u64 {
+        self.n_compared
     }
 
     /// Forgets everything and makes room for `n_local` items and `n_slots` slots.
@@ -77,7 +85,8 @@ impl<R: Real> WindowSimilarity<R> {
         self.row_index[local] as usize
     }
 
-    fn pair(&self, a: usize, b: usize) -> R {
+    fn pair(&mut self, a: usize, b: usize) -> R {
+        self.n_compared += 1;
         let n_signals = self.segments.len();
         let row_a = &self.rows[a * self.dim..(a + 1) * self.dim];
         let row_b = &self.rows[b * self.dim..(b + 1) * self.dim];
@@ -148,6 +157,7 @@ impl<R: Real> WindowSimilarity<R> {
 
     /// S of two items in double precision.
     pub fn between_wide(&mut self, problem: &Problem, catalog_rows: &[u32], a: usize, b: usize) -> f64 {
+        self.n_compared += 1;
         let rows = [a, b].map(|local| catalog_rows[local] as usize);
         let (a, b) = (self.load(problem, catalog_rows, a), self.load(problem, catalog_rows, b));
         let (row_a, row_b) =

@@ -14,6 +14,8 @@ use crate::strategy::Strategy;
 
 /// No squared distance counts as less than this, or an item in the span would be worth −∞ (SPEC 7).
 pub const FLOOR: f64 = 1e-6;
+/// Units of rounding, above those of a logarithm: no library promises that it never falls where its argument grows.
+const LOGARITHM_SLACK: f64 = 4.0;
 
 /// State of the strategy for one slate.
 #[derive(Debug)]
@@ -57,6 +59,11 @@ impl<R: Real> Strategy<R> for Dpp {
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
         R::of(self.squared_distance(slots, local).max(FLOOR).ln())
+    }
+
+    fn lasting_bound(&self, diversity: R) -> Option<R> {
+        let slack = R::of(LOGARITHM_SLACK) * R::epsilon() * (R::one() + diversity.abs());
+        self.residual.only_shrinks().then(|| diversity + slack)
     }
 
     fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {

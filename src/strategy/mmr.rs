@@ -33,6 +33,11 @@ impl<R: Real> Strategy<R> for Mmr<R> {
         R::of(self.lambda)
     }
 
+    fn lasting_bound(&self, diversity: R) -> Option<R> {
+        // The largest of more is never smaller; in a window, the nearest may leave.
+        self.placed.is_running().then_some(diversity)
+    }
+
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
         let largest = Fold { term: |s: R| s.max(R::zero()), combine: R::max };
         let (history, mut similarity) = slots.placed_similarity();

@@ -42,6 +42,13 @@ pub trait Strategy<R: Real>: Send {
     /// Diversity term of a candidate by local index.
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R;
 
+    /// Where a candidate's diversity term only falls as more is placed: what it will at most be, at this position and
+    /// later, given what it is. Then a candidate need not be looked at again until that is the best there is.
+    fn lasting_bound(&self, diversity: R) -> Option<R> {
+        let _ = diversity;
+        None
+    }
+
     /// What is left of a candidate beside the span of what is placed, as a multiple of what counts as nothing: up to 1 the
     /// candidate lies in the span, and its base score alone counts. Only strategies that project have such candidates.
     fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
