@@ -12,6 +12,7 @@ use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
+pub use spectrank::text::names;
 
 use super::{Exit, Failure};
 
@@ -132,11 +133,6 @@ impl ConfigFlags {
         config.validate().map_err(|e| Failure::input("the flags", e))?;
         Ok(config)
     }
-
-    /// What a message about a setting names first.
-    pub fn source(&self) -> String {
-        self.config.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
-    }
 }
 
 /// What slates are measured by.
@@ -192,11 +188,6 @@ fn set<T>(setting: &mut T, flag: Option<T>) {
     if let Some(value) = flag {
         *setting = value;
     }
-}
-
-/// Files as a message names them.
-pub fn names(files: &[PathBuf]) -> String {
-    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Slates bound to a problem. A slate's problem does not know its file; the user should.

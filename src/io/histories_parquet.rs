@@ -66,7 +66,8 @@ fn plan(schema: &Schema, request: &BloomRequest) -> Result<(usize, SchemaRef), I
     }
     let data_type = schema.field(at).data_type();
     let is_items = |e: &DataType| e.is_null() || matches!(scalar(e), Some(Scalar::Int | Scalar::Text));
-    if !list_element(data_type).is_some_and(is_items) {
+    // A column of nothing but nulls, written without a type, holds no history.
+    if !data_type.is_null() && !list_element(data_type).is_some_and(is_items) {
         let (column, found) = (column.clone(), data_type.to_string());
         return Err(InputProblem::ColumnType { column, found, expected: "lists of item ids (text or integers)" });
     }

@@ -37,7 +37,7 @@ mod slates_parquet;
 pub use catalog_files::{CatalogColumns, read_catalog, read_catalog_start};
 pub use error::{AtPath, InputError, InputProblem};
 pub use histories::{BloomRequest, BloomSummary, HistoriesError, HistoryProblem, build_blooms};
-pub use inspect::{CatalogHeader, HeaderColumn, SlatesHeader, catalog_header, count_missing, slates_header};
+pub use inspect::{CatalogHeader, HeaderColumn, SlatesHeader, catalog_header, slates_header};
 pub use output::{SlateSink, TextFile, create_output};
 pub use output_columns::{OUTPUT_COLUMNS, OutputColumn, OutputType};
 pub use output_error::{OutputError, OutputProblem};
