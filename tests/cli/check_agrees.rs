@@ -198,7 +198,24 @@ fn a_column_of_nothing_says_that_there_is_none() {
     assert_eq!(rerank(&config, &catalog, std::slice::from_ref(&slates)), Ok(()));
     assert!(report(&config, &catalog, std::slice::from_ref(&slates)).ok);
     let output = folder.path("out.parquet");
-    let request = spectrank::io::BloomRequest { column: "seen".to_owned(), name: "seen_bloom".to_owned(), rate: 0.01 };
+    let request = spectrank::io::BloomRequest {
+        column: "seen".to_owned(),
+        name: "seen_bloom".to_owned(),
+        rate: 0.01,
+        catalog: None,
+    };
     let summary = spectrank::io::build_blooms(&slates, &output, &request).unwrap();
     assert_eq!((summary.n_rows, summary.n_null), (2, 2));
+}
+
+#[test]
+fn an_empty_catalog_is_said_to_have_no_rows_and_large_scores_stay_short() {
+    let folder = Folder::new();
+    let none = ListArray::from_iter_primitive::<Float32Type, _, _>(std::iter::empty::<Option<Vec<Option<f32>>>>());
+    let empty = folder.parquet("empty.parquet", vec![("text", col(none))]);
+    let slates = folder.bytes("s.jsonl", b"{\"candidates\": [0], \"scores\": [1e300]}\n");
+    let error = rerank(SIGNAL, &[empty], std::slice::from_ref(&slates)).unwrap_err();
+    assert!(error.contains("has no rows, so embedding \"text\" has no dimension"), "{error}");
+    let error = rerank(SIGNAL, &[items(&folder)], &[slates]).unwrap_err();
+    assert!(error.contains("the base score of item a is 1e300: beyond"), "{error}");
 }
