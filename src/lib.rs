@@ -88,6 +88,7 @@ pub mod run;
 pub mod slate;
 pub mod stage;
 pub mod strategy;
+pub mod text;
 pub mod tune;
 
 /// Runs the README's example.

@@ -80,7 +80,7 @@ pub enum SlateProblem {
         needed: &'static str,
     },
     /// A base score no engine can hold.
-    #[error("the base score of item {item} is {base}: beyond ±1e30, rescale the scores")]
+    #[error("the base score of item {item} is {base:e}: beyond ±1e30, rescale the scores")]
     BaseOutOfRange {
         /// Item id.
         item: String,

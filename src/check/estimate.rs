@@ -36,10 +36,10 @@ pub struct Estimate {
     pub program_bytes: u64,
     /// What computes, in words.
     pub engine: String,
-    /// Slates per second of the engine on the sample.
-    pub engine_slates_per_s: f64,
-    /// Seconds for all slates, reading included, writing not.
-    pub seconds: f64,
+    /// Slates per second of the engine on the sample; nothing where no slate of it is sound.
+    pub engine_slates_per_s: Option<f64>,
+    /// Seconds for all slates, reading included, writing not; nothing where no slate of the sample is sound.
+    pub seconds: Option<f64>,
     /// Memory on the GPU that would be taken, where there is one.
     pub gpu: Option<GpuEstimate>,
 }
@@ -72,7 +72,6 @@ pub(super) fn estimate(
     let prepared = slates.iter().filter_map(|slate| PreparedSlate::new(problem, slate).ok());
     let prepared: Vec<PreparedSlate> = prepared.collect();
     let (engine, engine_slates_per_s) = time(problem, &request.engine, &prepared, report);
-    let engine_seconds = if engine_slates_per_s > 0.0 { seen.n_slates as f64 / engine_slates_per_s } else { 0.0 };
     let catalog_share = n_items as f64 / items.sample.n_items().max(1) as f64;
     let reading = items.seconds * catalog_share + seen.seconds_each * seen.n_slates as f64;
     Estimate {
@@ -81,7 +80,7 @@ pub(super) fn estimate(
         program_bytes: PROGRAM_BYTES,
         engine,
         engine_slates_per_s,
-        seconds: reading + engine_seconds,
+        seconds: engine_slates_per_s.map(|slates_per_s| reading + seen.n_slates as f64 / slates_per_s),
         gpu: gpu_estimate(&request.engine, problem, &prepared, n_items as u64),
     }
 }
@@ -120,12 +119,12 @@ fn time(
     request: &EngineRequest,
     slates: &[PreparedSlate],
     report: &mut Report,
-) -> (String, f64) {
+) -> (String, Option<f64>) {
     let mut engine = match Engine::choose(problem, request) {
         Ok(engine) => engine,
         Err(error) => {
             report.problem(error);
-            return ("none".to_owned(), 0.0);
+            return ("none".to_owned(), None);
         }
     };
     if let Some(notice) = engine.notice.take() {
@@ -147,7 +146,7 @@ fn time(
     if let Err(error) = result {
         report.problem(error);
     }
-    (engine.name(), n_done as f64 / seconds.max(1e-9))
+    (engine.name(), (n_done > 0).then(|| n_done as f64 / seconds.max(1e-9)))
 }
 
 /// The catalog as it lies in memory, scaled from the sample.
@@ -278,8 +277,13 @@ impl fmt::Display for Estimate {
                 None => writeln!(f)?,
             }
         }
-        let Self { seconds, engine_slates_per_s, engine, .. } = self;
-        writeln!(f, "time, about: {seconds:.1} s ({engine_slates_per_s:.0} slates/s in the engine: {engine})")
+        let engine = &self.engine;
+        match (self.seconds, self.engine_slates_per_s) {
+            (Some(seconds), Some(rate)) => {
+                writeln!(f, "time, about: {seconds:.1} s ({rate:.0} slates/s in the engine: {engine})")
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::engine::EngineRequest;
 use crate::problem::Problem;
+use crate::text::{names, one_line};
 
 pub use estimate::{Estimate, GpuEstimate};
 
@@ -36,8 +37,6 @@ pub struct CheckRequest<'a> {
     pub slates: &'a [PathBuf],
     /// The configuration, valid in itself.
     pub config: &'a Config,
-    /// What messages about the configuration name first: its file.
-    pub config_name: String,
     /// The engine to time.
     pub engine: EngineRequest,
 }
@@ -66,48 +65,36 @@ pub struct Report {
 impl Report {
     /// Notes a problem. Ids and names in it come from files, so they may hold line breaks; the line does not.
     fn problem(&mut self, problem: impl fmt::Display) {
-        let line = one_line(&problem);
+        let line = one_line(problem);
         if !self.problems.contains(&line) {
             self.problems.push(line);
         }
     }
 
     fn note(&mut self, note: impl fmt::Display) {
-        self.notes.push(one_line(&note));
+        self.notes.push(one_line(note));
     }
-}
-
-fn one_line(text: &dyn fmt::Display) -> String {
-    let mut line = String::new();
-    for c in text.to_string().chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    line
 }
 
 /// Looks for everything that is wrong, and estimates memory and time.
 pub fn check(request: &CheckRequest<'_>) -> Report {
     let mut report = Report::default();
-    if let Some(items) = catalog::look(request, &mut report) {
-        let n_catalog_problems = report.problems.len();
-        if let Some(seen) = slates::look(request, &items, &mut report)
-            && n_catalog_problems == 0
-        {
-            match Problem::new(request.config, &items.sample) {
-                Ok(problem) => {
-                    report.estimate = Some(estimate::estimate(request, &problem, &items, &seen, &mut report))
-                }
-                Err(error) => report.problem(format_args!("{}: {error}", names(request.catalog))),
-            }
+    let Some(items) = catalog::look(request, &mut report) else {
+        // Which items there are is not known; what the slates say of themselves still is.
+        slates::header(request, true, &mut report);
+        return report;
+    };
+    let n_catalog_problems = report.problems.len();
+    if let Some(seen) = slates::look(request, &items, &mut report)
+        && n_catalog_problems == 0
+    {
+        match Problem::new(request.config, &items.sample) {
+            Ok(problem) => report.estimate = Some(estimate::estimate(request, &problem, &items, &seen, &mut report)),
+            Err(error) => report.problem(format_args!("{}: {error}", names(request.catalog))),
         }
     }
     report.ok = report.problems.is_empty();
     report
-}
-
-/// Files as a message names them.
-fn names(files: &[PathBuf]) -> String {
-    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Problems and notes as a list, then the estimate.

@@ -4,12 +4,13 @@ use std::mem::{Discriminant, discriminant};
 
 use super::catalog::Items;
 use super::terms::without_terms;
-use super::{CheckRequest, Report, SAMPLE_SLATES, names};
+use super::{CheckRequest, Report, SAMPLE_SLATES};
 use crate::config::Holds;
-use crate::io::{self, InputProblem, SlateFields, SlateSource};
+use crate::io::{self, InputProblem, SlateFields, SlateSource, SlatesHeader};
 use crate::prepare::{PreparedSlate, SlateProblem};
 use crate::problem::Problem;
 use crate::slate::Slate;
+use crate::text::names;
 
 /// The slates that were looked at.
 pub(super) struct Seen {
@@ -21,10 +22,9 @@ pub(super) struct Seen {
     pub(super) seconds_each: f64,
 }
 
-/// Looks at the columns and at the first slates. Nothing where they cannot be read at all.
-pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Report) -> Option<Seen> {
-    let fields = SlateFields::of(request.config);
-    let header = match io::slates_header(request.slates, items.all.has_ids(), &fields) {
+/// Looks at the columns. Nothing where they cannot be read at all.
+pub(super) fn header(request: &CheckRequest<'_>, has_ids: bool, report: &mut Report) -> Option<SlatesHeader> {
+    let header = match io::slates_header(request.slates, has_ids, &SlateFields::of(request.config)) {
         Ok(header) => header,
         Err(error) => {
             report.problem(error);
@@ -36,6 +36,13 @@ pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Repor
     if let Some(attributes) = &header.attributes {
         missing_attributes(request, |name| attributes.iter().any(|a| a == name), report);
     }
+    Some(header)
+}
+
+/// Looks at the columns and at the first slates. Nothing where they cannot be read at all.
+pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Report) -> Option<Seen> {
+    let header = header(request, items.all.has_ids(), report)?;
+    let fields = SlateFields::of(request.config);
     // Without its filters, a slate can still be looked at.
     let fields = match fields {
         SlateFields::Only { attributes, seen, .. } if !header.problems.is_empty() => {
@@ -52,7 +59,7 @@ pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Repor
         }
     };
     let started = std::time::Instant::now();
-    let read = sample(source.as_mut(), report);
+    let (read, are_all) = sample(source.as_mut(), report);
     let seconds_each = started.elapsed().as_secs_f64() / read.len().max(1) as f64;
     if header.attributes.is_none() && !read.is_empty() {
         let has = |name: &str| read.iter().any(|slate| slate.attributes.contains_key(name));
@@ -60,10 +67,9 @@ pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Repor
     }
     if header.is_long {
         let n_candidates: usize = read.iter().map(|slate| slate.candidates.len()).sum();
-        report.n_slates = header.n_rows * read.len() as u64 / n_candidates.max(1) as u64;
-    }
-    if report.n_slates_read < SAMPLE_SLATES as u64 && !header.is_long {
-        // All there were, if none of them ended the stream.
+        let estimate = header.n_rows * read.len() as u64 / n_candidates.max(1) as u64;
+        report.n_slates = if are_all { report.n_slates_read } else { estimate.max(report.n_slates_read) };
+    } else if are_all {
         report.n_slates = report.n_slates.max(report.n_slates_read);
     }
     let slates = sound(request, items, read, report);
@@ -109,29 +115,52 @@ impl<K: PartialEq> Kinds<K> {
     }
 }
 
-/// Reads slates one by one, past those that cannot be read.
-fn sample(source: &mut dyn SlateSource, report: &mut Report) -> Vec<Slate> {
+/// What tells problems of slates apart: their kind, and the key, role or column they speak of.
+fn kind(problem: &InputProblem) -> (Discriminant<InputProblem>, String) {
+    let about = match problem {
+        InputProblem::RowNotInCatalog { role, .. }
+        | InputProblem::IdNotInCatalog { role, .. }
+        | InputProblem::CatalogHasNoIds { role, .. }
+        | InputProblem::NotAnItem { role, .. } => role,
+        InputProblem::JsonKind { key, .. } => key,
+        InputProblem::NoList { column, .. } => column,
+        InputProblem::Bloom { column, .. } => column.as_str(),
+        _ => "",
+    };
+    (discriminant(problem), about.to_owned())
+}
+
+/// Reads slates one by one, past those that cannot be read. True where these are all there are.
+fn sample(source: &mut dyn SlateSource, report: &mut Report) -> (Vec<Slate>, bool) {
     let mut read = Vec::new();
-    let mut kinds: Kinds<Discriminant<InputProblem>> = Kinds { kinds: Vec::new() };
-    let mut last = String::new();
+    let mut kinds = Kinds { kinds: Vec::new() };
+    let (mut last, mut are_all) = (String::new(), false);
     for _ in 0..SAMPLE_SLATES {
         match source.next_batch(1) {
             Ok(Some(slates)) => read.extend(slates),
-            Ok(None) => break,
+            Ok(None) => {
+                are_all = true;
+                break;
+            }
             Err(error) => {
                 let text = error.to_string();
                 // What comes again word for word is where the stream ends.
                 if text == last {
+                    are_all = true;
                     break;
                 }
-                kinds.add(discriminant(&error.problem), text.clone());
+                kinds.add(kind(&error.problem), text.clone());
                 last = text;
+                if matches!(error.problem, InputProblem::NoSlateId { .. }) {
+                    // A row of no slate is none.
+                    continue;
+                }
             }
         }
         report.n_slates_read += 1;
     }
     kinds.report(report);
-    read
+    (read, are_all)
 }
 
 /// Those slates that an engine would take.

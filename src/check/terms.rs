@@ -1,6 +1,6 @@
 //! One configuration per term, so that a term that does not fit the catalog hides no other.
 
-use crate::config::{Config, Filter, Need, Relevance, Strategy};
+use crate::config::{Config, Filter, Need, OnMissing, Relevance, Strategy};
 
 /// A configuration with one term of another, and what stands for it in messages.
 pub(super) struct Term {
@@ -47,15 +47,31 @@ pub(super) fn terms(config: &Config) -> Vec<Term> {
         list.push(rule.clone());
         add(name.to_owned(), key, one);
     }
-    if config.compares_items() {
-        let columns = match config.signals.is_empty() {
-            true => vec![None],
-            false => config.signals.iter().map(|signal| Some(signal.name.clone())).collect(),
-        };
-        let one = Config { strategy: Strategy::Spectral, signals: config.signals.clone(), ..plain };
-        terms.push(Term { config: one, key: (String::new(), String::new()), columns });
-    }
+    let columns = match config.signals.is_empty() {
+        true if !config.compares_items() => return terms,
+        true => vec![None],
+        false => config.signals.iter().map(|signal| Some(signal.name.clone())).collect(),
+    };
+    // Without comparisons, signals still take out the items that they say on_missing = "drop" for.
+    let strategy = if config.compares_items() { Strategy::Spectral } else { Strategy::Relevance };
+    let one = Config { strategy, signals: config.signals.clone(), ..plain };
+    terms.push(Term { config: one, key: (String::new(), String::new()), columns });
     terms
+}
+
+/// The same configuration, but for items that lack something: they are taken out, so that binding counts all of them
+/// where it would stop at the first. What is not asked for stays so.
+pub(super) fn lenient(mut config: Config) -> Config {
+    let drop = OnMissing::Drop;
+    config.relevance.adjust.iter_mut().for_each(|adjust| adjust.on_missing = drop);
+    if config.compares_items() {
+        config.signals.iter_mut().for_each(|signal| signal.on_missing = drop);
+    }
+    config.spacing.iter_mut().for_each(|rule| rule.on_missing = Some(drop));
+    config.semantic_id.iter_mut().for_each(|rule| rule.on_missing = drop);
+    config.cap.iter_mut().for_each(|cap| cap.on_missing = drop);
+    config.filter.keep.iter_mut().chain(&mut config.filter.drop).for_each(|rule| rule.on_missing = drop);
+    config
 }
 
 /// A configuration that asks nothing of the catalog; what it asks of slates and their scores is left.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use spectrank::io::{BloomRequest, HistoriesError, build_blooms};
+use spectrank::io::{self, BloomRequest, CatalogColumns, HistoriesError, build_blooms};
 
 use super::{Failure, terminal};
 
@@ -17,6 +17,9 @@ pub struct Bloom {
     /// The column with the lists: item ids, or catalog rows where the catalog has no ids.
     #[arg(long, value_name = "NAME", default_value = "seen")]
     column: String,
+    /// Catalog whose rows the lists hold, as in `rerank`: rows become its ids. Without it, whole numbers are taken for ids.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    catalog: Vec<PathBuf>,
     /// Name of the column of filters that takes its place; `filter.seen_bloom` in the configuration.
     #[arg(long, value_name = "NAME", default_value = "seen_bloom")]
     name: String,
@@ -46,11 +49,22 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Builds the filters.
 pub fn run(flags: &Bloom) -> Result<(), Failure> {
-    let request = BloomRequest { column: flags.column.clone(), name: flags.name.clone(), rate: flags.rate };
+    let none = CatalogColumns::Only { signals: Some(Vec::new()), columns: Vec::new() };
+    let catalog = match flags.catalog.as_slice() {
+        [] => None,
+        files => Some(io::read_catalog(files, &none)?),
+    };
+    // Without ids, a row stands for itself.
+    let catalog = catalog.as_ref().filter(|catalog| catalog.has_ids());
+    let request = BloomRequest { column: flags.column.clone(), name: flags.name.clone(), rate: flags.rate, catalog };
     let summary = build_blooms(&flags.histories, &flags.output, &request).map_err(|error| match error {
         HistoriesError::Input(error) => Failure::from(error),
         HistoriesError::Output(error) => error.into(),
     })?;
+    if summary.n_integers > 0 && flags.catalog.is_empty() && !flags.quiet {
+        let cure = "where they are rows of a catalog with ids, pass it with --catalog";
+        terminal::tell(format_args!("spectrank: the lists hold whole numbers, which are taken for item ids: {cure}"));
+    }
     if flags.json {
         return terminal::print(format_args!("{}\n", serde_json::json!(summary)));
     }

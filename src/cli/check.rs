@@ -41,7 +41,6 @@ pub fn run(flags: &Check) -> Result<(), Failure> {
         catalog: &flags.catalog,
         slates: &flags.slates,
         config: &config,
-        config_name: flags.config.source(),
         engine: flags.engine.request(),
     });
     match flags.json {

@@ -8,6 +8,7 @@ use spectrank::engine::{EngineError, Interrupted};
 use spectrank::gpu::AdapterError;
 use spectrank::io::{InputError, OutputError};
 use spectrank::parity::{CaseError, HarnessError};
+use spectrank::text::one_line;
 
 /// Exit codes. 2 is clap's, for a bad command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of a kind. Ids and names in it come from files, so they may hold line breaks; the message does not.
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        let mut line = String::new();
-        for c in message.to_string().chars() {
-            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-        }
-        Self { exit, message: line }
+        Self { exit, message: one_line(message) }
     }
 
     /// A failure about a file or setting, named first.

@@ -9,10 +9,11 @@ use spectrank::config::{Config, Scope, Strategy};
 use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
 use spectrank::evaluate::{EvaluateError, MeasureRequest};
 use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
-use spectrank::io::{STANDARD_INPUT, SlateFields};
+use spectrank::io::SlateFields;
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
+pub use spectrank::text::names;
 
 use super::{Exit, Failure};
 
@@ -133,11 +134,6 @@ impl ConfigFlags {
         config.validate().map_err(|e| Failure::input("the flags", e))?;
         Ok(config)
     }
-
-    /// What a message about a setting names first.
-    pub fn source(&self) -> String {
-        self.config.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
-    }
 }
 
 /// What slates are measured by.
@@ -208,13 +204,6 @@ fn set<T>(setting: &mut T, flag: Option<T>) {
     if let Some(value) = flag {
         *setting = value;
     }
-}
-
-/// Files as a message names them.
-pub fn names(files: &[PathBuf]) -> String {
-    let name =
-        |path: &PathBuf| if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
-    files.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Slates bound to a problem. A slate's problem does not know its file; the user should.

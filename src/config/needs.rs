@@ -59,10 +59,13 @@ impl Config {
         }
         for (i, signal) in self.signals.iter().enumerate() {
             let key = format!("signal[{i}].name");
-            needs.push(need(key, &signal.name, Holds::Embedding, signal.on_missing, "says which items are alike"));
+            let (name, missing) = (&signal.name, signal.on_missing);
+            let is_asked = signal.weight > 0.0 && (self.compares_items() || missing == OnMissing::Drop);
+            let asked = need(key, name, Holds::Embedding, missing, "says which items are alike");
+            needs.push(Need { on_missing: is_asked.then_some(missing), ..asked });
         }
         if self.signals.is_empty() {
-            let (holds, on_missing) = (Holds::Embedding, Some(OnMissing::error()));
+            let (holds, on_missing) = (Holds::Embedding, self.compares_items().then(OnMissing::error));
             let purpose = "says which items are alike: without a [[signal]], the first embedding of the files";
             needs.push(Need { key: "signal".to_owned(), column: None, holds, on_missing, purpose });
         }
@@ -72,12 +75,19 @@ impl Config {
             needs.push(need(key("column"), &rule.column, Holds::Value, missing, "says which items keep apart"));
             if let Some(column) = &rule.confidence {
                 let missing = rule.on_missing.unwrap_or(OnMissing::Error);
-                needs.push(need(key("confidence"), column, Holds::Number, missing, "scales membership, 0 or more"));
+                needs.push(need(
+                    key("confidence"),
+                    column,
+                    Holds::Number,
+                    missing,
+                    "scales membership, 0 or more; only members need one",
+                ));
             }
         }
         if let Some(rule) = &self.semantic_id {
             let purpose = "the codes whose leading ones keep items apart";
-            needs.push(need("semantic_id.column".to_owned(), &rule.column, Holds::Codes, rule.on_missing, purpose));
+            let asked = need("semantic_id.column".to_owned(), &rule.column, Holds::Codes, rule.on_missing, purpose);
+            needs.push(Need { on_missing: asked.on_missing.filter(|_| rule.strength > 0.0), ..asked });
         }
         for (i, cap) in self.cap.iter().enumerate() {
             let key = format!("cap[{i}].column");

@@ -159,6 +159,21 @@ mod tests {
         assert_eq!(uses, expected);
     }
 
+    /// As the catalog is read: where nothing is asked of an item, nothing can be missing.
+    #[test]
+    fn what_is_not_asked_for_cannot_be_missing() {
+        let told = |text: &str| inputs(text).catalog.iter().flat_map(|c| &c.uses).filter_map(|u| u.on_missing).count();
+        let codes = |strength: &str| {
+            let rule =
+                format!("[semantic_id]\ncolumn = \"c\"\nwindow = 2\non_missing = \"error\"\nstrength = {strength}");
+            format!("[[signal]]\nname = \"x\"\n{rule}")
+        };
+        assert_eq!((told(&codes("1.0")), told(&codes("0.0"))), (2, 1));
+        let weights = |weight: &str| format!("signal = [{{ name = \"x\" }}, {{ name = \"y\", weight = {weight} }}]");
+        assert_eq!((told(&weights("1.0")), told(&weights("0.0"))), (2, 1));
+        assert_eq!((told(""), told("strategy = \"relevance\"")), (1, 0));
+    }
+
     #[test]
     fn slates_need_what_rules_and_filters_ask_for() {
         let text = "[filter]\nseen = false\nseen_bloom = \"b\"\n[[spacing]]\nname = \"s\"\ncolumn = \"c\"\nvalues = [1]\n\

@@ -250,11 +250,7 @@ fn name(item: &NamedItem) -> String {
 
 /// Names come from files: control characters must not reach a terminal.
 fn clean(text: &str) -> String {
-    let mut cleaned = String::new();
-    for c in text.chars() {
-        if c.is_control() { cleaned.extend(c.escape_default()) } else { cleaned.push(c) }
-    }
-    cleaned
+    crate::text::one_line(text)
 }
 
 fn paragraph(text: &mut String, paragraph: &str) {

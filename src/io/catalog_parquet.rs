@@ -44,6 +44,9 @@ fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> 
         }
         n_rows += batch.num_rows();
     }
+    if let Some(column) = columns.iter().find(|column| n_rows == 0 && matches!(column.kind, Kind::Embedding(_))) {
+        return Err(InputProblem::NoRows { column: column.name.clone() });
+    }
     let n_rows_of = schema.fields().first().map(|field| (field.name().clone(), n_rows));
     let mut part = Part { n_rows: n_rows_of, ..Part::default() };
     for column in columns {

@@ -164,6 +164,12 @@ pub enum InputProblem {
         /// What it must hold.
         expected: &'static str,
     },
+    /// A catalog file of no items.
+    #[error("has no rows, so embedding \"{column}\" has no dimension: export the catalog again, with its items")]
+    NoRows {
+        /// The embedding.
+        column: String,
+    },
     /// Embedding rows of different lengths.
     #[error(
         "column \"{column}\" has {found} values at row {row} but {expected} before: all rows of an embedding need one length"
@@ -418,12 +424,7 @@ impl<T, P: Into<InputProblem>> AtPath<T> for Result<T, P> {
 
 /// Ids and names come from files, so they may hold line breaks; a message must not.
 pub(super) fn line(path: &Path, problem: &dyn std::fmt::Display) -> String {
-    let text = format!("{}: {problem}", path.display());
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
+    crate::text::one_line(format_args!("{}: {problem}", path.display()))
 }
 
 #[cfg(test)]

@@ -87,7 +87,10 @@ fn detect(path: &Path, role: Role, file: &mut File) -> Result<Format, InputProbl
         return Err(InputProblem::Npz);
     }
     let format = role.format_by_extension(&extension);
-    if looks_like_pytorch(&head) && !(format == Some(Format::Safetensors) && head.get(8) == Some(&b'{')) {
+    // Protocol 0 is plain text: only the name tells.
+    let is_named_so = matches!(extension.as_str(), "pt" | "pth" | "pt2");
+    if is_named_so || looks_like_pytorch(&head) && !(format == Some(Format::Safetensors) && head.get(8) == Some(&b'{'))
+    {
         return Err(InputProblem::PyTorch { line: super::pytorch::conversion(path, file) });
     }
     let Some(format) = format else {
@@ -160,6 +163,9 @@ mod tests {
     fn content_that_contradicts_the_extension_is_named() {
         assert!(matches!(problem("a.npy", b"PK\x03\x04....", Role::Catalog), InputProblem::PyTorch { .. }));
         assert!(matches!(problem("a.pt", b"\x80\x02\x8a\x0a", Role::Catalog), InputProblem::PyTorch { .. }));
+        for name in ["a.pt", "a.PTH", "a.pt2"] {
+            assert!(matches!(problem(name, b"ctorch._utils\n", Role::Catalog), InputProblem::PyTorch { .. }), "{name}");
+        }
         assert!(matches!(problem("a.safetensors", b"PK\x03\x04....zip", Role::Catalog), InputProblem::PyTorch { .. }));
         assert!(matches!(problem("a.npz", b"PK\x03\x04....", Role::Slates), InputProblem::Npz));
         assert!(matches!(problem("a.parquet", b"item_id,title", Role::Catalog), InputProblem::WrongContent { .. }));

@@ -8,17 +8,20 @@ use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::output_error::{OutputError, OutputProblem, output_at};
 use super::{histories_json, histories_parquet};
-use crate::bloom::{BloomError, BloomFilter, false_positive_rate};
+use crate::bloom::{BloomError, BloomFilter, false_positive_rate, hash_of};
+use crate::catalog::Catalog;
 
 /// Which column becomes which, and how sure the filters are to be.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BloomRequest {
+#[derive(Debug, Clone)]
+pub struct BloomRequest<'a> {
     /// The column of item lists.
     pub column: String,
     /// Name of the column of filters that takes its place.
     pub name: String,
     /// Highest share of items never seen that a filter may claim, above 0.
     pub rate: f64,
+    /// The catalog whose rows whole numbers are; without it they are taken for ids.
+    pub catalog: Option<&'a Catalog>,
 }
 
 /// What was built.
@@ -30,6 +33,8 @@ pub struct BloomSummary {
     pub n_null: u64,
     /// Items in all filters, each counted once per row.
     pub n_items: u64,
+    /// Items given as whole numbers, each as often as it is given.
+    pub n_integers: u64,
     /// Bytes of all filters.
     pub n_bytes: u64,
     /// Largest false-positive rate of any filter, by its size and the items in it.
@@ -57,6 +62,16 @@ pub enum HistoryProblem {
         row: u64,
         /// The column or key.
         column: String,
+    },
+    /// A row that the catalog does not have.
+    #[error("row {row}: the catalog has no row {item}, only 0 to {}: pass the catalog these histories are of", n_items.saturating_sub(1))]
+    NoSuchItem {
+        /// The row, from 0.
+        row: u64,
+        /// The row of the catalog that is asked for.
+        item: String,
+        /// Rows of the catalog.
+        n_items: usize,
     },
     /// A name for the new column that is taken.
     #[error("has \"{column}\" already: choose another --name")]
@@ -93,7 +108,7 @@ pub enum HistoriesError {
 /// # Errors
 /// Histories that cannot be read, something else than items in them, more of them than a filter holds, an output that
 /// cannot be written.
-pub fn build_blooms(input: &Path, output: &Path, request: &BloomRequest) -> Result<BloomSummary, HistoriesError> {
+pub fn build_blooms(input: &Path, output: &Path, request: &BloomRequest<'_>) -> Result<BloomSummary, HistoriesError> {
     let (format, file) = open_as(input, Role::Histories)?;
     let extension = output.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let builder = Builder { request, summary: BloomSummary::default() };
@@ -112,7 +127,7 @@ pub fn build_blooms(input: &Path, output: &Path, request: &BloomRequest) -> Resu
 
 /// Makes one filter after the other and counts.
 pub(super) struct Builder<'a> {
-    pub(super) request: &'a BloomRequest,
+    pub(super) request: &'a BloomRequest<'a>,
     pub(super) summary: BloomSummary,
 }
 
@@ -120,6 +135,17 @@ impl Builder<'_> {
     /// Row number of the next history.
     pub(super) fn row(&self) -> u64 {
         self.summary.n_rows
+    }
+
+    /// The hash of an item that is given as a whole number, in decimal digits.
+    pub(super) fn hash_of_integer(&mut self, digits: &str) -> Result<u64, InputProblem> {
+        self.summary.n_integers += 1;
+        let Some(catalog) = self.request.catalog else { return Ok(hash_of(digits)) };
+        let n_items = catalog.n_items();
+        match digits.parse::<u32>().ok().filter(|&row| (row as usize) < n_items) {
+            Some(row) => Ok(hash_of(&catalog.id_of(row))),
+            None => Err(HistoryProblem::NoSuchItem { row: self.row(), item: digits.to_owned(), n_items }.into()),
+        }
     }
 
     /// The bytes of the next filter, from the hashes of its items; nothing for no history.

@@ -55,7 +55,7 @@ fn convert(
     for (i, (key, value)) in fields.into_iter().enumerate() {
         text.push(if i == 0 { b'{' } else { b',' });
         if key == column {
-            let hashes = hashes(&value).ok_or_else(|| builder.no_history())?;
+            let hashes = hashes(&value, builder)?;
             let filter = builder.filter(hashes)?.map(|bytes| BASE64.encode(bytes));
             text.extend(serde_json::json!(name).to_string().bytes());
             text.push(b':');
@@ -70,19 +70,19 @@ fn convert(
     Ok(true)
 }
 
-/// The hashes of a list of items, none for null; nothing for anything else.
-fn hashes(value: &RawValue) -> Option<Option<Vec<u64>>> {
-    let items = match serde_json::from_str(value.get()).ok()? {
-        Json::Null => return Some(None),
-        Json::Array(items) => items,
-        _ => return None,
+/// The hashes of a list of items, none for null.
+fn hashes(value: &RawValue, builder: &mut Builder<'_>) -> Result<Option<Vec<u64>>, InputProblem> {
+    let items = match serde_json::from_str(value.get()) {
+        Ok(Json::Null) => return Ok(None),
+        Ok(Json::Array(items)) => items,
+        _ => return Err(builder.no_history()),
     };
     let hash = |item: &Json| match item {
-        Json::String(id) => Some(hash_of(id)),
-        Json::Number(number) if !number.is_f64() => Some(hash_of(&number.to_string())),
-        _ => None,
+        Json::String(id) => Ok(hash_of(id)),
+        Json::Number(number) if !number.is_f64() => builder.hash_of_integer(&number.to_string()),
+        _ => Err(builder.no_history()),
     };
-    items.iter().map(hash).collect::<Option<Vec<u64>>>().map(Some)
+    items.iter().map(hash).collect::<Result<_, _>>().map(Some)
 }
 
 /// The keys of an object with the text of their values, in order.

@@ -66,7 +66,8 @@ fn plan(schema: &Schema, request: &BloomRequest) -> Result<(usize, SchemaRef), I
     }
     let data_type = schema.field(at).data_type();
     let is_items = |e: &DataType| e.is_null() || matches!(scalar(e), Some(Scalar::Int | Scalar::Text));
-    if !list_element(data_type).is_some_and(is_items) {
+    // A column of nothing but nulls, written without a type, holds no history.
+    if !data_type.is_null() && !list_element(data_type).is_some_and(is_items) {
         let (column, found) = (column.clone(), data_type.to_string());
         return Err(InputProblem::ColumnType { column, found, expected: "lists of item ids (text or integers)" });
     }
@@ -93,18 +94,18 @@ fn replace(
     let is_null = array.logical_nulls();
     // Whole numbers as decimal text, which is what stands for them in a filter.
     let lists = lists_of(array, DataType::LargeUtf8)?;
+    let are_integers = list_element(array.data_type()).and_then(scalar) == Some(Scalar::Int);
     let items = lists.values().as_string::<i64>();
     let mut filters = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {
         let is_valid = is_null.as_ref().is_none_or(|nulls| nulls.is_valid(row));
         let list = if is_valid { range(&lists, row) } else { None };
-        let hash = |i: usize| items.is_valid(i).then(|| hash_of(items.value(i)));
-        let hashes = list.map(|list| list.map(hash).collect::<Option<Vec<u64>>>());
-        let hashes = match hashes {
-            Some(None) => return Err(builder.no_history()),
-            Some(found) => found,
-            None => None,
+        let hash = |i: usize| match items.is_valid(i) {
+            true if are_integers => builder.hash_of_integer(items.value(i)),
+            true => Ok(hash_of(items.value(i))),
+            false => Err(builder.no_history()),
         };
+        let hashes = list.map(|list| list.map(hash).collect::<Result<Vec<u64>, _>>()).transpose()?;
         filters.push(builder.filter(hashes)?);
     }
     let filters = BinaryArray::from_iter(filters);

@@ -4,12 +4,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Schema};
 
-use super::arrow_values::{list_element, lists_of, range, scalar};
+use super::arrow_values::{list_element, scalar};
 use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::parquet_file::ParquetFile;
@@ -17,8 +14,6 @@ use super::slates::SlateFields;
 use super::slates_columns::{check_column, optional_problems};
 use super::{arrow_stream, npy, safetensors};
 
-/// Rows decoded at once to count what is missing.
-const BATCH_ROWS: usize = 2048;
 /// Bytes of a file without a directory whose lines or rows are counted; the rest is taken to be like them.
 const COUNTED_BYTES: u64 = 4 << 20;
 
@@ -105,71 +100,6 @@ fn tensors_header(mut file: File) -> Result<CatalogHeader, InputProblem> {
     Ok(CatalogHeader { n_rows, columns })
 }
 
-/// How many of the first items of a Parquet catalog have no value, or only part of one, in each of some columns: rows
-/// looked at, and one count per column. Files of other formats have nothing missing and count no rows.
-///
-/// An embedding lacks something where it is null or has a null inside; a list of codes where it is null, shorter than
-/// the longest, or has a 0 or a null inside.
-///
-/// # Errors
-/// A file that cannot be read, as [`read_catalog`](super::read_catalog) says better.
-pub fn count_missing(path: &Path, columns: &[String], max_rows: usize) -> Result<(u64, Vec<u64>), InputError> {
-    let (format, file) = open_as(path, Role::Catalog)?;
-    if format != Format::Parquet {
-        return Ok((0, vec![0; columns.len()]));
-    }
-    count_missing_in(file, columns, max_rows).at(path)
-}
-
-fn count_missing_in(file: File, columns: &[String], max_rows: usize) -> Result<(u64, Vec<u64>), InputProblem> {
-    let file = ParquetFile::open(file)?;
-    let mut roots: Vec<usize> = columns.iter().filter_map(|column| file.schema().index_of(column).ok()).collect();
-    roots.sort_unstable();
-    roots.dedup();
-    let mut n_rows = 0;
-    // By column: rows without a value, and how many rows have how many codes.
-    let mut n_missing = vec![0; columns.len()];
-    let mut lengths: Vec<std::collections::BTreeMap<usize, u64>> = vec![Default::default(); columns.len()];
-    for batch in file.batches(roots, BATCH_ROWS.min(max_rows.max(1)))? {
-        let batch = batch?;
-        for (i, column) in columns.iter().enumerate() {
-            let Some(array) = batch.column_by_name(column) else { continue };
-            for length in whole_rows(array)? {
-                match length {
-                    Some(length) => *lengths[i].entry(length).or_default() += 1,
-                    None => n_missing[i] += 1,
-                }
-            }
-        }
-        n_rows += batch.num_rows() as u64;
-        if n_rows >= max_rows as u64 {
-            break;
-        }
-    }
-    for (missing, mut lengths) in n_missing.iter_mut().zip(lengths) {
-        // Shorter lists of codes than the longest lack levels.
-        lengths.pop_last();
-        *missing += lengths.values().sum::<u64>();
-    }
-    Ok((n_rows, n_missing))
-}
-
-/// The number of codes of every row that lacks nothing, 0 where it holds no codes; none for one that lacks something.
-fn whole_rows(array: &ArrayRef) -> Result<Vec<Option<usize>>, InputProblem> {
-    let is_null = array.logical_nulls();
-    let is_valid = |row: usize| is_null.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-    let rows = 0..array.len();
-    let Some(element) = list_element(array.data_type()).cloned() else {
-        return Ok(rows.map(|row| is_valid(row).then_some(0)).collect());
-    };
-    let is_codes = element.is_integer();
-    let lists = lists_of(array, if is_codes { DataType::Int64 } else { element })?;
-    let codes = is_codes.then(|| lists.values().as_primitive::<Int64Type>());
-    let is_there = |at: usize| lists.values().is_valid(at) && codes.is_none_or(|codes| codes.value(at) != 0);
-    let whole = |row: usize| range(&lists, row).filter(|list| is_valid(row) && list.clone().all(is_there));
-    Ok(rows.map(|row| whole(row).map(|list| if is_codes { list.len() } else { 0 })).collect())
-}
-
 /// Reads the header of slates, and holds it against what is to be read.
 ///
 /// # Errors
@@ -179,6 +109,10 @@ pub fn slates_header(paths: &[PathBuf], has_ids: bool, fields: &SlateFields) -> 
         return Err(InputProblem::NoFiles { role: "slates" }).at(Path::new("--slates"));
     };
     let (format, file) = open_as(path, Role::Slates)?;
+    let n_files = if format == Format::Npy { 2 } else { 1 };
+    if paths.len() != n_files {
+        return Err(InputProblem::FileCount { n_files: paths.len() }).at(path);
+    }
     let plain = |attributes, n_rows, is_estimate| SlatesHeader {
         attributes,
         n_rows,
@@ -251,21 +185,6 @@ fn count_lines(mut file: File) -> std::io::Result<(u64, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::types::{Float32Type, Int32Type};
-    use arrow_array::{Int64Array, ListArray};
-    use std::sync::Arc;
-
-    #[test]
-    fn what_lacks_something_is_told_apart() {
-        let lengths = |array: ArrayRef| whole_rows(&array).unwrap();
-        assert_eq!(lengths(Arc::new(Int64Array::from(vec![Some(0), None]))), [Some(0), None]);
-        let rows = vec![Some(vec![Some(1), Some(2)]), None, Some(vec![Some(1), Some(0)]), Some(vec![Some(1)])];
-        let codes = ListArray::from_iter_primitive::<Int32Type, _, _>(rows);
-        assert_eq!(lengths(Arc::new(codes)), [Some(2), None, None, Some(1)]);
-        let rows = vec![Some(vec![Some(0.0), Some(2.0)]), None, Some(vec![Some(1.0), None])];
-        let embedding = ListArray::from_iter_primitive::<Float32Type, _, _>(rows);
-        assert_eq!(lengths(Arc::new(embedding)), [Some(0), None, None]);
-    }
 
     #[test]
     fn lines_are_counted() {

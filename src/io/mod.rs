@@ -41,7 +41,7 @@ mod slates_table;
 pub use catalog_files::{CatalogColumns, read_catalog, read_catalog_start};
 pub use error::{AtPath, InputError, InputProblem};
 pub use histories::{BloomRequest, BloomSummary, HistoriesError, HistoryProblem, build_blooms};
-pub use inspect::{CatalogHeader, HeaderColumn, SlatesHeader, catalog_header, count_missing, slates_header};
+pub use inspect::{CatalogHeader, HeaderColumn, SlatesHeader, catalog_header, slates_header};
 pub use output::{SlateSink, StdoutFormat, TextFile, create_output, create_output_as};
 pub use output_columns::{OUTPUT_COLUMNS, OutputColumn, OutputType};
 pub use output_error::{OutputError, OutputProblem};

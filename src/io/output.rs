@@ -1,7 +1,7 @@
 //! Writing ranked slates: one row per position, to a temporary file that takes its name when it is complete.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 
@@ -103,28 +103,47 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn new(path: &Path) -> Result<Self, OutputError> {
-        let folder = match path.parent() {
+        let (target, there) = output_at(path, target_of(path))?;
+        let folder = match target.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        if path.is_dir() {
-            return output_at(path, Err(OutputProblem::IsFolder));
-        }
         if !folder.is_dir() {
             return output_at(path, Err(OutputProblem::MissingFolder { folder: folder.to_owned() }));
         }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".spectrank-").suffix(".part");
-        // As any new file of this user, not only readable by them as temporary files are.
+        // As any new file of this user; one that takes the place of another is private until it has that one's mode.
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        if there.is_none() {
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        }
         let file = output_at(path, builder.tempfile_in(folder).map_err(OutputProblem::Create))?;
-        Ok(Self { path: path.to_owned(), file })
+        #[cfg(unix)]
+        if let Some(there) = there {
+            let set = file.as_file().set_permissions(there.permissions());
+            output_at(path, set.map_err(OutputProblem::Create))?;
+        }
+        Ok(Self { path: target, file })
     }
 
     /// Gives the complete file its name.
     pub(crate) fn keep(self) -> Result<File, OutputError> {
         output_at(&self.path, self.file.persist(&self.path).map_err(|e| OutputProblem::Rename(e.error)))
+    }
+}
+
+/// The file that a path leads to, past links, and what is known of it where it is there already.
+fn target_of(path: &Path) -> Result<(PathBuf, Option<Metadata>), OutputProblem> {
+    let is_link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
+    match path.metadata() {
+        Ok(there) if there.is_dir() => Err(OutputProblem::IsFolder),
+        // Taking the name of a device or a pipe would put a file in its place.
+        Ok(there) if !there.is_file() => Err(OutputProblem::NoFile),
+        Ok(there) if is_link => Ok((path.canonicalize().map_err(OutputProblem::Create)?, Some(there))),
+        Ok(there) => Ok((path.to_owned(), Some(there))),
+        Err(_) if is_link => Err(OutputProblem::LostLink),
+        Err(_) => Ok((path.to_owned(), None)),
     }
 }
 

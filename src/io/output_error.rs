@@ -47,6 +47,14 @@ pub enum OutputProblem {
     /// A folder has that name.
     #[error("is a folder: name a file")]
     IsFolder,
+    /// A device, a pipe or a socket has that name.
+    #[error(
+        "is a device, a pipe or a socket, which a file cannot take the place of: name a file, or use - for a stream"
+    )]
+    NoFile,
+    /// A link to a file that is not there.
+    #[error("is a link that leads nowhere: remove the link, or name the file itself")]
+    LostLink,
     /// The temporary file cannot be made.
     #[error("cannot be created ({0}): check that you may write to its folder")]
     Create(#[source] std::io::Error),

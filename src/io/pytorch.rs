@@ -87,7 +87,10 @@ fn archive<R: Read + Seek>(file: R) -> Result<ZipArchive<BufReader<R>>, ZipError
 /// The shell line that turns a PyTorch file into one that can be read safely.
 pub(crate) fn conversion(path: &Path, file: &mut File) -> String {
     let from = quoted(&path.display().to_string());
-    let to = quoted(&path.with_extension("safetensors").display().to_string());
+    let same = path.with_extension("safetensors");
+    // A file that has the extension already must not be written over.
+    let to = if same == path { path.with_extension("converted.safetensors") } else { same };
+    let to = quoted(&to.display().to_string());
     format!(
         "python -c \"import sys,torch,safetensors.torch as s; a,b=sys.argv[1:]; {}; \
          s.save_file({{k:v.detach().clone().contiguous() for k,v in x.items() if torch.is_tensor(v)}},b)\" {from} {to}",
@@ -250,5 +253,7 @@ mod tests {
         assert!(script.contains("torch.jit.load(a,") && script.ends_with("m.pt m.safetensors"), "{script}");
         let exported = conversion(Path::new("m.pt2"), &mut zipped(&[("m/archive_format", b"pt2")]));
         assert!(exported.contains("torch.export.load(a)"), "{exported}");
+        let misnamed = conversion(Path::new("x.safetensors"), &mut zipped(&[("x/data.pkl", b"?")]));
+        assert!(misnamed.ends_with(" x.safetensors x.converted.safetensors"), "{misnamed}");
     }
 }

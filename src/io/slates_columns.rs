@@ -266,11 +266,14 @@ pub(crate) fn optional_problems(schema: &Schema, fields: &SlateFields) -> Vec<In
     }
     for field in schema.fields() {
         let data_type = field.data_type();
+        // A column of nothing but nulls, written without a type, says that there are none.
         let (is_right, expected) = match field.name().as_str() {
             "slate_id" => (matches!(scalar(data_type), Some(Scalar::Int | Scalar::Text)), "text or integers"),
-            "recent" | "seen" => (is_item_list(data_type), ITEM_LISTS),
-            "pinned" => (is_pin_list(data_type), PIN_LISTS),
-            name if fields.bloom() == Some(name) => (is_binary(data_type), "bytes (a Bloom filter per slate)"),
+            "recent" | "seen" => (data_type.is_null() || is_item_list(data_type), ITEM_LISTS),
+            "pinned" => (data_type.is_null() || is_pin_list(data_type), PIN_LISTS),
+            name if fields.bloom() == Some(name) => {
+                (data_type.is_null() || is_binary(data_type), "bytes (a Bloom filter per slate)")
+            }
             _ => continue,
         };
         problems.extend(require(field.name(), data_type, is_right, expected).err());

@@ -54,6 +54,8 @@ pub(crate) struct LongSlates<'a> {
     fields: SlateFields,
     batch: Option<Batch>,
     current: Option<Slate>,
+    /// The slate that the last row was of, where it cannot be read.
+    skipped: Option<String>,
     /// Fingerprints of the slates so far, 16 bytes each: all that is kept of them.
     finished: HashSet<u128>,
     n_rows: u64,
@@ -75,37 +77,63 @@ impl<'a> LongSlates<'a> {
         fields: SlateFields,
     ) -> Self {
         let (path, finished) = (path.to_owned(), HashSet::new());
-        Self { path, rows, catalog, form, fields, batch: None, current: None, finished, n_rows: 0 }
+        Self { path, rows, catalog, form, fields, batch: None, current: None, skipped: None, finished, n_rows: 0 }
     }
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
         loop {
-            let Some(batch) = self.batch.as_mut().filter(|b| b.next < b.scores.len()) else {
+            let Some(batch) = self.batch.as_ref().filter(|b| b.next < b.scores.len()) else {
                 match self.next_rows()? {
                     Some(batch) => self.batch = Some(batch),
                     None => return Ok(self.current.take()),
                 }
                 continue;
             };
-            let id = batch.columns.id(batch.next).ok_or(InputProblem::NoSlateId { row: self.n_rows })?;
-            let is_new = self.current.as_ref().is_none_or(|slate| slate.id != id);
-            let done = if is_new {
-                if !self.finished.insert(fingerprint(&id)) {
-                    return Err(InputProblem::SlateReturns { slate: id, row: self.n_rows });
-                }
-                let slate = batch.columns.slate(batch.next, id, self.catalog)?;
-                self.current.replace(slate)
-            } else {
-                None
+            let row = batch.next;
+            let Some(id) = batch.columns.id(row) else {
+                self.advance();
+                return Err(InputProblem::NoSlateId { row: self.n_rows - 1 });
             };
-            if let Some(slate) = &mut self.current {
-                batch.add_row(slate, self.catalog, self.form)?;
-                self.n_rows += 1;
+            if self.skipped.as_ref() == Some(&id) {
+                self.advance();
+                continue;
             }
-            if done.is_some() {
-                return Ok(done);
+            // The slate before is whole; its successor begins with the next call.
+            if let Some(done) = self.current.take_if(|slate| slate.id != id) {
+                return Ok(Some(done));
+            }
+            let added = self.add_row(&id);
+            self.advance();
+            if let Err(problem) = added {
+                // One message for one slate: the rest of it is passed over.
+                self.current = None;
+                self.skipped = Some(id);
+                return Err(problem);
             }
         }
+    }
+
+    fn advance(&mut self) {
+        self.n_rows += 1;
+        if let Some(batch) = &mut self.batch {
+            batch.next += 1;
+        }
+    }
+
+    /// Adds the row that is next to its slate, which begins with it or is the current one.
+    fn add_row(&mut self, id: &str) -> Result<(), InputProblem> {
+        let Some(batch) = &self.batch else { return Ok(()) };
+        let slate = match &mut self.current {
+            Some(slate) => slate,
+            None => {
+                self.skipped = None;
+                if !self.finished.insert(fingerprint(id)) {
+                    return Err(InputProblem::SlateReturns { slate: id.to_owned(), row: self.n_rows });
+                }
+                self.current.insert(batch.columns.slate(batch.next, id.to_owned(), self.catalog)?)
+            }
+        };
+        batch.add_row(slate, self.catalog, self.form)
     }
 
     fn next_rows(&mut self) -> Result<Option<Batch>, InputProblem> {
@@ -122,9 +150,8 @@ impl<'a> LongSlates<'a> {
 }
 
 impl Batch {
-    fn add_row(&mut self, slate: &mut Slate, catalog: &Catalog, form: LongForm) -> Result<(), InputProblem> {
+    fn add_row(&self, slate: &mut Slate, catalog: &Catalog, form: LongForm) -> Result<(), InputProblem> {
         let (row, index) = (self.next, slate.candidates.len());
-        self.next += 1;
         let id = || slate.id.clone();
         let Some(item) = self.items.get(row) else {
             return Err(InputProblem::NotAnItem { slate: id(), role: CANDIDATE, index });

@@ -96,6 +96,33 @@ fn items_by_number_are_hashed_as_decimal_text() {
     assert!(filter.contains(hash_of("7")) && filter.contains(hash_of("1099511627776")));
 }
 
+/// Rows of a catalog with ids stand for these; without the catalog nothing can tell, and that is said.
+#[test]
+fn rows_become_ids_where_the_catalog_is_given() {
+    let folder = Folder::new();
+    let catalog = folder.parquet("items.parquet", vec![("item_id", col(StringArray::from(vec!["a", "b", "c"])))]);
+    let rows = [Some(vec![Some(0i64), Some(2)])];
+    let lists = ListArray::from_iter_primitive::<arrow_array::types::Int64Type, _, _>(rows);
+    let parquet = folder.parquet("in.parquet", vec![("seen", col(lists))]);
+    let lines = folder.bytes("in.jsonl", b"{\"seen\":[0,2]}\n");
+    let with = ["--catalog", catalog.to_str().unwrap()];
+    let (output, json) = (folder.path("out.parquet"), folder.path("out.jsonl"));
+    let ran = bloom(&parquet, &output, &with).ok();
+    assert!(!ran.stderr.contains("--catalog"), "{}", ran.stderr);
+    let filter = filters(&output, "seen_bloom").remove(0);
+    assert!(["a", "c"].iter().all(|id| filter.contains(hash_of(id))));
+    bloom(&lines, &json, &with).ok();
+    let written = std::fs::read_to_string(&json).unwrap();
+    assert!(written.contains(&BASE64.encode(filter.to_bytes())), "{written}");
+    for (input, output) in [(&parquet, &output), (&lines, &json)] {
+        let ran = bloom(input, output, &[]).ok();
+        assert!(ran.stderr.contains("taken for item ids") && ran.stderr.contains("--catalog"), "{}", ran.stderr);
+    }
+    let beyond = folder.bytes("beyond.jsonl", b"{\"seen\":[3]}\n");
+    let ran = bloom(&beyond, &json, &with);
+    assert!(ran.failed(1).contains("row 0: the catalog has no row 3, only 0 to 2"), "{}", ran.stderr);
+}
+
 fn filters(path: &Path, name: &str) -> Vec<BloomFilter> {
     let (_, batches) = read_parquet(path);
     let filters = batches.iter().flat_map(|batch| {

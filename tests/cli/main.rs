@@ -5,6 +5,7 @@
 mod bad_input;
 mod bloom;
 mod check;
+mod check_agrees;
 mod commands;
 mod compare;
 mod contract;

@@ -181,3 +181,42 @@ fn rankings_of_other_slates_are_refused() {
     let error = sink.write(&slates, &ranked, &letters(2)).unwrap_err();
     assert!(error.to_string().contains("slate \"q,1\": its ranking does not fit it"), "{error}");
 }
+
+/// Only regular files are replaced, a link stays a link, and nobody may read more than before.
+#[cfg(unix)]
+#[test]
+fn what_had_the_name_is_respected() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    let folder = Folder::new();
+    let error = |name: &str| create_output(&folder.path(name), true, &[]).map(drop).unwrap_err().to_string();
+
+    let fifo = folder.path("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    symlink(&fifo, folder.path("to_pipe.csv")).unwrap();
+    for name in ["pipe.csv", "to_pipe.csv"] {
+        let text = error(name);
+        assert!(text.contains("is a device, a pipe or a socket") && text.ends_with("or use - for a stream"), "{text}");
+    }
+    assert!(fifo.symlink_metadata().unwrap().file_type().is_fifo());
+    symlink(folder.path("nowhere.csv"), folder.path("lost.csv")).unwrap();
+    assert!(error("lost.csv").contains("is a link that leads nowhere"));
+
+    std::fs::create_dir(folder.path("deep")).unwrap();
+    for (name, mode) in [("deep/a.csv", 0o600), ("deep/b.csv", 0o666), ("deep/c.parquet", 0o640)] {
+        let target = folder.bytes(name, b"before");
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode)).unwrap();
+        let link = folder.path(name.trim_start_matches("deep/"));
+        symlink(name, &link).unwrap();
+        for path in [&target, &link] {
+            let mut sink = create_output(path, true, &[]).unwrap();
+            let (slates, ranked) = slates();
+            sink.write(&slates, &ranked, &letters(2)).unwrap();
+            sink.finish().unwrap();
+            assert_ne!(std::fs::read(&target).unwrap(), b"before");
+            assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, mode, "{name}");
+            assert!(link.symlink_metadata().unwrap().is_symlink());
+            std::fs::write(&target, b"before").unwrap();
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path("deep")).unwrap().count(), 3);
+}
