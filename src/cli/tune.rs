@@ -49,7 +49,8 @@ pub struct Tune {
     /// Seed that says which slates are held out.
     #[arg(long, value_name = "SEED", default_value_t = 7)]
     seed: u64,
-    /// Runs that close in on the wanted relevance between two settings of the grid, per strategy and range; 0 for none.
+    /// Runs that close in on the wanted relevance between two settings of the grid, for each range and up to three times where
+    /// other keys were varied as well; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(0..=30))]
     refine: u64,
     /// Write the best setting here, as a configuration file.

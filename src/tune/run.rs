@@ -15,6 +15,9 @@ use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::{RankedSlate, Slate};
 
+/// Crossings that are refined, for each parameter with a range.
+const MOST_CROSSINGS: usize = 3;
+
 /// What to look for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TuneRequest {
@@ -26,7 +29,8 @@ pub struct TuneRequest {
     pub holdout: f64,
     /// Seed that says which.
     pub seed: u64,
-    /// Steps of bisection per parameter with a range; 0 leaves it at the grid.
+    /// Steps of bisection per parameter with a range, at each of up to three crossings of the wanted relevance; 0 leaves it
+    /// at the grid.
     pub n_refine: usize,
 }
 
@@ -249,6 +253,24 @@ impl TuneResult {
         [below, above].map(|neighbour| neighbour.map(|(i, _)| i))
     }
 
+    /// Where settings of a family cross the wanted relevance along a parameter: pairs of neighbours, of which the first keeps
+    /// enough and the second, more diverse, too little. First where most diversity is to be expected at the crossing.
+    fn crossings(&self, family: usize, parameter: usize) -> Vec<(usize, usize)> {
+        let sign = self.sign();
+        let crossing = |good: usize| {
+            let (kept, diversity) = self.points[good].place(sign).filter(|&(kept, _)| kept >= self.keep)?;
+            let bad = self.beyond(good, parameter)?;
+            let (kept_beyond, diversity_beyond) = self.points[bad].place(sign)?;
+            let share = (kept - self.keep) / (kept - kept_beyond);
+            Some((diversity + share * (diversity_beyond - diversity), good, bad))
+        };
+        let own = (0..self.points.len()).filter(|&point| self.points[point].family == family);
+        let mut crossings: Vec<(f64, usize, usize)> = own.filter_map(crossing).collect();
+        // A stable sort: of equal promise the first setting.
+        crossings.sort_by(|a, b| b.0.total_cmp(&a.0));
+        crossings.into_iter().take(MOST_CROSSINGS).map(|(_, good, bad)| (good, bad)).collect()
+    }
+
     /// The neighbour that is more diverse and keeps too little: what is wanted ends between the two.
     fn beyond(&self, point: usize, parameter: usize) -> Option<usize> {
         let sign = self.sign();
@@ -264,7 +286,8 @@ fn number(value: &Value) -> Option<f64> {
     value.as_float().or_else(|| value.as_integer().map(|x| x as f64))
 }
 
-/// Bisects one parameter between a family's choice and the neighbour that keeps too little.
+/// Bisects one parameter where a family's settings cross the wanted relevance: a grid is too coarse to tell which of its lines
+/// is the most diverse there.
 fn refine<E, F>(
     runner: &mut Runner<'_, '_, F>,
     result: &mut TuneResult,
@@ -278,17 +301,17 @@ where
     F: FnMut(&Problem, &[PreparedSlate]) -> Result<Vec<RankedSlate>, E>,
 {
     let Some(scale) = family.parameters[parameter].scale else { return Ok(()) };
-    let Some(mut good) = result.choice_of(index) else { return Ok(()) };
-    let Some(mut bad) = result.beyond(good, parameter) else { return Ok(()) };
-    for _ in 0..n_steps {
-        let ends = [good, bad].map(|i| result.points[i].values[parameter].clone());
-        let Some(middle) = middle(&ends, scale, family, parameter) else { return Ok(()) };
-        let mut values = result.points[good].values.clone();
-        values[parameter] = middle;
-        let means = runner.means(&family.describe(&values), &family.config(&values)?, set)?;
-        let point = result.add(family, index, values, means, true);
-        let keeps = result.points[point].relevance_kept.is_some_and(|kept| kept >= result.keep);
-        *(if keeps { &mut good } else { &mut bad }) = point;
+    for (mut good, mut bad) in result.crossings(index, parameter) {
+        for _ in 0..n_steps {
+            let ends = [good, bad].map(|i| result.points[i].values[parameter].clone());
+            let Some(middle) = middle(&ends, scale, family, parameter) else { break };
+            let mut values = result.points[good].values.clone();
+            values[parameter] = middle;
+            let means = runner.means(&family.describe(&values), &family.config(&values)?, set)?;
+            let point = result.add(family, index, values, means, true);
+            let keeps = result.points[point].relevance_kept.is_some_and(|kept| kept >= result.keep);
+            *(if keeps { &mut good } else { &mut bad }) = point;
+        }
     }
     Ok(())
 }
