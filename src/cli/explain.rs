@@ -75,7 +75,11 @@ pub fn run(flags: &Explain) -> Result<(), Failure> {
     }
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let page = flags.html.as_deref().map(TextFile::create).transpose()?;
-    let labels = flags.label_column.as_ref().and_then(|label| catalog.column(label));
+    let label = |name: &String| {
+        let what = "is an embedding: name a column of single values, such as a title";
+        catalog.column(name).ok_or_else(|| Failure::input(format_args!("--label-column {name}"), what))
+    };
+    let labels = flags.label_column.as_ref().map(label).transpose()?;
     let mut explanations = Vec::new();
     for slate in find(flags, &config, &catalog)? {
         let prepared = PreparedSlate::new(&problem, &slate).map_err(|e| Failure::input(names(&flags.slates), e))?;

@@ -43,6 +43,7 @@ pub use page::report;
 pub(crate) use page::{metrics_table, sentence, slates, titled};
 pub(crate) use text::number;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -69,10 +70,21 @@ impl Contender {
     }
 }
 
+/// Contenders under names that differ: the second of a name is told from the first by a number.
+fn numbered(contenders: impl Iterator<Item = Contender>) -> Vec<Contender> {
+    let mut n_of: BTreeMap<String, usize> = BTreeMap::new();
+    let number = |contender: Contender| {
+        let n = n_of.entry(contender.name.clone()).or_default();
+        *n += 1;
+        if *n == 1 { contender } else { Contender { name: format!("{} ({n})", contender.name), ..contender } }
+    };
+    contenders.map(number).collect()
+}
+
 /// One configuration under several strategies, named after them.
 pub fn strategies(config: &Config, strategies: &[Strategy]) -> Vec<Contender> {
     let of = |&strategy: &Strategy| Contender::new(strategy.name(), Config { strategy, ..config.clone() });
-    strategies.iter().map(of).collect()
+    numbered(strategies.iter().map(of))
 }
 
 /// Configurations named after their files: by the file's name alone where that tells them apart, else by the whole path.
@@ -83,7 +95,7 @@ pub fn named(paths: &[PathBuf], configs: Vec<Config>) -> Vec<Contender> {
     stems.dedup();
     let is_clear = stems.len() == paths.len();
     let name = |path: &PathBuf| if is_clear { stem(path) } else { path.display().to_string() };
-    paths.iter().map(name).zip(configs).map(|(name, config)| Contender::new(name, config)).collect()
+    numbered(paths.iter().map(name).zip(configs).map(|(name, config)| Contender::new(name, config)))
 }
 
 /// What came of a comparison.

@@ -244,3 +244,11 @@ fn two_columns_of_bloom_filters_are_refused() {
     let expected = "filter.seen_bloom is \"a\" and \"b\" in different configurations: a slate carries one Bloom filter";
     assert!(ran.failed(1).starts_with(expected), "{}", ran.stderr);
 }
+
+#[test]
+fn namesakes_are_numbered() {
+    let folder = Folder::new();
+    let found = json(&folder, &["--strategy", "relevance,mmr,mmr"]);
+    let names: Vec<&str> = found["runs"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["relevance", "mmr", "mmr (2)"]);
+}

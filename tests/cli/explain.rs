@@ -176,6 +176,8 @@ fn a_label_column_that_is_not_there_is_named() {
     let ran = case.explain(&["--slate", "q0", "--label-column", "title"]);
     let line = ran.failed(1);
     assert!(line.starts_with(case.catalog.to_str().unwrap()) && line.contains("\"title\""), "{line}");
+    let ran = case.explain(&["--slate", "q0", "--label-column", "text"]);
+    assert!(ran.failed(1).starts_with("--label-column text: is an embedding"), "{}", ran.stderr);
 }
 
 #[test]
