@@ -180,6 +180,24 @@ fn read_column(
     added.into_iter().collect::<Result<(), _>>().map_err(InputProblem::from).at(path)
 }
 
+/// A rule of one term that does nothing, or takes out everybody, in what was looked at.
+fn idle(problem: &Problem, key: &str, report: &mut Report) {
+    let n_items = problem.catalog.n_items();
+    let is_idle = problem.spacing.iter().any(|rule| rule.membership.iter().all(|&membership| membership == 0.0));
+    if n_items > 0 && is_idle {
+        report.note(format_args!("{key}: no item that was looked at is a member, so the rule does nothing there"));
+    }
+    if n_items == 0 || problem.config.filter.rules().next().is_none() {
+        return;
+    }
+    // The bit of the only rule there is.
+    match problem.filter.failed.iter().filter(|&&failed| failed & 2 != 0).count() {
+        0 => report.note(format_args!("{key}: takes out no item that was looked at")),
+        n if n == n_items => report.note(format_args!("{key}: takes out every item that was looked at")),
+        _ => {}
+    }
+}
+
 /// Every term against the sample, and how much it finds missing. A term whose columns could not be read has been told
 /// of already.
 fn bind(
@@ -215,6 +233,7 @@ fn bind(
                     let key = count.key.replacen(from, to, 1);
                     missing(request, headers, sample, (&key, &count.column, count.n_items), report);
                 }
+                idle(&problem, to, report);
             }
             // The first embedding, which no setting lets items do without.
             Err(ProblemError::Missing { key, column, n_items, .. }) => {

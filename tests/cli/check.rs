@@ -249,3 +249,25 @@ fn wrong_columns_of_slates_are_told_together() {
     let ran = run([Path::new("check"), Path::new("--catalog"), &folder.path("items.parquet")]);
     assert_eq!(ran.code, Some(2));
 }
+
+#[test]
+fn rules_that_do_nothing_or_take_out_everybody_are_told() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let config = folder.bytes(
+        "feed.toml",
+        b"[[spacing]]\nname = \"s\"\ncolumn = \"quality\"\nvalues = [9]\nstrength = 1.0\nwindow = 2\n\
+          [[filter.drop]]\ncolumn = \"quality\"\nvalues = [9]\n[[filter.keep]]\ncolumn = \"quality\"\nvalues = [9]\n\
+          [[filter.drop]]\ncolumn = \"quality\"\nvalues = [1]",
+    );
+    let files = (data.catalog_parquet(&folder), data.slates_parquet(&folder));
+    let ran = check(&[files.0], &[files.1], &["--json", "--config", config.to_str().unwrap()]).ok();
+    let report = json(&ran);
+    let notes: Vec<&str> = report["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+    let rules: Vec<&str> = notes.into_iter().filter(|n| n.starts_with("spacing") || n.starts_with("filter")).collect();
+    let expected = [
+        "spacing[0]: no item that was looked at is a member, so the rule does nothing there",
+        "filter.drop[0]: takes out no item that was looked at",
+        "filter.keep[0]: takes out every item that was looked at",
+    ];
+    assert_eq!(rules, expected);
+}
