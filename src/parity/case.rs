@@ -89,6 +89,9 @@ struct Items {
     #[serde(default)]
     storage: BTreeMap<String, String>,
     columns: BTreeMap<String, Vec<Json>>,
+    /// Of columns without any value, what they would hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    null_types: BTreeMap<String, String>,
     /// Row numbers where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ids: Option<Vec<String>>,
@@ -170,6 +173,7 @@ impl Case {
                 signals: signals.iter().map(|s| (s.name.clone(), widened(s))).collect(),
                 storage: signals.iter().map(|s| (s.name.clone(), s.data.dtype().to_owned())).collect(),
                 columns: self.catalog.columns().iter().map(|c| (c.name.clone(), column_text(&c.data))).collect(),
+                null_types: self.catalog.columns().iter().filter_map(null_type).collect(),
                 ids: self.catalog.has_ids().then(|| ids(&self.catalog)),
             },
             slates: self.slates.iter().map(SlateText::of).collect(),
@@ -213,7 +217,9 @@ impl Case {
             catalog.add_signal(Embedding::new(name, dim, data)).map_err(catalog_error)?;
         }
         for (name, values) in text.items.columns {
-            let data = column(&values).ok_or_else(|| format(format!("column \"{name}\" mixes types")))?;
+            let nulls = text.items.null_types.get(&name).and_then(|kind| nulls(kind, values.len()));
+            let data = nulls.or_else(|| column(&values));
+            let data = data.ok_or_else(|| format(format!("column \"{name}\" mixes types")))?;
             catalog.add_column(Column { name, data }).map_err(catalog_error)?;
         }
         if let Some(ids) = text.items.ids {
@@ -328,6 +334,27 @@ fn column_text(data: &ColumnData) -> Vec<Json> {
         ColumnData::Codes { width, codes } => codes.chunks_exact(*width).map(|row| serde_json::json!(row)).collect(),
         _ => (0..data.n_rows()).map(|row| value_text(&data.value(row))).collect(),
     }
+}
+
+/// Name and type of a column without any value, which its values do not tell. Integers are what such a column is without.
+fn null_type(column: &Column) -> Option<(String, String)> {
+    let kind = match &column.data {
+        ColumnData::Bool(v) if v.iter().all(Option::is_none) => "bool",
+        ColumnData::Float(v) if v.iter().all(Option::is_none) => "float",
+        ColumnData::Text(v) if v.iter().all(Option::is_none) => "text",
+        _ => return None,
+    };
+    Some((column.name.clone(), kind.to_owned()))
+}
+
+/// A column of nulls of a type.
+fn nulls(kind: &str, n_rows: usize) -> Option<ColumnData> {
+    Some(match kind {
+        "bool" => ColumnData::Bool(vec![None; n_rows]),
+        "float" => ColumnData::Float(vec![None; n_rows]),
+        "text" => ColumnData::Text(vec![None; n_rows]),
+        _ => return None,
+    })
 }
 
 /// The column that holds these values; all nulls are integers, which serve wherever nulls do.
