@@ -233,9 +233,15 @@ fn bind_adjustment(config: &Config, like: Option<&Problem>, missing: &mut Missin
         return Ok(Arc::default());
     }
     let shared = like.and_then(|like| like.adjustment_of(&config.relevance.adjust));
-    let mut sum = vec![0.0; catalog.n_items()];
+    let mut sum = vec![0.0; if shared.is_none() { catalog.n_items() } else { 0 }];
     for (i, adjust) in config.relevance.adjust.iter().enumerate() {
         let key = format!("relevance.adjust[{i}].column");
+        if shared.is_some() {
+            // What is missing is counted for every problem; the sum of its numbers is there already.
+            let column = column(catalog, &key, &adjust.column)?;
+            missing.note(&key, &adjust.column, adjust.on_missing, nulls(&column.data))?;
+            continue;
+        }
         let numbers = numbers(catalog, &key, &adjust.column)?;
         let nulls = (0..numbers.len()).filter(|&row| numbers[row].is_none());
         missing.note(&key, &adjust.column, adjust.on_missing, nulls)?;

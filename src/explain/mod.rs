@@ -57,8 +57,8 @@ pub struct Explanation {
 
 impl Explanation {
     /// The strategy, as the configuration has it.
-    pub(crate) fn strategy_name(&self) -> String {
-        format!("{:?}", self.strategy).to_lowercase()
+    pub(crate) fn strategy_name(&self) -> &'static str {
+        self.strategy.name()
     }
 }
 
