@@ -49,6 +49,8 @@ fn golden_cases_hold() {
         let problem = Problem::new(&config, &catalog).unwrap();
         let prepared = prepare(&problem, &case.slates());
         let ranked = gpu_engine(&problem, &prepared);
+        let on_host = GpuOptions { max_catalog_bytes: 0, ..GpuOptions::default() };
+        assert_eq!(gpu::rerank(&problem, &prepared, on_host), ranked, "{}", case.name);
         for ((slate, ranked), expected) in prepared.iter().zip(&ranked).zip(&case.expected) {
             assert_eq!(parity::replay(&problem, slate, ranked).verdict(), Ok(()), "{}", case.name);
             let picks: Vec<u32> = ranked.placements.iter().map(|p| p.candidate).collect();

@@ -14,6 +14,7 @@ use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
 use spectrank::engine::{Engine, EngineRequest, OnGpuError};
+use spectrank::gpu::plan::Residence;
 use spectrank::gpu::planted::{DeviceFaults, Planted, PlantedFault};
 use spectrank::gpu::{AdapterChoice, AdapterError, GpuEngine, GpuError, GpuOptions, OpenDevice};
 use spectrank::prepare::PreparedSlate;
@@ -28,6 +29,8 @@ const BATCH: usize = 4;
 /// Buffers of a batch, and of an engine.
 const BATCH_BUFFERS: usize = 4;
 const ENGINE_BUFFERS: usize = 7;
+/// Of them the first: bindings of rows, and the item table.
+const CATALOG_BUFFERS: usize = 5;
 
 struct Case {
     config: Config,
@@ -129,7 +132,8 @@ fn neither_the_pace_nor_the_bindings_change_a_bit() {
         // As slow as it gets: what is left are the dearest step and one slate.
         paced(Duration::from_nanos(1)),
         paced(Duration::from_secs(60)),
-        GpuOptions { min_shards: 3, ..none },
+        GpuOptions { min_shards: 3, ..none.clone() },
+        GpuOptions { max_catalog_bytes: 0, ..none },
     ] {
         let mut engine = GpuEngine::new(device.clone(), &problem, options).unwrap();
         // Twice: the pace is another by then.
@@ -163,11 +167,26 @@ fn where_memory_does_not_hold_one_slate_it_says_so() {
 }
 
 #[test]
-fn an_engine_without_memory_for_the_catalog_is_not_made() {
+fn a_catalog_that_memory_does_not_hold_stays_on_the_host() {
+    let Some(device) = gpu::device() else { return };
+    let expected = &undisturbed(&device).0;
+    let case = case();
+    let problem = case.problem();
+    // Any of its bindings, and the item table.
+    for when in 1..=CATALOG_BUFFERS {
+        let faults = DeviceFaults::new([(OutOfMemory, when..=when)]);
+        let mut engine = GpuEngine::new(device.clone(), &problem, options(&faults)).unwrap();
+        assert_eq!((engine.residence(), faults.n_struck()), (Residence::Host, 1));
+        assert_eq!(engine.rerank(&case.prepared(&problem)).as_ref(), Ok(expected));
+    }
+}
+
+#[test]
+fn an_engine_without_any_memory_is_not_made() {
     let Some(device) = gpu::device() else { return };
     let case = case();
     let problem = case.problem();
-    let faults = DeviceFaults::new([(OutOfMemory, 3..=3)]);
+    let faults = DeviceFaults::new([(OutOfMemory, 3..=usize::MAX)]);
     let refused = GpuEngine::new(device, &problem, options(&faults)).err();
     assert!(matches!(refused, Some(GpuError::OutOfMemory { .. })), "{refused:?}");
 }

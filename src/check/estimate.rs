@@ -11,7 +11,7 @@ use super::slates::Seen;
 use super::{CheckRequest, MEASURED, Report};
 use crate::catalog::{Catalog, ColumnData, EmbeddingData};
 use crate::engine::{Backend, Engine, EngineRequest};
-use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan};
+use crate::gpu::plan::{DeviceLimits, Plan, Residence};
 use crate::gpu::{self, AdapterDescription};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -45,7 +45,7 @@ pub struct Estimate {
 }
 
 /// Memory on a GPU.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct GpuEstimate {
     /// The adapter.
     pub adapter: String,
@@ -55,6 +55,8 @@ pub struct GpuEstimate {
     pub item_bytes: u64,
     /// Slates that are in work at a time, at most.
     pub batch_bytes: u64,
+    /// The device does not hold the catalog: it stays on the host, and each batch brings the rows of its items.
+    pub stays_on_host: bool,
     /// Why it does not fit, if it does not.
     pub too_large: Option<String>,
 }
@@ -213,36 +215,24 @@ fn gpu_estimate(
     let list = gpu::list();
     let adapter = &list[gpu::choose(&list, &request.adapter).ok()?];
     let limits = limits(adapter);
-    let mut found =
-        GpuEstimate { adapter: adapter.to_string(), catalog_bytes: 0, item_bytes: 0, batch_bytes: 0, too_large: None };
+    let mut found = GpuEstimate { adapter: adapter.to_string(), ..GpuEstimate::default() };
     // Steps are not counted here: they depend on lanes, not on memory.
     let lanes = request.gpu.lanes.unwrap_or(64);
     match Plan::new(problem, &limits, lanes, usize::MAX) {
         Err(error) => found.too_large = Some(error.to_string()),
         Ok(plan) => {
-            let row_bytes = plan.row_values as u64 * if plan.is_f16 { 2 } else { 4 };
-            found.catalog_bytes = n_items * row_bytes;
-            found.item_bytes = 4 * (u64::from(plan.params.items_at) + u64::from(plan.params.item_words) * n_items);
+            found.catalog_bytes = n_items * plan.row_bytes() as u64;
+            found.item_bytes = plan.items_bytes(n_items);
             let words = slates
                 .iter()
                 .map(|slate| (plan.state_words(slate) + Plan::batch_words(slate) + plan.output_words(slate)) as u64);
             let mean = 4 * words.sum::<u64>() / slates.len().max(1) as u64;
             let most = 3 * request.gpu.max_batch_bytes.min(limits.binding_bytes);
             found.batch_bytes = (mean * BATCH_SLATES.min(request.gpu.max_slates as u64)).min(most);
-            found.too_large = too_large(&found, &limits);
+            found.stays_on_host = plan.residence == Residence::Host;
         }
     }
     Some(found)
-}
-
-fn too_large(found: &GpuEstimate, limits: &DeviceLimits) -> Option<String> {
-    let binding = limits.binding_bytes;
-    if found.catalog_bytes > MAX_SHARDS as u64 * binding {
-        let needed = found.catalog_bytes;
-        return Some(format!("the catalog needs {needed} bytes in {MAX_SHARDS} bindings of at most {binding} bytes"));
-    }
-    (found.item_bytes > binding)
-        .then(|| format!("the item table needs {} bytes, a binding holds {binding}", found.item_bytes))
 }
 
 fn limits(adapter: &AdapterDescription) -> DeviceLimits {
@@ -252,6 +242,7 @@ fn limits(adapter: &AdapterDescription) -> DeviceLimits {
         workgroup_invocations: adapter.max_workgroup_invocations as usize,
         // What every API grants.
         groups_per_dimension: 65_535,
+        catalog_bytes: u64::MAX,
     }
 }
 
@@ -274,6 +265,12 @@ impl fmt::Display for Estimate {
             )?;
             match &gpu.too_large {
                 Some(why) => writeln!(f, "; does not fit: {why}")?,
+                None if gpu.stays_on_host => {
+                    writeln!(
+                        f,
+                        "; too much for the GPU: embeddings and items stay on the host, each batch brings its own"
+                    )?;
+                }
                 None => writeln!(f)?,
             }
         }

@@ -1,5 +1,6 @@
 //! A batch of slates as words for the device, and the device's words as ranked slates, trusting nothing.
 
+use super::batch_rows::DeviceSlate;
 use super::error::GpuError;
 use super::layout::{Dispatch, HEADER_WORDS, NO_POSITION, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
 use super::pipeline::BatchBuffers;
@@ -15,7 +16,7 @@ pub(super) struct OpenBatch {
 }
 
 /// Where each slate's words start.
-pub(super) fn headers(plan: &Plan, slates: &[PreparedSlate]) -> Vec<SlateHeader> {
+pub(super) fn headers(plan: &Plan, slates: &[DeviceSlate]) -> Vec<SlateHeader> {
     let mut batch_at = slates.len() * HEADER_WORDS;
     let mut output_at = slates.len() * STATUS_WORDS;
     let mut state_at = 0;
@@ -27,7 +28,7 @@ pub(super) fn headers(plan: &Plan, slates: &[PreparedSlate]) -> Vec<SlateHeader>
     slates
         .iter()
         .enumerate()
-        .map(|(i, slate)| {
+        .map(|(i, DeviceSlate { slate, excluded, .. })| {
             let n_positions = slate.n_positions(plan.params.slate_size as usize);
             SlateHeader {
                 n_candidates: slate.n_candidates() as u32,
@@ -42,8 +43,8 @@ pub(super) fn headers(plan: &Plan, slates: &[PreparedSlate]) -> Vec<SlateHeader>
                 output_at: take(&mut output_at, n_positions * PLACEMENT_WORDS),
                 status_at: (i * STATUS_WORDS) as u32,
                 active_filters: slate.active_filters,
-                n_excluded: slate.excluded.len() as u32,
-                excluded_at: take(&mut batch_at, slate.excluded.len()),
+                n_excluded: excluded.len() as u32,
+                excluded_at: take(&mut batch_at, excluded.len()),
                 n_blocks: slate.seen_bloom.as_ref().map_or(0, |seen| seen.n_blocks()) as u32,
                 bloom_at: take(&mut batch_at, slate.bloom_words().len()),
             }
@@ -52,13 +53,13 @@ pub(super) fn headers(plan: &Plan, slates: &[PreparedSlate]) -> Vec<SlateHeader>
 }
 
 /// Headers, then the slates.
-pub(super) fn words(slates: &[PreparedSlate], headers: &[SlateHeader]) -> Vec<u32> {
+pub(super) fn words(slates: &[DeviceSlate], headers: &[SlateHeader]) -> Vec<u32> {
     let mut words: Vec<u32> = bytemuck::cast_slice(headers).to_vec();
-    for slate in slates {
-        words.extend_from_slice(&slate.rows);
+    for DeviceSlate { slate, rows, excluded } in slates {
+        words.extend_from_slice(rows);
         words.extend(slate.base.iter().map(|&b| (b as f32).to_bits()));
         words.extend(slate.pins.iter().flat_map(|&(position, rank)| [position, rank]));
-        words.extend_from_slice(&slate.excluded);
+        words.extend_from_slice(excluded);
         words.extend_from_slice(slate.bloom_words());
     }
     words

@@ -160,6 +160,7 @@ impl OpenDevice {
             workgroup_invocations: found.max_compute_invocations_per_workgroup.min(found.max_compute_workgroup_size_x)
                 as usize,
             groups_per_dimension: found.max_compute_workgroups_per_dimension,
+            catalog_bytes: u64::MAX,
         }
     }
 

@@ -1,8 +1,8 @@
 //! The GPU engine: one workgroup per slate, thousands of slates per dispatch, resumed until every slate is done.
 //!
 //! ```text
-//! start:  plan → kernel (compiled once per device) → known answers → catalog up
-//! rerank: batch up → dispatch, read back, check … until every slate is done → next batch
+//! start:  plan → kernel (compiled once per device) → known answers → catalog up, if it fits
+//! rerank: batch up, else with its rows → dispatch, read back, check … until every slate is done → next batch
 //!         out of memory: half the batch;  device lost: start again on a new one, the open batch once more, by halves
 //! ```
 
@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use crate::gpu::adapter::AdapterKind;
 use crate::gpu::batch::{self, OpenBatch};
+use crate::gpu::batch_rows::{BatchRows, DeviceSlate};
 use crate::gpu::device::{OpenDevice, PollFailure};
 use crate::gpu::error::GpuError;
 use crate::gpu::kernel::{KernelKey, ShaderChecks};
 use crate::gpu::known_answer;
 use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS};
 use crate::gpu::pace::{Measured, Pace};
-use crate::gpu::pipeline::Pipeline;
-use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan, PlanError};
+use crate::gpu::pipeline::{BatchData, Pipeline};
+use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan, PlanError, Residence};
 use crate::gpu::planted::{Planted, PlantedFault, Site};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -56,6 +57,9 @@ pub struct GpuOptions {
     pub max_slates: usize,
     /// Most bytes in one of the batch's buffers.
     pub max_batch_bytes: u64,
+    /// Most bytes of the catalog, rows and what else is known of items, to keep on the device. A larger one stays on the host,
+    /// as does one that the device has no memory for, and each batch brings the rows of its items.
+    pub max_catalog_bytes: u64,
     /// Fewest bindings that the catalog is spread over, for tests: large catalogs need several.
     pub min_shards: usize,
     /// Loop iterations an invocation may take in one dispatch. Small values split a slate over many dispatches.
@@ -78,6 +82,7 @@ impl Default for GpuOptions {
             lanes: None,
             max_slates: 4096,
             max_batch_bytes: 256 << 20,
+            max_catalog_bytes: u64::MAX,
             min_shards: 1,
             budget: FULL_DISPATCH,
             max_dispatch: Some(DEFAULT_MAX_DISPATCH),
@@ -89,7 +94,8 @@ impl Default for GpuOptions {
     }
 }
 
-/// Composes slates on one GPU. The catalog is uploaded once, at creation.
+/// Composes slates on one GPU. The catalog is uploaded once, at creation; where the device does not hold it, each batch brings
+/// the rows it needs.
 pub struct GpuEngine<'a> {
     problem: &'a Problem<'a>,
     pub(super) device: Arc<OpenDevice>,
@@ -113,8 +119,9 @@ impl<'a> GpuEngine<'a> {
         options: GpuOptions,
     ) -> Result<Self, GpuError> {
         let device = device.into();
-        let mut plan = plan(problem, &device.limits(), options.lanes, device.description.kind)?;
-        if options.min_shards > plan.n_shards {
+        let limits = DeviceLimits { catalog_bytes: options.max_catalog_bytes, ..device.limits() };
+        let mut plan = plan(problem, &limits, options.lanes, device.description.kind)?;
+        if plan.residence == Residence::Device && options.min_shards > plan.n_shards {
             spread(&mut plan, problem, options.min_shards);
         }
         Self::with_plan(device, problem, plan, options)
@@ -131,7 +138,8 @@ impl<'a> GpuEngine<'a> {
             options.max_slates = options.max_slates.min(MAX_SLATES_ON_CPU);
         }
         let limits = device.limits();
-        let pipeline = start(&device, problem, &plan, &options)?;
+        let mut plan = plan;
+        let pipeline = start(&device, problem, &mut plan, &options)?;
         let dearest_step = plan.params.cost.iter().flatten().max().map_or(1, |&cost| cost as usize + 1);
         let most = options.budget.min(FULL_DISPATCH).saturating_sub(plan.overhead).max(1);
         let pace = Pace::new(options.max_dispatch, dearest_step.min(most)..=most, options.max_slates);
@@ -141,6 +149,11 @@ impl<'a> GpuEngine<'a> {
     /// The adapter in use.
     pub fn device(&self) -> &Arc<OpenDevice> {
         &self.device
+    }
+
+    /// Where the catalog is.
+    pub fn residence(&self) -> Residence {
+        self.plan.residence
     }
 
     /// Dispatches so far.
@@ -207,7 +220,7 @@ impl<'a> GpuEngine<'a> {
         // Room for the catalog's next copy.
         self.pipeline.release();
         let device = Arc::new(self.device.reopen().map_err(GpuError::NotReopened)?);
-        self.pipeline = start(&device, self.problem, &self.plan, &self.options)?;
+        self.pipeline = start(&device, self.problem, &mut self.plan, &self.options)?;
         self.device = device;
         Ok(())
     }
@@ -235,14 +248,20 @@ impl<'a> GpuEngine<'a> {
 
     /// Uploads a batch, its output poisoned; nothing runs yet.
     pub(super) fn open_batch(&self, slates: &[PreparedSlate]) -> Result<OpenBatch, GpuError> {
-        let headers = batch::headers(&self.plan, slates);
-        let words = batch::words(slates, &headers);
+        let rows = match self.plan.residence {
+            Residence::Device => None,
+            Residence::Host => Some(BatchRows::of(slates)),
+        };
+        let on_device: Vec<DeviceSlate> = slates.iter().map(|slate| DeviceSlate::new(slate, rows.as_ref())).collect();
+        let headers = batch::headers(&self.plan, &on_device);
+        let words = batch::words(&on_device, &headers);
         let (mut state_words, mut output_words) = (0, 0);
         if let (Some(header), Some(slate)) = (headers.last(), slates.last()) {
             state_words = header.state_at as usize + self.plan.state_words(slate);
             output_words = header.output_at as usize + header.n_positions as usize * PLACEMENT_WORDS;
         }
-        let buffers = self.pipeline.batch_buffers(&self.device, &words, state_words, output_words)?;
+        let data = BatchData { words, state_words, output_words, rows: rows.unwrap_or_default().into() };
+        let buffers = self.pipeline.batch_buffers(&self.device, self.problem, &self.plan, &data)?;
         self.device.upload(&buffers.output, 0, bytemuck::cast_slice(&vec![POISON; output_words]))?;
         let dispatch = Dispatch {
             n_slates: slates.len() as u32,
@@ -305,8 +324,28 @@ impl<'a> GpuEngine<'a> {
     }
 }
 
-/// Compiles the kernel, tests it and uploads the catalog.
-fn start(device: &Arc<OpenDevice>, problem: &Problem, plan: &Plan, options: &GpuOptions) -> Result<Pipeline, GpuError> {
+/// Compiles the kernel, tests it and uploads the catalog; where the device has no memory for it, it stays on the host.
+fn start(
+    device: &Arc<OpenDevice>,
+    problem: &Problem,
+    plan: &mut Plan,
+    options: &GpuOptions,
+) -> Result<Pipeline, GpuError> {
+    match start_as_planned(device, problem, plan, options) {
+        Err(GpuError::OutOfMemory { .. }) if plan.residence == Residence::Device && !device.is_lost() => {
+            plan.keep_on_host(problem, &device.limits());
+            start_as_planned(device, problem, plan, options)
+        }
+        started => started,
+    }
+}
+
+fn start_as_planned(
+    device: &Arc<OpenDevice>,
+    problem: &Problem,
+    plan: &Plan,
+    options: &GpuOptions,
+) -> Result<Pipeline, GpuError> {
     let Planted { shader, device: faults } = &options.planted;
     let kernel = device.kernels.get(device, KernelKey::new(plan, shader, options.shader_checks))?;
     if options.known_answer {

@@ -365,6 +365,7 @@ mod tests {
             workgroup_bytes: 48 << 10,
             workgroup_invocations: 256,
             groups_per_dimension: 65_535,
+            catalog_bytes: u64::MAX,
         };
         let mut plan = Plan::new(&problem, &limits, lanes, usize::MAX).unwrap();
         // As of a catalog too large for one binding.

@@ -2,6 +2,7 @@
 
 pub mod adapter;
 mod batch;
+mod batch_rows;
 pub mod check;
 pub mod choice;
 pub mod device;

@@ -1,12 +1,13 @@
-//! The kernel with everything bound that does not change between batches.
+//! The kernel with everything bound: what does not change between batches, and what does.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::gpu::device::OpenDevice;
 use crate::gpu::error::GpuError;
 use crate::gpu::kernel::Kernel;
 use crate::gpu::layout::{Dispatch, Params};
-use crate::gpu::plan::{MAX_SHARDS, Plan};
+use crate::gpu::plan::{MAX_SHARDS, Plan, Residence};
 use crate::gpu::planted::{DeviceFaults, PlantedFault, Site};
 use crate::gpu::tables;
 use crate::problem::Problem;
@@ -14,14 +15,32 @@ use crate::problem::Problem;
 /// Rows are uploaded in pieces of about this size: a piece is in memory three times, here, on its way and there.
 const UPLOAD_BYTES: usize = 64 << 20;
 
-/// Kernel, catalog and tables on one device.
+/// Kernel and settings on one device, and the catalog where it is there.
 pub struct Pipeline {
     kernel: Arc<Kernel>,
     params: wgpu::Buffer,
     dispatch: wgpu::Buffer,
+    /// The whole catalog; nothing where each batch brings its rows.
+    catalog: Option<CatalogBuffers>,
+    faults: DeviceFaults,
+}
+
+/// Rows in [`MAX_SHARDS`] bindings, and the item table.
+struct CatalogBuffers {
     shards: Vec<wgpu::Buffer>,
     items: wgpu::Buffer,
-    faults: DeviceFaults,
+}
+
+/// What goes up with a batch, and what it needs.
+pub struct BatchData {
+    /// Headers and slates.
+    pub words: Vec<u32>,
+    /// Words that slates keep between dispatches.
+    pub state_words: usize,
+    /// Words of statuses and placements.
+    pub output_words: usize,
+    /// Catalog rows that come with the batch; used where the catalog is on the host.
+    pub rows: Vec<u32>,
 }
 
 /// Buffers of one batch.
@@ -36,7 +55,7 @@ pub struct BatchBuffers {
 }
 
 impl Pipeline {
-    /// Uploads the catalog.
+    /// Uploads the catalog, if that is its place.
     ///
     /// # Errors
     /// The driver refuses an allocation.
@@ -48,17 +67,14 @@ impl Pipeline {
         faults: &DeviceFaults,
     ) -> Result<Self, GpuError> {
         let allocate = |label, size: usize, usage| allocate(open, faults, label, size, usage);
-        let mut shards = Vec::with_capacity(MAX_SHARDS);
-        for shard in 0..MAX_SHARDS {
-            shards.push(upload_shard(open, faults, problem, plan, shard)?);
-        }
-        let item_words = tables::item_table(problem, plan);
-        let items = allocate("items", 4 * item_words.len(), wgpu::BufferUsages::STORAGE)?;
-        open.upload(&items, 0, bytemuck::cast_slice(&item_words))?;
+        let catalog = match plan.residence {
+            Residence::Device => Some(upload(open, faults, problem, plan, problem.catalog.n_items(), |place| place)?),
+            Residence::Host => None,
+        };
         let params = allocate("params", size_of::<Params>(), wgpu::BufferUsages::UNIFORM)?;
         open.upload(&params, 0, bytemuck::bytes_of(&plan.params))?;
         let dispatch = allocate("dispatch", size_of::<Dispatch>(), wgpu::BufferUsages::UNIFORM)?;
-        Ok(Self { kernel, params, dispatch, shards, items, faults: faults.clone() })
+        Ok(Self { kernel, params, dispatch, catalog, faults: faults.clone() })
     }
 
     /// The kernel.
@@ -66,25 +82,34 @@ impl Pipeline {
         &self.kernel
     }
 
-    /// Buffers for a batch, the slates uploaded.
+    /// Buffers for a batch, the slates uploaded; with the rows of their items where the catalog is on the host.
     ///
     /// # Errors
     /// The driver refuses an allocation.
     pub fn batch_buffers(
         &self,
         open: &OpenDevice,
-        batch_words: &[u32],
-        state_words: usize,
-        output_words: usize,
+        problem: &Problem,
+        plan: &Plan,
+        data: &BatchData,
     ) -> Result<BatchBuffers, GpuError> {
+        let &BatchData { ref words, state_words, output_words, ref rows } = data;
+        let brought;
+        let catalog = match &self.catalog {
+            Some(catalog) => catalog,
+            None => {
+                brought = upload(open, &self.faults, problem, plan, rows.len(), |place| rows[place] as usize)?;
+                &brought
+            }
+        };
         let buffer = |label, words: usize, usage| allocate(open, &self.faults, label, 4 * words, usage);
-        let batch = buffer("batch", batch_words.len(), wgpu::BufferUsages::STORAGE)?;
-        open.upload(&batch, 0, bytemuck::cast_slice(batch_words))?;
+        let batch = buffer("batch", words.len(), wgpu::BufferUsages::STORAGE)?;
+        open.upload(&batch, 0, bytemuck::cast_slice(words))?;
         let state = buffer("state", state_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)?;
         let output = buffer("output", output_words, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)?;
         let readback = buffer("readback", output_words, wgpu::BufferUsages::MAP_READ)?;
-        let bound = [&self.params, &self.dispatch].into_iter().chain(&self.shards).chain([
-            &self.items,
+        let bound = [&self.params, &self.dispatch].into_iter().chain(&catalog.shards).chain([
+            &catalog.items,
             &batch,
             &state,
             &output,
@@ -127,7 +152,7 @@ impl Pipeline {
 
     /// Gives the catalog's memory back, where others may still hold the device.
     pub fn release(&self) {
-        for buffer in self.shards.iter().chain([&self.items]) {
+        for buffer in self.catalog.iter().flat_map(|catalog| catalog.shards.iter().chain([&catalog.items])) {
             buffer.destroy();
         }
     }
@@ -155,33 +180,54 @@ fn allocate(
     open.scoped(|device| device.create_buffer(&descriptor))
 }
 
-/// The catalog rows of one binding.
-fn upload_shard(
+/// Uploads the rows and the item table of `n_rows` items; `row_of` says which catalog row is in a place.
+fn upload(
     open: &OpenDevice,
     faults: &DeviceFaults,
     problem: &Problem,
     plan: &Plan,
-    shard: usize,
-) -> Result<wgpu::Buffer, GpuError> {
-    let n_items = if shard < plan.n_shards { problem.catalog.n_items() } else { 0 };
-    let rows_per_shard = plan.params.rows_per_shard as usize;
-    let first = (shard * rows_per_shard).min(n_items);
-    let last = ((shard + 1) * rows_per_shard).min(n_items);
-    let row_bytes = plan.row_values * if plan.is_f16 { 2 } else { 4 };
-    let buffer = allocate(open, faults, "catalog", (last - first) * row_bytes, wgpu::BufferUsages::STORAGE)?;
+    n_rows: usize,
+    row_of: impl Fn(usize) -> usize + Copy,
+) -> Result<CatalogBuffers, GpuError> {
+    let mut shards = Vec::with_capacity(MAX_SHARDS);
+    for shard in 0..MAX_SHARDS {
+        let n_rows = if shard < plan.n_shards { n_rows } else { 0 };
+        let rows_per_shard = plan.params.rows_per_shard as usize;
+        let first = (shard * rows_per_shard).min(n_rows);
+        let last = ((shard + 1) * rows_per_shard).min(n_rows);
+        let buffer = allocate(open, faults, "catalog", (last - first) * plan.row_bytes(), wgpu::BufferUsages::STORAGE)?;
+        upload_rows(open, &buffer, problem, plan, first..last, row_of)?;
+        shards.push(buffer);
+    }
+    let item_words = tables::item_table(problem, plan, (0..n_rows).map(row_of));
+    let items = allocate(open, faults, "items", 4 * item_words.len(), wgpu::BufferUsages::STORAGE)?;
+    open.upload(&items, 0, bytemuck::cast_slice(&item_words))?;
+    Ok(CatalogBuffers { shards, items })
+}
+
+/// The rows of one binding, piece by piece.
+fn upload_rows(
+    open: &OpenDevice,
+    buffer: &wgpu::Buffer,
+    problem: &Problem,
+    plan: &Plan,
+    places: Range<usize>,
+    row_of: impl Fn(usize) -> usize + Copy,
+) -> Result<(), GpuError> {
+    let row_bytes = plan.row_bytes();
     let rows_per_piece = (UPLOAD_BYTES / row_bytes.max(1)).max(1);
-    let mut at = first;
-    while at < last && row_bytes > 0 {
-        let end = (at + rows_per_piece).min(last);
-        let bytes = tables::row_bytes(problem, plan, at, end);
-        open.upload(&buffer, ((at - first) * row_bytes) as u64, &bytes)?;
-        if end < last {
+    let mut at = places.start;
+    while at < places.end && row_bytes > 0 {
+        let end = (at + rows_per_piece).min(places.end);
+        let bytes = tables::row_bytes(problem, plan, (at..end).map(row_of));
+        open.upload(buffer, ((at - places.start) * row_bytes) as u64, &bytes)?;
+        if end < places.end {
             // Starts the copy, so that what is on its way does not pile up.
             open.queue.submit([]);
         }
         at = end;
     }
-    Ok(buffer)
+    Ok(())
 }
 
 // The uniform block is bound whole; a size that is not a multiple of 16 would be refused by some backends.

@@ -2,8 +2,10 @@
 
 mod baseline;
 mod error;
+mod residence;
 
 pub use error::PlanError;
+pub use residence::Residence;
 
 use crate::bloom;
 use crate::catalog::EmbeddingData;
@@ -43,6 +45,8 @@ pub struct DeviceLimits {
     pub workgroup_invocations: usize,
     /// Workgroups per dimension.
     pub groups_per_dimension: u32,
+    /// Most bytes of the catalog to keep on the device.
+    pub catalog_bytes: u64,
 }
 
 /// How a problem runs on a device.
@@ -64,7 +68,9 @@ pub struct Plan {
     pub has_product: bool,
     /// True where the catalog stays f16.
     pub is_f16: bool,
-    /// Shards of the catalog.
+    /// Where the catalog is.
+    pub residence: Residence,
+    /// Shards of the catalog, or of the rows that a batch brings.
     pub n_shards: usize,
     /// Loop iterations outside any step: start, save, resume.
     pub overhead: usize,
@@ -118,13 +124,15 @@ impl Plan {
             has_gram,
             has_product,
             is_f16,
+            residence: Residence::Device,
             n_shards: 1,
             overhead: 0,
             row_values: 0,
         };
         plan.set_config(problem);
-        plan.set_rows(problem, limits)?;
-        plan.set_items(problem, limits)?;
+        plan.set_rows(problem);
+        plan.set_items(problem);
+        plan.set_residence(problem, limits);
         plan.set_costs(problem, max_iterations)?;
         Ok(plan)
     }
@@ -153,7 +161,7 @@ impl Plan {
         self.set_baseline(problem);
     }
 
-    fn set_rows(&mut self, problem: &Problem, limits: &DeviceLimits) -> Result<(), PlanError> {
+    fn set_rows(&mut self, problem: &Problem) {
         let mut octets = 0;
         for (s, signal) in problem.signals.iter().enumerate() {
             // Two octets are read at a time.
@@ -168,18 +176,9 @@ impl Plan {
         }
         self.row_values = octets * OCTET;
         self.params.row_octets = octets as u32;
-        let row_bytes = (self.row_values * if self.is_f16 { 2 } else { 4 }).max(1) as u64;
-        let rows_per_shard = (limits.binding_bytes / row_bytes).max(1);
-        let n_items = problem.catalog.n_items() as u64;
-        self.n_shards = n_items.div_ceil(rows_per_shard).max(1) as usize;
-        if self.n_shards > MAX_SHARDS {
-            return Err(PlanError::Catalog { needed: n_items * row_bytes, available: limits.binding_bytes });
-        }
-        self.params.rows_per_shard = rows_per_shard.min(n_items.max(1)) as u32;
-        Ok(())
     }
 
-    fn set_items(&mut self, problem: &Problem, limits: &DeviceLimits) -> Result<(), PlanError> {
+    fn set_items(&mut self, problem: &Problem) {
         let p = &mut self.params;
         let n_levels = problem.semantic_id.as_ref().map_or(0, |s| s.n_levels);
         p.n_rules = problem.spacing.len() as u32;
@@ -202,11 +201,6 @@ impl Plan {
         p.cap_rules_at = tables.cap_rules_at;
         p.decay_at = tables.decay_at;
         p.items_at = tables.words.len() as u32;
-        let needed = 4 * (u64::from(p.items_at) + u64::from(p.item_words) * problem.catalog.n_items() as u64);
-        if needed > limits.binding_bytes {
-            return Err(PlanError::Items { needed, available: limits.binding_bytes });
-        }
-        Ok(())
     }
 
     /// Loop iterations of one invocation per step, at most, by phase. Counted from
@@ -333,12 +327,17 @@ impl Plan {
     /// # Errors
     /// The first slate alone does not fit.
     pub fn batch_len(&self, slates: &[PreparedSlate], max_bytes: u64, max_slates: usize) -> Result<usize, PlanError> {
-        let (mut state, mut batch, mut output) = (0, 0, 0);
+        let (mut state, mut batch, mut output, mut n_rows) = (0, 0, 0, 0);
         for (index, slate) in slates.iter().take(max_slates).enumerate() {
             state += 4 * self.state_words(slate) as u64;
             batch += 4 * Self::batch_words(slate) as u64;
             output += 4 * self.output_words(slate) as u64;
-            let needed = state.max(batch).max(output);
+            let mut needed = state.max(batch).max(output);
+            if self.residence == Residence::Host {
+                // As if no two slates had an item in common.
+                n_rows += slate.rows.len() as u64;
+                needed = needed.max(n_rows * self.row_bytes() as u64).max(self.items_bytes(n_rows));
+            }
             if needed > max_bytes {
                 return if index == 0 {
                     Err(PlanError::Slate { index, needed, available: max_bytes })

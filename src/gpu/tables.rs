@@ -1,4 +1,4 @@
-//! What goes up to the device once per problem: the catalog's rows and the item table.
+//! What goes up to the device of the catalog: rows and the item table, of all items or of those of a batch.
 
 use half::f16;
 
@@ -57,13 +57,12 @@ pub fn tables(problem: &Problem) -> Tables {
     tables
 }
 
-/// Small tables, then per item: factors of the signals, memberships, Semantic-ID codes, cap values, failed filters, the two
+/// Small tables, then for the item of each row: factors of the signals, memberships, Semantic-ID codes, cap values, failed filters, the two
 /// halves of the hash of its id.
-pub fn item_table(problem: &Problem, plan: &Plan) -> Vec<u32> {
+pub fn item_table(problem: &Problem, plan: &Plan, rows: impl ExactSizeIterator<Item = usize>) -> Vec<u32> {
     let mut words = tables(problem).words;
-    let n_items = problem.catalog.n_items();
-    words.reserve(n_items * plan.params.item_words as usize);
-    for row in 0..n_items {
+    words.reserve(rows.len() * plan.params.item_words as usize);
+    for row in rows {
         words.extend(problem.signals.iter().map(|s| s.factors[row].to_bits()));
         words.extend(problem.spacing.iter().map(|r| (r.membership[row] as f32).to_bits()));
         if let Some(rule) = &problem.semantic_id {
@@ -76,18 +75,18 @@ pub fn item_table(problem: &Problem, plan: &Plan) -> Vec<u32> {
     words
 }
 
-/// Bytes of catalog rows `first..last`, every signal padded with zeros to whole pairs of octets. Where a signal is f64, what
+/// Bytes of some catalog rows, every signal padded with zeros to whole pairs of octets. Where a signal is f64, what
 /// f32 lacks of its values follows all signals.
-pub fn row_bytes(problem: &Problem, plan: &Plan, first: usize, last: usize) -> Vec<u8> {
-    let value_bytes = if plan.is_f16 { 2 } else { 4 };
-    let mut bytes = vec![0; (last - first) * plan.row_values * value_bytes];
+pub fn row_bytes(problem: &Problem, plan: &Plan, rows: impl ExactSizeIterator<Item = usize> + Clone) -> Vec<u8> {
+    let value_bytes = plan.value_bytes();
+    let mut bytes = vec![0; rows.len() * plan.row_bytes()];
     let rest_at = plan.params.rest_octets as usize * OCTET * value_bytes;
     for (s, signal) in problem.signals.iter().enumerate() {
         let pair = plan.params.segments[s / 2];
         let start = pair[s % 2 * 2] as usize * OCTET;
         let dim = signal.embedding.dim;
-        for row in first..last {
-            let at = ((row - first) * plan.row_values + start) * value_bytes;
+        for (place, row) in rows.clone().enumerate() {
+            let at = place * plan.row_bytes() + start * value_bytes;
             let target = &mut bytes[at..];
             let range = row * dim..(row + 1) * dim;
             match &signal.embedding.data {

@@ -61,6 +61,7 @@ impl Subject for GpuSubject {
         );
         add("as much as can be per dispatch".to_owned(), GpuOptions { max_dispatch: None, ..self.options.clone() });
         add("in batches of 3".to_owned(), GpuOptions { max_slates: 3, ..self.options.clone() });
+        add("rows brought with every batch".to_owned(), GpuOptions { max_catalog_bytes: 0, ..self.options.clone() });
         // Never the number by default: 8 on a software adapter, 64 on a GPU.
         add("over 32 lanes".to_owned(), GpuOptions { lanes: Some(32), ..self.options.clone() });
         let shader_checks = match self.options.shader_checks {

@@ -1,6 +1,5 @@
 //! What can keep a problem off a device.
 
-use super::MAX_SHARDS;
 use crate::gpu::layout::MAX_SIGNALS;
 
 /// Why a problem cannot run on a device, and what to do.
@@ -21,24 +20,6 @@ pub enum PlanError {
         needed: usize,
         /// Bytes the adapter has.
         available: usize,
-    },
-    /// The catalog does not fit.
-    #[error(
-        "the catalog needs {needed} bytes in {MAX_SHARDS} bindings of at most {available} bytes: use --backend cpu"
-    )]
-    Catalog {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes of a binding.
-        available: u64,
-    },
-    /// The item table does not fit.
-    #[error("the item table needs {needed} bytes, a binding holds {available}: use --backend cpu")]
-    Items {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes of a binding.
-        available: u64,
     },
     /// One slate alone is too large.
     #[error(
