@@ -1,23 +1,27 @@
 //! `spectrank rerank`
 
+mod output;
+mod stop;
+mod summary;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::ProgressBar;
-use serde::Serialize;
-use spectrank::catalog::Catalog;
 use spectrank::contract;
 use spectrank::engine::ChosenEngine;
-use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource, StdoutFormat};
-use spectrank::pipeline::{self, Stages, WriteStage};
+use spectrank::io::{self, CatalogColumns, SlateFields, SlateSource, StdoutFormat};
+use spectrank::pipeline::{self, Stages};
 use spectrank::prepare::PreparedSlate;
-use spectrank::problem::{MissingCount, Problem};
-use spectrank::slate::{Pin, RankedSlate, Slate};
+use spectrank::problem::Problem;
+use spectrank::slate::Slate;
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
 use super::{Exit, Failure, exit, interrupt, terminal};
+use output::Writer;
+use stop::Stop;
+use summary::{Summary, report};
 
 /// Slates read, computed and written at a time; five such batches can be in memory.
 const BATCH_SLATES: usize = 1024;
@@ -58,68 +62,6 @@ Examples:
   producer | spectrank rerank --catalog items.parquet --slates - --output - | consumer
   spectrank rerank --catalog vectors.npy --slates candidates.npy scores.npy --output ranked.csv";
 
-/// What happened, for the summary line.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    slates: u64,
-    positions: u64,
-    /// Slates with fewer candidates than positions, after filters.
-    short_slates: u64,
-    /// The first of them, by id.
-    first_short: Option<String>,
-    /// Candidates that filters took out.
-    filtered_candidates: u64,
-    /// Pinned items that do not stand where they were pinned: a filter took them out, or the slate ends before.
-    pins_not_kept: u64,
-    /// Items of the catalog that lack something, by the setting that needs it.
-    missing: Vec<MissingCount>,
-    /// Slates whose later positions `dpp` or `ssd` filled by base score alone, nothing new being left.
-    rank_exhausted_slates: u64,
-    seconds: f64,
-    /// Seconds in which the engine was at work; reading and writing go on meanwhile.
-    engine_seconds: f64,
-    /// Slates per second, reading and writing included.
-    slates_per_s: f64,
-    /// Slates per second of the engine alone.
-    engine_slates_per_s: f64,
-    engine: String,
-}
-
-impl Summary {
-    fn count(&mut self, slates: &[Slate], ranked: &[RankedSlate]) {
-        self.slates += slates.len() as u64;
-        for (slate, ranked) in slates.iter().zip(ranked) {
-            self.positions += ranked.placements.len() as u64;
-            self.filtered_candidates += u64::from(ranked.n_filtered);
-            let stands = |pin: &Pin| ranked.placements.get(pin.position as usize).is_some_and(|p| p.item == pin.item);
-            self.pins_not_kept += slate.pinned.iter().filter(|pin| !stands(pin)).count() as u64;
-            self.rank_exhausted_slates += u64::from(ranked.rank_exhausted_at.is_some());
-            if ranked.is_short {
-                self.short_slates += 1;
-                self.first_short.get_or_insert_with(|| slate.id.clone());
-            }
-        }
-    }
-
-    /// What was not ranked, for the summary line.
-    fn left_out(&self) -> String {
-        let mut text = String::new();
-        if self.filtered_candidates > 0 {
-            text += &format!(", {} candidates filtered", self.filtered_candidates);
-        }
-        if let Some(first) = &self.first_short {
-            text += &format!(", {} short of candidates (first: \"{}\")", self.short_slates, first.escape_debug());
-        }
-        if self.pins_not_kept > 0 {
-            text += &format!(", pins not kept: {}", self.pins_not_kept);
-        }
-        if self.rank_exhausted_slates > 0 {
-            text += &format!(", {} ran out of rank", self.rank_exhausted_slates);
-        }
-        text
-    }
-}
-
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
     if flags.output_format.is_some() && flags.output.as_os_str() != "-" {
@@ -153,60 +95,6 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
             report(flags, &summary)
         }
         Err(stop) => stop.into_result(),
-    }
-}
-
-/// Why a run ends before its last slate.
-enum Stop {
-    /// Whoever read standard output has enough (`spectrank … | head`).
-    ReaderLeft,
-    /// Ctrl-C.
-    Interrupted,
-    Failed(Failure),
-}
-
-impl Stop {
-    /// An interruption as a failure that says how far it came.
-    fn after(self, n_slates: u64, flags: &Rerank) -> Self {
-        let left = if flags.output.as_os_str() == "-" { "the output ends there" } else { "nothing was kept" };
-        let interrupted =
-            || Failure::new(Exit::Interrupted, format_args!("interrupted after {n_slates} slates: {left}"));
-        if matches!(self, Self::Interrupted) { Self::Failed(interrupted()) } else { self }
-    }
-
-    fn into_result(self) -> Result<(), Failure> {
-        match self {
-            Self::ReaderLeft => Ok(()),
-            Self::Interrupted => Err(Failure::new(Exit::Interrupted, "interrupted")),
-            Self::Failed(failure) => Err(failure),
-        }
-    }
-}
-
-impl From<OutputError> for Stop {
-    fn from(error: OutputError) -> Self {
-        if error.is_broken_pipe() { Self::ReaderLeft } else { Self::Failed(error.into()) }
-    }
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-/// Where rankings go.
-struct Writer<'a> {
-    sink: Box<dyn SlateSink + Send>,
-    catalog: &'a Catalog,
-    bar: ProgressBar,
-}
-
-impl WriteStage<(Vec<Slate>, Vec<RankedSlate>), Stop> for Writer<'_> {
-    fn write(&mut self, (slates, ranked): (Vec<Slate>, Vec<RankedSlate>)) -> Result<(), Stop> {
-        self.sink.write(&slates, &ranked, self.catalog)?;
-        self.bar.inc(slates.len() as u64);
-        Ok(())
     }
 }
 
@@ -257,29 +145,4 @@ fn stream(
     summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
     summary.engine_slates_per_s = summary.slates as f64 / summary.engine_seconds.max(1e-9);
     Ok(summary)
-}
-
-fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
-    if flags.json {
-        let text = serde_json::json!(summary);
-        if flags.output.as_os_str() != "-" {
-            return terminal::print(format_args!("{text}\n"));
-        }
-        terminal::tell(format_args!("{text}"));
-    } else if !flags.quiet {
-        for missing in &summary.missing {
-            terminal::tell(format_args!("spectrank: {missing}"));
-        }
-        terminal::tell(format_args!(
-            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
-            summary.slates,
-            summary.positions,
-            summary.left_out(),
-            summary.seconds,
-            summary.slates_per_s,
-            summary.engine_slates_per_s,
-            summary.engine
-        ));
-    }
-    Ok(())
 }

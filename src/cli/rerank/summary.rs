@@ -1,0 +1,100 @@
+//! What a run says at its end.
+
+use serde::Serialize;
+use spectrank::problem::MissingCount;
+use spectrank::slate::{Pin, RankedSlate, Slate};
+
+use super::{Failure, Rerank, terminal};
+
+/// What happened, for the summary line.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    /// Slates that were ranked.
+    pub slates: u64,
+    /// Rows of the output.
+    pub positions: u64,
+    /// Slates with fewer candidates than positions, after filters.
+    pub short_slates: u64,
+    /// The first of them, by id.
+    pub first_short: Option<String>,
+    /// Candidates that filters took out.
+    pub filtered_candidates: u64,
+    /// Pinned items that do not stand where they were pinned: a filter took them out, or the slate ends before.
+    pub pins_not_kept: u64,
+    /// Items of the catalog that lack something, by the setting that needs it.
+    pub missing: Vec<MissingCount>,
+    /// Slates whose later positions `dpp` or `ssd` filled by base score alone, nothing new being left.
+    pub rank_exhausted_slates: u64,
+    /// From the first slate read to the output's completion.
+    pub seconds: f64,
+    /// Seconds in which the engine was at work; reading and writing go on meanwhile.
+    pub engine_seconds: f64,
+    /// Slates per second, reading and writing included.
+    pub slates_per_s: f64,
+    /// Slates per second of the engine alone.
+    pub engine_slates_per_s: f64,
+    /// What computed, in words.
+    pub engine: String,
+}
+
+impl Summary {
+    /// Counts what was ranked.
+    pub fn count(&mut self, slates: &[Slate], ranked: &[RankedSlate]) {
+        self.slates += slates.len() as u64;
+        for (slate, ranked) in slates.iter().zip(ranked) {
+            self.positions += ranked.placements.len() as u64;
+            self.filtered_candidates += u64::from(ranked.n_filtered);
+            let stands = |pin: &Pin| ranked.placements.get(pin.position as usize).is_some_and(|p| p.item == pin.item);
+            self.pins_not_kept += slate.pinned.iter().filter(|pin| !stands(pin)).count() as u64;
+            self.rank_exhausted_slates += u64::from(ranked.rank_exhausted_at.is_some());
+            if ranked.is_short {
+                self.short_slates += 1;
+                self.first_short.get_or_insert_with(|| slate.id.clone());
+            }
+        }
+    }
+
+    /// What was not ranked, for the summary line.
+    fn left_out(&self) -> String {
+        let mut text = String::new();
+        if self.filtered_candidates > 0 {
+            text += &format!(", {} candidates filtered", self.filtered_candidates);
+        }
+        if let Some(first) = &self.first_short {
+            text += &format!(", {} short of candidates (first: \"{}\")", self.short_slates, first.escape_debug());
+        }
+        if self.pins_not_kept > 0 {
+            text += &format!(", pins not kept: {}", self.pins_not_kept);
+        }
+        if self.rank_exhausted_slates > 0 {
+            text += &format!(", {} ran out of rank", self.rank_exhausted_slates);
+        }
+        text
+    }
+}
+
+/// Prints the summary, on the stream that the output does not take.
+pub fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
+    if flags.json {
+        let text = serde_json::json!(summary);
+        if flags.output.as_os_str() != "-" {
+            return terminal::print(format_args!("{text}\n"));
+        }
+        terminal::tell(format_args!("{text}"));
+    } else if !flags.quiet {
+        for missing in &summary.missing {
+            terminal::tell(format_args!("spectrank: {missing}"));
+        }
+        terminal::tell(format_args!(
+            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
+            summary.slates,
+            summary.positions,
+            summary.left_out(),
+            summary.seconds,
+            summary.slates_per_s,
+            summary.engine_slates_per_s,
+            summary.engine
+        ));
+    }
+    Ok(())
+}
