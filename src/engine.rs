@@ -1,6 +1,10 @@
 //! One face for all engines, and the choice between them.
 
+mod several;
+
 use std::sync::Arc;
+
+use several::Team;
 
 use crate::cpu::CpuEngine;
 use crate::gpu::{self, AdapterChoice, AdapterError, GpuEngine, GpuError, GpuOptions, OpenDevice};
@@ -79,6 +83,8 @@ pub struct Interrupted {
     pub error: GpuError,
     /// Slates the engine has done since its start.
     pub n_done: u64,
+    /// Of several engines others are still at work, and can do the rest; this one must not be asked again.
+    pub others_go_on: bool,
 }
 
 /// An engine of any kind.
@@ -111,7 +117,15 @@ impl<'a> Engine<'a> {
     ) -> Result<ChosenEngine<'a>, EngineError> {
         let is_auto = request.backend == Backend::Auto && request.adapter == AdapterChoice::Auto;
         let on_gpu_error = request.on_gpu_error.unwrap_or(if is_auto { OnGpuError::Cpu } else { OnGpuError::Fail });
-        let chosen = |engine, notice| ChosenEngine { engine, notice, problem, on_gpu_error, n_done: 0, replaced: None };
+        let chosen = |engine, notice| ChosenEngine {
+            engine,
+            notice,
+            problem,
+            on_gpu_error,
+            n_done: 0,
+            replaced: None,
+            team: Team::default(),
+        };
         let cpu = |notice| chosen(Self::cpu(problem, request.precision), notice);
         let gpu = || -> Result<Self, EngineError> {
             let device = open(&request.adapter)?;
@@ -181,6 +195,7 @@ pub struct ChosenEngine<'a> {
     n_done: u64,
     /// The engine that the CPU took over from, in words.
     replaced: Option<String>,
+    team: Team,
 }
 
 impl ChosenEngine<'_> {
@@ -191,7 +206,8 @@ impl ChosenEngine<'_> {
     }
 
     /// Composes every slate, in order, and appends it to `ranked`. Where the GPU fails for good, the CPU engine does the
-    /// rest if that is what was asked for, now and from now on; [`notice`](Self::notice) says so.
+    /// rest if that is what was asked for, now and from now on; [`notice`](Self::notice) says so. Of several engines that share
+    /// a run only the last one does that.
     ///
     /// # Errors
     /// The GPU failed for good. What was appended until then is right and complete.
@@ -203,7 +219,12 @@ impl ChosenEngine<'_> {
         let n_done = self.n_done;
         match (result, self.on_gpu_error) {
             (Ok(()), _) => Ok(()),
-            (Err(error), OnGpuError::Fail) => Err(Interrupted { error, n_done }),
+            (Err(error), _) if self.team.leave() => {
+                let goes_on = "its slates go to the other GPUs";
+                self.notice = Some(format!("{} is out after {n_done} slates, {goes_on}: {error}", self.engine.name()));
+                Err(Interrupted { error, n_done, others_go_on: true })
+            }
+            (Err(error), OnGpuError::Fail) => Err(Interrupted { error, n_done, others_go_on: false }),
             (Err(error), OnGpuError::Cpu) => {
                 self.notice = Some(format!("the CPU engine goes on after {n_done} slates: {error}"));
                 self.replaced = Some(self.engine.name());

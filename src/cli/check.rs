@@ -41,7 +41,7 @@ pub fn run(flags: &Check) -> Result<(), Failure> {
         catalog: &flags.catalog,
         slates: &flags.slates,
         config: &config,
-        engine: flags.engine.request(),
+        engine: flags.engine.request()?,
     });
     match flags.json {
         true => terminal::print(format_args!("{:#}\n", serde_json::json!(report)))?,

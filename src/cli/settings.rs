@@ -23,9 +23,10 @@ pub struct EngineFlags {
     /// Where to compute: `auto` takes a discrete or integrated GPU, else the CPU, and says which.
     #[arg(long, value_enum, default_value = "auto")]
     backend: Backend,
-    /// GPU to use: its number in `spectrank devices`, part of its name, or its PCI id (0000:01:00.0).
+    /// GPU to use: its number in `spectrank devices`, part of its name, or its PCI id (0000:01:00.0). `rerank` takes several,
+    /// each in an --adapter of its own, or `all`: they share the slates, and the result does not depend on how many they are.
     #[arg(long, value_name = "WHICH")]
-    adapter: Option<AdapterChoice>,
+    adapter: Vec<AdapterChoice>,
     /// Numbers to compute with; f64 is the reference and runs on the CPU only.
     #[arg(long, value_enum, default_value = "f32")]
     precision: Precision,
@@ -42,15 +43,28 @@ pub struct EngineFlags {
 impl EngineFlags {
     /// Builds the engine; the notice says why `auto` took none of the GPUs.
     pub fn choose<'a>(&self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
-        Ok(Engine::choose(problem, &self.request())?)
+        Ok(Engine::choose(problem, &self.request()?)?)
     }
 
-    /// What engine is asked for.
-    pub fn request(&self) -> EngineRequest {
+    /// Builds an engine for each adapter that is named.
+    pub fn choose_each<'a>(&self, problem: &'a Problem<'a>) -> Result<Vec<ChosenEngine<'a>>, Failure> {
+        Ok(Engine::choose_each(problem, &self.request_on(AdapterChoice::Auto), &self.adapter)?)
+    }
+
+    /// What engine is asked for, of a command that takes one.
+    pub fn request(&self) -> Result<EngineRequest, Failure> {
+        match self.adapter.as_slice() {
+            [] => Ok(self.request_on(AdapterChoice::Auto)),
+            [one] => Ok(self.request_on(one.clone())),
+            [..] => Err(Failure::input("--adapter", "only rerank takes several GPUs: name one")),
+        }
+    }
+
+    fn request_on(&self, adapter: AdapterChoice) -> EngineRequest {
         let max_dispatch = Some(Duration::from_millis(self.max_dispatch_ms));
         EngineRequest {
             backend: self.backend,
-            adapter: self.adapter.clone().unwrap_or_default(),
+            adapter,
             precision: self.precision,
             on_gpu_error: self.on_gpu_error,
             gpu: GpuOptions { max_dispatch, ..GpuOptions::default() },
@@ -74,7 +88,7 @@ impl<'f> Engines<'f> {
 
     /// Builds an engine, as [`EngineFlags::choose`].
     pub fn choose<'a>(&mut self, problem: &'a Problem<'a>) -> Result<ChosenEngine<'a>, Failure> {
-        let mut request = self.flags.request();
+        let mut request = self.flags.request()?;
         if self.has_none {
             request.backend = Backend::Cpu;
         }

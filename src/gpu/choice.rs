@@ -14,6 +14,8 @@ pub enum AdapterChoice {
     /// The best GPU; never an adapter that computes on the CPU.
     #[default]
     Auto,
+    /// Every GPU; never an adapter that computes on the CPU.
+    All,
     /// Place in the list.
     Index(usize),
     /// PCI id, as `0000:01:00.0` or `01:00.0`.
@@ -31,6 +33,8 @@ impl FromStr for AdapterChoice {
             Err(AdapterError::EmptyChoice)
         } else if text.eq_ignore_ascii_case("auto") {
             Ok(Self::Auto)
+        } else if text.eq_ignore_ascii_case("all") {
+            Ok(Self::All)
         } else if let Ok(index) = text.parse() {
             Ok(Self::Index(index))
         } else if pci_address(text).is_some() {
@@ -45,10 +49,40 @@ impl fmt::Display for AdapterChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
+            Self::All => f.write_str("all"),
             Self::Index(index) => write!(f, "{index}"),
             Self::Pci(text) | Self::Name(text) => f.write_str(text),
         }
     }
+}
+
+/// Chooses adapters, for several engines. One GPU reached through several backends is taken once where all are asked for; an
+/// adapter that is named twice is taken twice.
+///
+/// # Errors
+/// As [`choose`].
+pub fn choose_each(list: &[AdapterDescription], choices: &[AdapterChoice]) -> Result<Vec<usize>, AdapterError> {
+    let mut chosen = Vec::new();
+    for choice in choices {
+        match choice {
+            AdapterChoice::All => chosen.extend(all_gpus(list)?),
+            one => chosen.push(choose(list, one)?),
+        }
+    }
+    Ok(chosen)
+}
+
+fn all_gpus(list: &[AdapterDescription]) -> Result<Vec<usize>, AdapterError> {
+    let mut gpus: Vec<usize> = (0..list.len()).filter(|&i| kind_rank(list[i].kind).is_some()).collect();
+    gpus.sort_by_key(|&i| (backend_rank(&list[i]), i));
+    let mut taken: Vec<usize> = Vec::new();
+    for i in gpus {
+        if taken.iter().all(|&j| !is_same_gpu(&list[i], &list[j])) {
+            taken.push(i);
+        }
+    }
+    taken.sort_unstable();
+    if taken.is_empty() { Err(AdapterError::NoGpu) } else { Ok(taken) }
 }
 
 /// Chooses an adapter; the result is its place in the list.
@@ -61,6 +95,13 @@ pub fn choose(list: &[AdapterDescription], choice: &AdapterChoice) -> Result<usi
             let gpus = list.iter().enumerate().filter_map(|(i, a)| Some((kind_rank(a.kind)?, backend_rank(a), i)));
             gpus.min().map(|(_, _, i)| i).ok_or(AdapterError::NoGpu)
         }
+        AdapterChoice::All => match all_gpus(list)?.as_slice() {
+            [one] => Ok(*one),
+            several => {
+                let matches = several.iter().map(|&i| list[i].to_string()).collect::<Vec<_>>().join(", ");
+                Err(AdapterError::Ambiguous { wanted: "asked for".to_owned(), matches })
+            }
+        },
         AdapterChoice::Index(index) if *index < list.len() => Ok(*index),
         // Model numbers look like indices: `--adapter 4090` means the card. A smaller number is an index past the end,
         // not whatever driver has that digit in its version.
@@ -164,7 +205,7 @@ fn pci_address(text: &str) -> Option<(u32, u8, u8, u8)> {
 #[cfg(test)]
 mod tests {
     use super::super::adapter::fixtures::adapter;
-    use super::{AdapterChoice, AdapterDescription, AdapterError, choose};
+    use super::{AdapterChoice, AdapterDescription, AdapterError, choose, choose_each};
     use crate::gpu::AdapterKind::{Cpu, Discrete, Integrated, Other, Virtual};
     use crate::gpu::Backend::{Dx12, Metal, Vulkan};
 
@@ -221,6 +262,24 @@ mod tests {
         assert_eq!(over(&[Dx12, Vulkan]), Ok(Vulkan));
         assert_eq!(over(&[Vulkan, Metal]), Ok(Metal));
         assert_eq!(over(&[Dx12]), Ok(Dx12));
+    }
+
+    #[test]
+    fn all_are_every_gpu_once() {
+        let each = |list: &[AdapterDescription], texts: &[&str]| {
+            let choices = texts.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+            choose_each(list, &choices)
+        };
+        let list = machine();
+        // Each through the backend preferred; one is there through Direct3D 12 alone.
+        assert_eq!(each(&list, &["all"]), Ok(vec![0, 2, 3, 5, 6]));
+        assert_eq!(each(&list, &["1", "uhd", "1"]), Ok(vec![1, 0, 1]));
+        assert_eq!(each(&list[1..2], &["all"]), Err(AdapterError::NoGpu));
+        let dx12 = [adapter(0, "X", Discrete, Dx12, "01:00.0"), adapter(1, "X", Discrete, Dx12, "01:00.0")];
+        assert_eq!(each(&dx12, &["all"]), Ok(vec![0, 1]));
+        // Where one is needed, several are too many.
+        assert!(matches!(pick(&dx12, "all"), Err(AdapterError::Ambiguous { .. })));
+        assert_eq!(pick(&dx12[..1], "all"), Ok(0));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub mod trace;
 
 pub use adapter::{AdapterDescription, AdapterError, AdapterKind, Backend, list};
 pub use check::{AdapterCheck, check, checks_text};
-pub use choice::{AdapterChoice, choose};
+pub use choice::{AdapterChoice, choose, choose_each};
 pub use device::{DeviceFault, OpenDevice, PollFailure, open};
 pub use diagnosis::{Environment, diagnose};
 pub use engine::{GpuEngine, GpuOptions};

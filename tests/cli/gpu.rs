@@ -1,8 +1,10 @@
 //! Adapters on the command line. What needs one is skipped aloud where there is none, or fails where one is required.
 
+use std::slice::from_ref;
+
 use spectrank::gpu::{self, AdapterDescription, AdapterKind, Environment};
 
-use crate::data::Data;
+use crate::data::{Data, N_ITEMS};
 use crate::files::Folder;
 use crate::program::*;
 
@@ -69,6 +71,32 @@ fn the_pace_changes_nothing_but_the_time() {
         std::fs::read_to_string(folder.path(output)).unwrap()
     });
     assert_eq!(outputs[0], outputs[1]);
+}
+
+/// More batches than adapters, here one that is opened several times.
+#[test]
+fn several_gpus_give_the_bytes_of_one() {
+    let Some(adapter) = adapter() else { return };
+    let folder = Folder::new();
+    let catalog = Data::new().catalog_parquet(&folder);
+    let line = |i: u32| {
+        let [a, b, c] = [i, i + 1, i + 9].map(|row| Data::id(row % N_ITEMS as u32));
+        format!(r#"{{"slate_id":"s{i}","candidates":["{a}","{b}","{c}"],"scores":[3,2.5,1]}}"#) + "\n"
+    };
+    let slates = folder.path("many.jsonl");
+    std::fs::write(&slates, (0..2200).map(line).collect::<String>()).unwrap();
+    let ranked = |output: &str, n: usize| {
+        let adapters = (0..n).flat_map(|_| ["--adapter", &adapter.name]);
+        let command = Rerank::of(from_ref(&catalog), from_ref(&slates), &folder.path(output));
+        let ran = command.with(["--slate-size", "2", "--behind", "2"]).with(adapters).run().ok();
+        assert_eq!(ran.stderr.matches("GPU, ").count(), n, "{}", ran.stderr);
+        std::fs::read(folder.path(output)).unwrap()
+    };
+    let one = ranked("one.csv", 1);
+    assert_eq!(ranked("three.csv", 3), one);
+    let files = ["check".as_ref(), "--catalog".as_ref(), catalog.as_os_str(), "--slates".as_ref(), slates.as_os_str()];
+    let refused = run(files.into_iter().chain(["--adapter", "0", "--adapter", "0"].map(AsRef::as_ref)));
+    assert_eq!(refused.failed(1), "--adapter: only rerank takes several GPUs: name one");
 }
 
 #[test]

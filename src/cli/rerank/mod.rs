@@ -5,13 +5,14 @@ mod stop;
 mod summary;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use spectrank::contract;
 use spectrank::engine::ChosenEngine;
 use spectrank::io::{self, CatalogColumns, SlateFields, SlateSource, StdoutFormat};
-use spectrank::pipeline::{self, Stages};
+use spectrank::pipeline::{self, Refusal, Stages};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
@@ -19,7 +20,7 @@ use spectrank::slate::Slate;
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
 use super::{Exit, Failure, exit, interrupt, terminal};
-use output::Writer;
+use output::{Counted, Writer};
 use stop::Stop;
 use summary::{Summary, report};
 
@@ -82,12 +83,12 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
         Err(error) if error.is_broken_pipe() => return Ok(()),
         sink => sink?,
     };
-    let mut engine = flags.engine.choose(&problem)?;
+    let mut engines = flags.engine.choose_each(&problem)?;
     let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);
-    notices.tell(&bar, engine.notice.take());
+    engines.iter_mut().for_each(|engine| notices.tell(&bar, engine.notice.take()));
     let writer = Writer { sink, catalog: &catalog, bar: bar.clone() };
-    let result = stream(flags, &problem, &mut engine, source, writer, &mut notices);
+    let result = stream(flags, &problem, &mut engines, source, writer, &mut notices);
     bar.finish_and_clear();
     match result {
         Ok(summary) => {
@@ -98,34 +99,47 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     }
 }
 
+/// Slates as read and as prepared.
+type Batch = (Vec<Slate>, Vec<PreparedSlate>);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks can panic halfway.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Reads, ranks and writes at once, and completes the output.
 fn stream(
     flags: &Rerank,
     problem: &Problem,
-    engine: &mut ChosenEngine,
+    engines: &mut [ChosenEngine],
     mut source: Box<dyn SlateSource + Send + '_>,
     writer: Writer<'_>,
     notices: &mut Notices,
 ) -> Result<Summary, Stop> {
     let started = Instant::now();
-    let mut in_engine = Duration::ZERO;
-    let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
+    let in_engines = Mutex::new(Duration::ZERO);
+    let notices = Mutex::new(notices);
+    let summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
     let bar = writer.bar.clone();
-    let writer = pipeline::run(Stages {
+    let worker = |engine: &mut ChosenEngine, (slates, prepared): Batch| {
+        let before = Instant::now();
+        let result = engine.rerank(&prepared);
+        *locked(&in_engines) += before.elapsed();
+        locked(&notices).tell(&bar, engine.notice.take());
+        match result {
+            Ok(ranked) => Ok((slates, ranked)),
+            Err(error) if error.others_go_on => Err(Refusal::Retired((slates, prepared), Failure::from(error).into())),
+            Err(error) => Err(Refusal::Failed(Failure::from(error).into())),
+        }
+    };
+    let Counted { mut summary, writer } = pipeline::run(Stages {
         read: || {
             let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? else { return Ok(None) };
             let prepared = prepare(problem, &slates, &flags.slates)?;
             Ok(Some((slates, prepared)))
         },
-        compute: |(slates, prepared): (Vec<Slate>, Vec<PreparedSlate>)| {
-            let before = Instant::now();
-            let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
-            in_engine += before.elapsed();
-            notices.tell(&bar, engine.notice.take());
-            summary.count(&slates, &ranked);
-            Ok((slates, ranked))
-        },
-        write: writer,
+        compute: engines.iter_mut().map(|engine| |batch| worker(engine, batch)).collect(),
+        write: Counted { summary, writer },
         stop: || if interrupt::is_asked() { Err(Stop::Interrupted) } else { Ok(()) },
         abandon: |stop: Stop| {
             // The writer has ended: this is what was written.
@@ -139,8 +153,8 @@ fn stream(
         },
     })?;
     writer.sink.finish()?;
-    summary.engine = engine.name();
-    summary.engine_seconds = in_engine.as_secs_f64();
+    summary.engine = engines.iter().map(ChosenEngine::name).collect::<Vec<_>>().join("; ");
+    summary.engine_seconds = locked(&in_engines).as_secs_f64() / engines.len().max(1) as f64;
     summary.seconds = started.elapsed().as_secs_f64();
     summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
     summary.engine_slates_per_s = summary.slates as f64 / summary.engine_seconds.max(1e-9);

@@ -6,7 +6,7 @@ use spectrank::io::SlateSink;
 use spectrank::pipeline::WriteStage;
 use spectrank::slate::{RankedSlate, Slate};
 
-use super::Stop;
+use super::{Stop, Summary};
 
 /// One file or stream.
 pub struct Writer<'a> {
@@ -20,5 +20,21 @@ impl WriteStage<(Vec<Slate>, Vec<RankedSlate>), Stop> for Writer<'_> {
         self.sink.write(&slates, &ranked, self.catalog)?;
         self.bar.inc(slates.len() as u64);
         Ok(())
+    }
+}
+
+/// A writer that counts what it is given.
+pub struct Counted<W> {
+    pub summary: Summary,
+    pub writer: W,
+}
+
+impl<W> WriteStage<(Vec<Slate>, Vec<RankedSlate>), Stop> for Counted<W>
+where
+    W: WriteStage<(Vec<Slate>, Vec<RankedSlate>), Stop>,
+{
+    fn write(&mut self, (slates, ranked): (Vec<Slate>, Vec<RankedSlate>)) -> Result<(), Stop> {
+        self.summary.count(&slates, &ranked);
+        self.writer.write((slates, ranked))
     }
 }

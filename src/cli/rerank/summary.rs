@@ -27,11 +27,11 @@ pub struct Summary {
     pub rank_exhausted_slates: u64,
     /// From the first slate read to the output's completion.
     pub seconds: f64,
-    /// Seconds in which the engine was at work; reading and writing go on meanwhile.
+    /// Seconds in which the engine was at work, or several were on average; reading and writing go on meanwhile.
     pub engine_seconds: f64,
     /// Slates per second, reading and writing included.
     pub slates_per_s: f64,
-    /// Slates per second of the engine alone.
+    /// Slates per second of the engine alone, or of several together.
     pub engine_slates_per_s: f64,
     /// What computed, in words.
     pub engine: String,
