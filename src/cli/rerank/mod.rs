@@ -7,20 +7,19 @@ mod summary;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use spectrank::contract;
+use clap::{Args, value_parser};
 use spectrank::engine::ChosenEngine;
-use spectrank::io::{self, CatalogColumns, SlateFields, SlateSource, StdoutFormat};
+use spectrank::folder::{Part, PartBatch};
+use spectrank::io::{self, CatalogColumns, OutputFormat, SlateFields};
 use spectrank::pipeline::{self, Stages};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
-use spectrank::slate::Slate;
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
-use super::{Exit, Failure, exit, interrupt, terminal};
-use output::Writer;
-use stop::Stop;
+use super::{Failure, exit, interrupt, terminal};
+use output::{Place, Ranked, Source, Writer};
+use stop::{Left, Stop};
 use summary::{Summary, report};
 
 /// Slates read, computed and written at a time; five such batches can be in memory.
@@ -37,12 +36,21 @@ pub struct Rerank {
     /// stream or JSON lines.
     #[arg(long, required = true, num_args = 1..=2, value_name = "FILE")]
     slates: Vec<PathBuf>,
-    /// Result: .parquet, .arrow (file), .arrows (stream), .jsonl or .csv; `-` is standard output.
-    #[arg(long, short, value_name = "FILE")]
+    /// Result: .parquet, .arrow (file), .arrows (stream), .jsonl or .csv; `-` is standard output. A name that ends with a
+    /// slash is a folder of numbered parts, with which a run that was ended can go on: see --resume.
+    #[arg(long, short, value_name = "FILE|DIR/")]
     output: PathBuf,
-    /// What `--output -` writes [default: arrow where the slates are an Arrow stream on standard input, else jsonl].
+    /// What `--output -` writes [default: arrow where the slates are an Arrow stream on standard input, else jsonl], and
+    /// what the parts of a folder are [default: parquet].
     #[arg(long, value_enum, value_name = "FORMAT")]
-    output_format: Option<StdoutFormat>,
+    output_format: Option<OutputFormat>,
+    /// Slates of each part of an output folder [default: 16384]. What a run loses at most when it is ended is one part.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000_000))]
+    part_slates: Option<u64>,
+    /// Go on with the run in the output folder: parts that are done are verified and kept, and the result is, to the last
+    /// bit, that of a run that was never ended. Begins where there is nothing yet. Inputs and settings must be the same.
+    #[arg(long)]
+    resume: bool,
     #[command(flatten)]
     config: ConfigFlags,
     #[command(flatten)]
@@ -58,39 +66,43 @@ pub struct Rerank {
 const EXAMPLES: &str = "\
 Examples:
   spectrank rerank --catalog items.parquet --slates slates.parquet --output ranked.parquet
+  spectrank rerank --catalog items.parquet --slates slates.parquet --output ranked/ --resume
   spectrank rerank --catalog items.parquet --slates slates.jsonl --config feed.toml --slate-size 20 --output -
   producer | spectrank rerank --catalog items.parquet --slates - --output - | consumer
   spectrank rerank --catalog vectors.npy --slates candidates.npy scores.npy --output ranked.csv";
 
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
-    if flags.output_format.is_some() && flags.output.as_os_str() != "-" {
-        let cure = "is for --output -: drop it, a file has the format of its extension";
-        return Err(Failure::input("--output-format", cure));
-    }
+    let place = Place::of(flags)?;
     let config = flags.config.load()?;
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
     // Before there is a temporary file.
     interrupt::listen();
-    let in_kind = if source.is_arrow_pipe() { StdoutFormat::Arrow } else { StdoutFormat::Jsonl };
-    let stdout_format = flags.output_format.unwrap_or(in_kind);
-    let metadata = contract::metadata(&config);
-    let sink = match io::create_output_as(&flags.output, stdout_format, catalog.has_ids(), &metadata) {
+    let outlet = match place.open(flags, source.as_ref(), &catalog, &config) {
         // Whoever reads standard output went away before the first slate.
         Err(error) if error.is_broken_pipe() => return Ok(()),
-        sink => sink?,
+        outlet => outlet?,
     };
     let mut engine = flags.engine.choose(&problem)?;
-    let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
+    let n_slates = source.n_slates();
+    let connected = outlet.connect(flags, source, &catalog, &config, engine.engine.identity())?;
+    let n_left = n_slates.map(|n_slates| n_slates.saturating_sub(connected.before.slates));
+    let bar = terminal::progress_bar(n_left, flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);
     notices.tell(&bar, engine.notice.take());
-    let writer = Writer { sink, catalog: &catalog, bar: bar.clone() };
-    let result = stream(flags, &problem, &mut engine, source, writer, &mut notices);
+    for file in &connected.before.lost {
+        notices.tell(&bar, Some(format!("{file} was missing or damaged: it is made again")));
+    }
+    let writer = Writer { sink: connected.sink, catalog: &catalog, bar: bar.clone() };
+    let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
+    let run = Run { flags, problem: &problem, left: connected.left };
+    let result = run.stream(&mut engine, connected.source, writer, &mut notices, &mut summary);
     bar.finish_and_clear();
     match result {
-        Ok(summary) => {
+        Ok(parts) => {
+            summary.add_parts(parts, &connected.before);
             notices.finish();
             report(flags, &summary)
         }
@@ -98,51 +110,58 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     }
 }
 
-/// Reads, ranks and writes at once, and completes the output.
-fn stream(
-    flags: &Rerank,
-    problem: &Problem,
-    engine: &mut ChosenEngine,
-    mut source: Box<dyn SlateSource + Send + '_>,
-    writer: Writer<'_>,
-    notices: &mut Notices,
-) -> Result<Summary, Stop> {
-    let started = Instant::now();
-    let mut in_engine = Duration::ZERO;
-    let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
-    let bar = writer.bar.clone();
-    let writer = pipeline::run(Stages {
-        read: || {
-            let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? else { return Ok(None) };
-            let prepared = prepare(problem, &slates, &flags.slates)?;
-            Ok(Some((slates, prepared)))
-        },
-        compute: |(slates, prepared): (Vec<Slate>, Vec<PreparedSlate>)| {
-            let before = Instant::now();
-            let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
-            in_engine += before.elapsed();
-            notices.tell(&bar, engine.notice.take());
-            summary.count(&slates, &ranked);
-            Ok((slates, ranked))
-        },
-        write: writer,
-        stop: || if interrupt::is_asked() { Err(Stop::Interrupted) } else { Ok(()) },
-        abandon: |stop: Stop| {
-            // The writer has ended: this is what was written.
-            let stop = stop.after(bar.position(), flags);
-            if flags.slates.iter().any(|path| path.as_os_str() == "-") {
-                // Whoever holds the other end of standard input may never write again.
-                bar.finish_and_clear();
-                exit::leave(stop.into_result());
-            }
-            stop
-        },
-    })?;
-    writer.sink.finish()?;
-    summary.engine = engine.name();
-    summary.engine_seconds = in_engine.as_secs_f64();
-    summary.seconds = started.elapsed().as_secs_f64();
-    summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
-    summary.engine_slates_per_s = summary.slates as f64 / summary.engine_seconds.max(1e-9);
-    Ok(summary)
+/// What does not change during a run.
+struct Run<'a> {
+    flags: &'a Rerank,
+    problem: &'a Problem<'a>,
+    /// What is left of the output where the run ends early.
+    left: Left,
+}
+
+impl Run<'_> {
+    /// Reads, ranks and writes at once, and completes the output; all parts of a folder.
+    fn stream(
+        &self,
+        engine: &mut ChosenEngine,
+        mut source: Source<'_>,
+        writer: Writer<'_>,
+        notices: &mut Notices,
+        summary: &mut Summary,
+    ) -> Result<Option<Vec<Part>>, Stop> {
+        let started = Instant::now();
+        let mut in_engine = Duration::ZERO;
+        let bar = writer.bar.clone();
+        let Self { flags, problem, left } = self;
+        let writer = pipeline::run(Stages {
+            read: || {
+                let Some(batch) = source.next_batch().map_err(Failure::from)? else { return Ok(None) };
+                let prepared = prepare(problem, &batch.slates, &flags.slates)?;
+                Ok(Some((batch, prepared)))
+            },
+            compute: |(batch, prepared): (PartBatch, Vec<PreparedSlate>)| {
+                let before = Instant::now();
+                let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
+                in_engine += before.elapsed();
+                notices.tell(&bar, engine.notice.take());
+                summary.count(&batch.slates, &ranked);
+                Ok(Ranked { batch, ranked, engine: engine.engine.identity() })
+            },
+            write: writer,
+            stop: || interrupt::asked().map_or(Ok(()), |signal| Err(Stop::Interrupted(signal))),
+            abandon: |stop: Stop| {
+                // The writer has ended: this is what was written.
+                let stop = stop.after(bar.position(), left);
+                if flags.slates.iter().any(|path| path.as_os_str() == "-") {
+                    // Whoever holds the other end of standard input may never write again.
+                    bar.finish_and_clear();
+                    exit::leave(stop.into_result());
+                }
+                stop
+            },
+        })?;
+        let parts = writer.sink.finish().map_err(|stop| stop.after(bar.position(), left))?;
+        summary.engine = engine.name();
+        summary.time(started.elapsed(), in_engine);
+        Ok(parts)
+    }
 }
