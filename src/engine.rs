@@ -160,6 +160,21 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// What the last digits of results depend on, in words: runs of one identity give equal bits. The CPU engine's do not
+    /// depend on the processor; a GPU's depend on its driver.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::CpuF32(_) => "CPU, f32".to_owned(),
+            Self::CpuF64(_) => "CPU, f64".to_owned(),
+            Self::Gpu(engine) => {
+                let adapter = &engine.device().description;
+                let parts = [&adapter.name, &adapter.backend.to_string(), &adapter.driver, &adapter.driver_info];
+                let known = parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str);
+                format!("GPU, {}", known.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     /// Composes every slate, in order.
     ///
     /// # Errors

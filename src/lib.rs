@@ -12,7 +12,7 @@
 //! Engine::rerank     slates → RankedSlate   per position:  window → window_similarity → eigensolve →
 //!                                           exposure → penalty → select; strategies beside the spectral
 //!                                           one have placed_similarity or residual in place of the first four
-//! io::create_output  rows  → file           one row per position
+//! io::create_output  rows  → file           one row per position; folder::FolderSink: parts, with which a run can go on
 //! Contract::of       Config → columns that go in and come out; check::check: files → everything that is wrong with them
 //! evaluate::Measure  rows  → metrics       one measure for all; compare and tune are made of it
 //! explain::explain   one slate → Explanation, on the f64 reference; report::Report makes pages of results
@@ -71,9 +71,11 @@ pub mod config;
 pub mod contract;
 pub mod cpu;
 pub mod demo;
+pub mod digest;
 pub mod engine;
 pub mod evaluate;
 pub mod explain;
+pub mod folder;
 pub mod gpu;
 pub mod io;
 pub mod metrics;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use spectrank::config::ConfigError;
 use spectrank::engine::{EngineError, Interrupted};
+use spectrank::folder::FolderError;
 use spectrank::gpu::AdapterError;
 use spectrank::io::{InputError, OutputError};
 use spectrank::parity::{CaseError, HarnessError};
@@ -26,6 +27,8 @@ pub enum Exit {
     Parity = 5,
     /// Ctrl-C; the code that shells give to programs which it ends.
     Interrupted = 130,
+    /// SIGTERM; likewise.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -51,6 +54,19 @@ impl Failure {
     /// A failure about a file or setting, named first.
     pub fn input(what: impl fmt::Display, error: impl fmt::Display) -> Self {
         Self::new(Exit::Input, format_args!("{what}: {error}"))
+    }
+}
+
+impl Failure {
+    /// The same with more to say at its end.
+    pub fn and(self, more: impl fmt::Display) -> Self {
+        Self::new(self.exit, format_args!("{}{more}", self.message))
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        Self::new(if error.is_about_input() { Exit::Input } else { Exit::Output }, error)
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 bad input or configuration; 2 bad command line; 3 the output cannot be written; \
-4 the GPU cannot be used or failed; 5 parity: an engine does not compute what the reference computes; 130 interrupted by Ctrl-C.";
+4 the GPU cannot be used or failed; 5 parity: an engine does not compute what the reference computes; 130 interrupted by Ctrl-C; 143 by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

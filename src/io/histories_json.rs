@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use super::error::{AtPath, InputProblem};
 use super::histories::{BloomSummary, Builder, HistoriesError, HistoryProblem};
 use super::json_lines::JsonLines;
-use super::output::Target;
 use super::output_error::{OutputProblem, output_at};
+use super::output_target::Target;
 use crate::bloom::hash_of;
 
 /// Reads, replaces and writes line by line.

@@ -15,8 +15,8 @@ use parquet::file::properties::WriterProperties;
 use super::arrow_values::{Scalar, list_element, lists_of, range, scalar};
 use super::error::{AtPath, InputProblem};
 use super::histories::{BloomRequest, BloomSummary, Builder, HistoriesError, HistoryProblem};
-use super::output::Draft;
 use super::output_error::output_at;
+use super::output_target::Draft;
 use super::parquet_file::ParquetFile;
 use crate::bloom::hash_of;
 

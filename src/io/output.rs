@@ -1,17 +1,18 @@
 //! Writing ranked slates: one row per position, to a temporary file that takes its name when it is complete.
 
 use std::borrow::Cow;
-use std::fs::{File, Metadata};
-use std::io::{BufWriter, Stdout, Write};
-use std::path::{Path, PathBuf};
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::mpsc::Sender;
 
-use serde::Serialize;
-use tempfile::NamedTempFile;
+use serde::{Deserialize, Serialize};
 
 use super::output_columns::OUTPUT_COLUMNS;
 use super::output_error::{OutputError, OutputProblem, output_at};
+use super::output_target::{Draft, PartDraft, PartWriter, Target};
 use super::{output_arrow, output_csv, output_json, output_parquet};
 use crate::catalog::Catalog;
+use crate::digest::Digester;
 use crate::slate::{RankedSlate, Slate};
 
 /// Takes ranked slates. Dropped without `finish`, it leaves nothing behind.
@@ -42,14 +43,55 @@ pub(crate) const COLUMNS: [&str; OUTPUT_COLUMNS.len()] = {
 
 const KNOWN: &str = ".parquet, .arrow, .arrows, .jsonl, .ndjson, .csv";
 
-/// What standard output gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum StdoutFormat {
-    /// One JSON object per position and line.
-    #[default]
-    Jsonl,
-    /// An Arrow IPC stream, flushed after every batch.
+/// An output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// Parquet, compressed.
+    Parquet,
+    /// Arrow IPC: a file; on standard output a stream, flushed after every batch.
     Arrow,
+    /// An Arrow IPC stream.
+    Arrows,
+    /// One JSON object per position and line.
+    Jsonl,
+    /// CSV with a header.
+    Csv,
+}
+
+impl OutputFormat {
+    /// The extension of its files, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Arrows => "arrows",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+
+    fn of_extension(extension: &str) -> Option<Self> {
+        let all = [Self::Parquet, Self::Arrow, Self::Arrows, Self::Jsonl, Self::Csv];
+        let extension = if extension == "ndjson" { "jsonl" } else { extension };
+        all.into_iter().find(|format| format.extension() == extension)
+    }
+
+    /// A sink of this format.
+    fn sink(
+        self,
+        target: Target,
+        has_ids: bool,
+        metadata: &[(String, String)],
+    ) -> Result<Box<dyn SlateSink + Send>, OutputError> {
+        Ok(match self {
+            Self::Parquet => Box::new(output_parquet::ParquetSink::new(target, has_ids, metadata)?),
+            Self::Arrow => Box::new(output_arrow::ArrowFileSink::new(target, has_ids, metadata)?),
+            Self::Arrows => Box::new(output_arrow::ArrowStreamSink::new(target, has_ids, metadata)?),
+            Self::Jsonl => Box::new(output_json::JsonSink::new(target, has_ids)),
+            Self::Csv => Box::new(output_csv::CsvSink::new(target, has_ids)?),
+        })
+    }
 }
 
 /// [`create_output_as`] with JSON lines where the output is `-`.
@@ -61,7 +103,7 @@ pub fn create_output(
     has_ids: bool,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn SlateSink + Send>, OutputError> {
-    create_output_as(path, StdoutFormat::Jsonl, has_ids, metadata)
+    create_output_as(path, OutputFormat::Jsonl, has_ids, metadata)
 }
 
 /// Opens the output; the format follows from the extension, and for `-`, standard output, from `stdout_format`.
@@ -73,151 +115,33 @@ pub fn create_output(
 /// An unknown extension, a folder that does not exist or must not be written to.
 pub fn create_output_as(
     path: &Path,
-    stdout_format: StdoutFormat,
+    stdout_format: OutputFormat,
     has_ids: bool,
     metadata: &[(String, String)],
 ) -> Result<Box<dyn SlateSink + Send>, OutputError> {
     if path == Path::new("-") {
-        let target = Target::stdout(path);
-        return Ok(match stdout_format {
-            StdoutFormat::Jsonl => Box::new(output_json::JsonSink::new(target, has_ids)),
-            StdoutFormat::Arrow => Box::new(output_arrow::ArrowStreamSink::new(target, has_ids, metadata)?),
-        });
+        let format = if stdout_format == OutputFormat::Arrow { OutputFormat::Arrows } else { stdout_format };
+        return format.sink(Target::stdout(path), has_ids, metadata);
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    Ok(match extension.as_str() {
-        "parquet" => Box::new(output_parquet::ParquetSink::new(Draft::new(path)?, has_ids, metadata)?),
-        "arrow" => Box::new(output_arrow::ArrowFileSink::new(Target::file(path)?, has_ids, metadata)?),
-        "arrows" => Box::new(output_arrow::ArrowStreamSink::new(Target::file(path)?, has_ids, metadata)?),
-        "jsonl" | "ndjson" => Box::new(output_json::JsonSink::new(Target::file(path)?, has_ids)),
-        "csv" => Box::new(output_csv::CsvSink::new(Target::file(path)?, has_ids)?),
-        _ => return output_at(path, Err(OutputProblem::UnknownExtension { known: KNOWN })),
-    })
+    let Some(format) = OutputFormat::of_extension(&extension) else {
+        return output_at(path, Err(OutputProblem::UnknownExtension { known: KNOWN }));
+    };
+    format.sink(Target::file(path)?, has_ids, metadata)
 }
 
-/// A file that is being written under another name in its folder.
-pub(crate) struct Draft {
-    pub(crate) path: PathBuf,
-    pub(crate) file: NamedTempFile,
-}
-
-impl Draft {
-    pub(crate) fn new(path: &Path) -> Result<Self, OutputError> {
-        let (target, there) = output_at(path, target_of(path))?;
-        let folder = match target.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        if !folder.is_dir() {
-            return output_at(path, Err(OutputProblem::MissingFolder { folder: folder.to_owned() }));
-        }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".spectrank-").suffix(".part");
-        // As any new file of this user; one that takes the place of another is private until it has that one's mode.
-        #[cfg(unix)]
-        if there.is_none() {
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        }
-        let file = output_at(path, builder.tempfile_in(folder).map_err(OutputProblem::Create))?;
-        #[cfg(unix)]
-        if let Some(there) = there {
-            let set = file.as_file().set_permissions(there.permissions());
-            output_at(path, set.map_err(OutputProblem::Create))?;
-        }
-        Ok(Self { path: target, file })
-    }
-
-    /// Gives the complete file its name.
-    pub(crate) fn keep(self) -> Result<File, OutputError> {
-        output_at(&self.path, self.file.persist(&self.path).map_err(|e| OutputProblem::Rename(e.error)))
-    }
-}
-
-/// The file that a path leads to, past links, and what is known of it where it is there already.
-fn target_of(path: &Path) -> Result<(PathBuf, Option<Metadata>), OutputProblem> {
-    let is_link = path.symlink_metadata().is_ok_and(|m| m.is_symlink());
-    match path.metadata() {
-        Ok(there) if there.is_dir() => Err(OutputProblem::IsFolder),
-        // Taking the name of a device or a pipe would put a file in its place.
-        Ok(there) if !there.is_file() => Err(OutputProblem::NoFile),
-        Ok(there) if is_link => Ok((path.canonicalize().map_err(OutputProblem::Create)?, Some(there))),
-        Ok(there) => Ok((path.to_owned(), Some(there))),
-        Err(_) if is_link => Err(OutputProblem::LostLink),
-        Err(_) => Ok((path.to_owned(), None)),
-    }
-}
-
-/// A text file that takes its name when it is complete. Dropped before, it leaves nothing behind.
-pub struct TextFile(Target);
-
-impl TextFile {
-    /// Opens it, so that a path that cannot be written to is met before the work.
-    ///
-    /// # Errors
-    /// A folder that does not exist or must not be written to.
-    pub fn create(path: &Path) -> Result<Self, OutputError> {
-        Target::file(path).map(Self)
-    }
-
-    /// Writes the whole text and gives the file its name.
-    ///
-    /// # Errors
-    /// A disk that refuses; nothing is left behind then.
-    pub fn finish(mut self, text: &str) -> Result<(), OutputError> {
-        let written = self.0.write_all(text.as_bytes());
-        output_at(self.0.path(), written)?;
-        self.0.finish()
-    }
-}
-
-/// Where text goes.
-pub(crate) enum Target {
-    File(BufWriter<NamedTempFile>, PathBuf),
-    Stdout(BufWriter<Stdout>, PathBuf),
-}
-
-impl Target {
-    pub(crate) fn file(path: &Path) -> Result<Self, OutputError> {
-        let draft = Draft::new(path)?;
-        Ok(Self::File(BufWriter::with_capacity(1 << 16, draft.file), draft.path))
-    }
-
-    fn stdout(path: &Path) -> Self {
-        Self::Stdout(BufWriter::with_capacity(1 << 16, std::io::stdout()), path.to_owned())
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::File(_, path) | Self::Stdout(_, path) => path,
-        }
-    }
-
-    /// Flushes, and gives a file its name.
-    pub(crate) fn finish(self) -> Result<(), OutputError> {
-        match self {
-            Self::File(writer, path) => {
-                let file = output_at(&path, writer.into_inner().map_err(|e| e.into_error()))?;
-                Draft { path, file }.keep().map(drop)
-            }
-            Self::Stdout(mut writer, path) => output_at(&path, writer.flush()),
-        }
-    }
-}
-
-impl Write for Target {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::File(writer, _) => writer.write(bytes),
-            Self::Stdout(writer, _) => writer.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::File(writer, _) => writer.flush(),
-            Self::Stdout(writer, _) => writer.flush(),
-        }
-    }
+/// Opens a part of an output folder. Its sink gives it, complete and on the disk but without its name, to `done`.
+pub(crate) fn create_part(
+    path: &Path,
+    format: OutputFormat,
+    has_ids: bool,
+    metadata: &[(String, String)],
+    done: Sender<PartDraft>,
+) -> Result<Box<dyn SlateSink + Send>, OutputError> {
+    let Draft { path, file } = Draft::new(path)?;
+    let part = Box::new(PartWriter { file, digest: Digester::default() });
+    let target = Target::Part { writer: BufWriter::with_capacity(1 << 16, part), path, done };
+    format.sink(target, has_ids, metadata)
 }
 
 /// One position; the fields are the columns, in order.

@@ -3,9 +3,10 @@
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::ArrowError;
 
-use super::output::{SlateSink, Target};
+use super::output::SlateSink;
 use super::output_batch::OutputBatches;
 use super::output_error::{OutputError, output_at};
+use super::output_target::Target;
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 

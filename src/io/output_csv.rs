@@ -1,7 +1,8 @@
 //! Ranked slates as CSV with a header. Numbers round-trip.
 
-use super::output::{COLUMNS, SlateSink, Target, rows};
+use super::output::{COLUMNS, SlateSink, rows};
 use super::output_error::{OutputError, OutputProblem, output_at};
+use super::output_target::Target;
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 

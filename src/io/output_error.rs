@@ -6,7 +6,7 @@ use super::error::line;
 
 /// A problem with the output. Its `Display` is one line: `<path>: <problem and cure>`.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", line(path, problem))]
+#[error("{}{}", line(path, problem), problem.aftermath())]
 pub struct OutputError {
     /// The file that was asked for.
     pub path: PathBuf,
@@ -27,7 +27,9 @@ impl OutputError {
 #[non_exhaustive]
 pub enum OutputProblem {
     /// The file name does not say which format to write.
-    #[error("unknown output format: the extension must be one of {known}, or use - for standard output")]
+    #[error(
+        "unknown output format: the extension must be one of {known}; for a folder end with a slash; - is standard output"
+    )]
     UnknownExtension {
         /// The extensions that are understood.
         known: &'static str,
@@ -59,16 +61,16 @@ pub enum OutputProblem {
     #[error("cannot be created ({0}): check that you may write to its folder")]
     Create(#[source] std::io::Error),
     /// Writing failed.
-    #[error("cannot be written ({0}): check the free space; nothing was kept")]
+    #[error("cannot be written ({0}): check the free space")]
     Write(#[source] std::io::Error),
     /// The Parquet writer failed.
-    #[error("cannot be written as Parquet ({0}): check the free space; nothing was kept")]
+    #[error("cannot be written as Parquet ({0}): check the free space")]
     Parquet(String),
     /// The Arrow writer failed.
-    #[error("cannot be written as Arrow ({0}): nothing was kept")]
+    #[error("cannot be written as Arrow ({0}): check the free space")]
     Arrow(String),
     /// The complete file could not take its name.
-    #[error("is complete but cannot take its name ({0}): check that you may replace the file; nothing was kept")]
+    #[error("is complete but cannot take its name ({0}): check that you may replace the file")]
     Rename(#[source] std::io::Error),
     /// Ranked slates that do not belong to these slates.
     #[error("slate \"{slate}\": its ranking does not fit it ({detail}): this is a bug, please report it")]
@@ -78,6 +80,16 @@ pub enum OutputProblem {
         /// What does not fit.
         detail: &'static str,
     },
+}
+
+impl OutputProblem {
+    /// What is left where writing a single output failed.
+    fn aftermath(&self) -> &'static str {
+        match self {
+            Self::Write(_) | Self::Parquet(_) | Self::Arrow(_) | Self::Rename(_) => "; nothing was kept",
+            _ => "",
+        }
+    }
 }
 
 impl From<std::io::Error> for OutputProblem {

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use super::output::{SlateSink, Target, rows};
+use super::output::{SlateSink, rows};
 use super::output_error::{OutputError, OutputProblem, output_at};
+use super::output_target::Target;
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 

@@ -7,11 +7,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use tempfile::NamedTempFile;
 
-use super::output::{Draft, SlateSink};
+use super::output::SlateSink;
 use super::output_batch::OutputBatches;
 use super::output_error::{OutputError, output_at};
+use super::output_target::Target;
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 
@@ -21,12 +21,12 @@ const ROW_GROUP_ROWS: usize = 1 << 18;
 /// One row per position.
 pub(crate) struct ParquetSink {
     path: PathBuf,
-    writer: ArrowWriter<NamedTempFile>,
+    writer: ArrowWriter<Target>,
     batches: OutputBatches,
 }
 
 impl ParquetSink {
-    pub(crate) fn new(draft: Draft, has_ids: bool, metadata: &[(String, String)]) -> Result<Self, OutputError> {
+    pub(crate) fn new(target: Target, has_ids: bool, metadata: &[(String, String)]) -> Result<Self, OutputError> {
         let pairs = metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -34,8 +34,9 @@ impl ParquetSink {
             .set_key_value_metadata(Some(pairs))
             .build();
         let batches = OutputBatches::new(has_ids, &[]);
-        let writer = ArrowWriter::try_new(draft.file, Arc::clone(&batches.schema), Some(properties));
-        Ok(Self { writer: output_at(&draft.path, writer)?, path: draft.path, batches })
+        let path = target.path().to_owned();
+        let writer = ArrowWriter::try_new(target, Arc::clone(&batches.schema), Some(properties));
+        Ok(Self { writer: output_at(&path, writer)?, path, batches })
     }
 }
 
@@ -46,7 +47,6 @@ impl SlateSink for ParquetSink {
     }
 
     fn finish(self: Box<Self>) -> Result<(), OutputError> {
-        let file = output_at(&self.path, self.writer.into_inner())?;
-        Draft { path: self.path, file }.keep().map(drop)
+        output_at(&self.path, self.writer.into_inner())?.finish()
     }
 }

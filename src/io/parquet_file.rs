@@ -8,7 +8,9 @@ use std::fs::File;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::error::InputProblem;
@@ -29,32 +31,34 @@ fn damaged(detail: &str) -> InputProblem {
 
 /// A file whose directory has been read and checked.
 pub(crate) struct ParquetFile {
-    builder: ParquetRecordBatchReaderBuilder<File>,
+    file: File,
+    metadata: ArrowReaderMetadata,
 }
 
 impl ParquetFile {
     pub(crate) fn open(file: File) -> Result<Self, InputProblem> {
         let n_file_bytes = file.metadata()?.len();
-        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))?;
-        check(builder.metadata(), n_file_bytes)?;
-        Ok(Self { builder })
+        let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()))?;
+        check(metadata.metadata(), n_file_bytes)?;
+        Ok(Self { file, metadata })
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
-        self.builder.schema()
+        self.metadata.schema()
     }
 
     /// Rows, as the directory has them.
     pub(crate) fn n_rows(&self) -> u64 {
-        self.builder.metadata().file_metadata().num_rows().try_into().unwrap_or(0)
+        self.metadata.metadata().file_metadata().num_rows().try_into().unwrap_or(0)
     }
 
     /// Reads some root columns in batches.
-    pub(crate) fn batches(self, roots: Vec<usize>, n_rows: usize) -> Result<Batches, InputProblem> {
+    pub(crate) fn batches(self, roots: Vec<usize>, batch_rows: usize) -> Result<Batches, InputProblem> {
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
         let n_rows_left = self.n_rows();
-        let mask = ProjectionMask::roots(self.builder.parquet_schema(), roots);
-        let reader = guarded(|| self.builder.with_projection(mask).with_batch_size(n_rows).build())?;
-        Ok(Batches { reader: Some(reader), n_rows_left })
+        let mut batches = Batches { file: self, mask, batch_rows, reader: None, n_rows_left };
+        batches.reader = Some(batches.reader_from(0)?);
+        Ok(batches)
     }
 }
 
@@ -78,9 +82,35 @@ fn check(metadata: &ParquetMetaData, n_file_bytes: u64) -> Result<(), InputProbl
 
 /// Batches of rows; over at the first error.
 pub(crate) struct Batches {
+    file: ParquetFile,
+    mask: ProjectionMask,
+    batch_rows: usize,
     reader: Option<ParquetRecordBatchReader>,
     /// Rows that the directory promises and that have not come yet.
     n_rows_left: u64,
+}
+
+impl Batches {
+    /// A reader that begins at a row. Row groups before it are not touched.
+    fn reader_from(&self, row: u64) -> Result<ParquetRecordBatchReader, InputProblem> {
+        let groups = self.file.metadata.metadata().row_groups();
+        let (mut first, mut offset) = (0, usize::try_from(row).unwrap_or(usize::MAX));
+        while let Some(n_rows) = groups.get(first).and_then(|group| usize::try_from(group.num_rows()).ok())
+            && n_rows <= offset
+        {
+            (first, offset) = (first + 1, offset - n_rows);
+        }
+        let file = self.file.file.try_clone()?;
+        guarded(|| {
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.file.metadata.clone())
+                .with_projection(self.mask.clone())
+                .with_batch_size(self.batch_rows);
+            match row {
+                0 => builder.build(),
+                _ => builder.with_row_groups((first..groups.len()).collect()).with_offset(offset).build(),
+            }
+        })
+    }
 }
 
 impl Iterator for Batches {
@@ -113,11 +143,22 @@ impl Rows for Batches {
     fn next_rows(&mut self) -> Option<Result<RecordBatch, InputProblem>> {
         self.next()
     }
+
+    fn skip_rows(&mut self, n_rows: u64) -> Result<u64, InputProblem> {
+        let n_skipped = n_rows.min(self.n_rows_left);
+        if self.reader.is_some() && n_skipped > 0 {
+            let at = self.file.n_rows() - self.n_rows_left;
+            self.reader = Some(self.reader_from(at + n_skipped)?);
+            self.n_rows_left -= n_skipped;
+            return Ok(n_skipped);
+        }
+        Ok(0)
+    }
 }
 
 impl Table for ParquetFile {
     fn schema(&self) -> SchemaRef {
-        self.builder.schema().clone()
+        self.metadata.schema().clone()
     }
 
     fn n_rows(&self) -> Option<u64> {

@@ -69,6 +69,9 @@ impl SlateFields {
     }
 }
 
+/// Slates read at a time where they are only passed over.
+const SKIPPED_SLATES: usize = 1024;
+
 /// A stream of slates.
 pub trait SlateSource: Send {
     /// The next slates, at least one and at most `max_slates` (0 counts as 1), or nothing at the end.
@@ -77,6 +80,21 @@ pub trait SlateSource: Send {
     /// The first slate that cannot be read. The next call goes on with the slate after it where the format lets it; else
     /// it gives the same error again, or the end.
     fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError>;
+
+    /// Passes over slates without a look at what they hold, and says how many there were: fewer than `n_slates` only at the
+    /// end.
+    ///
+    /// # Errors
+    /// As [`Self::next_batch`], where the format cannot tell slates apart without reading them.
+    fn skip(&mut self, n_slates: u64) -> Result<u64, InputError> {
+        let mut n_skipped = 0;
+        while n_skipped < n_slates {
+            let max = usize::try_from(n_slates - n_skipped).unwrap_or(usize::MAX).min(SKIPPED_SLATES);
+            let Some(slates) = self.next_batch(max)? else { break };
+            n_skipped += slates.len() as u64;
+        }
+        Ok(n_skipped)
+    }
 
     /// How many slates there are, where the format says so beforehand.
     fn n_slates(&self) -> Option<u64>;

@@ -172,6 +172,15 @@ impl<R: BufRead + Send> SlateSource for JsonSlates<'_, R> {
         batch_of(max_slates, || self.next_slate().at(&self.path))
     }
 
+    fn skip(&mut self, n_slates: u64) -> Result<u64, InputError> {
+        let mut n_skipped = 0;
+        while n_skipped < n_slates && self.lines.next_line().at(&self.path)?.is_some() {
+            n_skipped += 1;
+        }
+        self.n_read += n_skipped;
+        Ok(n_skipped)
+    }
+
     fn n_slates(&self) -> Option<u64> {
         None
     }

@@ -67,6 +67,13 @@ impl SlateSource for NpySlates<'_> {
         slates.collect::<Result<Vec<_>, _>>().map(Some).at(&self.candidates.0)
     }
 
+    fn skip(&mut self, n_slates: u64) -> Result<u64, InputError> {
+        let n_left = self.candidates.1.n_rows() - self.next;
+        let n_skipped = usize::try_from(n_slates).unwrap_or(usize::MAX).min(n_left);
+        self.next += n_skipped;
+        Ok(n_skipped as u64)
+    }
+
     fn n_slates(&self) -> Option<u64> {
         Some(self.candidates.1.n_rows() as u64)
     }

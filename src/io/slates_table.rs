@@ -25,6 +25,11 @@ pub(crate) trait Rows: Send {
     /// The next rows, or nothing at the end; over at the first error.
     fn next_rows(&mut self) -> Option<Result<RecordBatch, InputProblem>>;
 
+    /// Passes over up to `n_rows` of the rows to come where the format lets it without decoding them; says how many.
+    fn skip_rows(&mut self, _n_rows: u64) -> Result<u64, InputProblem> {
+        Ok(0)
+    }
+
     /// True where the rows come through a pipe, and whoever writes them may wait for an answer before there are more.
     fn is_live(&self) -> bool {
         false
@@ -109,17 +114,46 @@ impl ListSlates<'_> {
                 self.n_read += 1;
                 return batch.slate(row, self.n_read - 1, self.catalog).map(Some);
             }
-            let Some(batch) = self.rows.next_rows() else { return Ok(None) };
-            let batch = batch?;
-            let missing = || InputProblem::Values("a column went missing".to_owned());
-            self.batch = Some(Batch {
-                columns: SlateColumns::of(&batch, &self.fields, &[])?,
-                candidates: ItemLists::of(batch.column_by_name("candidates").ok_or_else(missing)?)?,
-                scores: ScoreLists::of(batch.column_by_name("scores").ok_or_else(missing)?)?,
-                n_rows: batch.num_rows(),
-                next: 0,
-            });
+            if !self.decode()? {
+                return Ok(None);
+            }
         }
+    }
+
+    /// Decodes the next rows; false at the end.
+    fn decode(&mut self) -> Result<bool, InputProblem> {
+        let Some(batch) = self.rows.next_rows() else { return Ok(false) };
+        let batch = batch?;
+        let missing = || InputProblem::Values("a column went missing".to_owned());
+        self.batch = Some(Batch {
+            columns: SlateColumns::of(&batch, &self.fields, &[])?,
+            candidates: ItemLists::of(batch.column_by_name("candidates").ok_or_else(missing)?)?,
+            scores: ScoreLists::of(batch.column_by_name("scores").ok_or_else(missing)?)?,
+            n_rows: batch.num_rows(),
+            next: 0,
+        });
+        Ok(true)
+    }
+
+    fn skip_slates(&mut self, n_slates: u64) -> Result<u64, InputProblem> {
+        let mut n_skipped = 0;
+        while n_skipped < n_slates {
+            let n_left = n_slates - n_skipped;
+            let n_more = match self.batch.as_mut().filter(|batch| batch.next < batch.n_rows) {
+                Some(batch) => {
+                    let n_rows = usize::try_from(n_left).unwrap_or(usize::MAX).min(batch.n_rows - batch.next);
+                    batch.next += n_rows;
+                    n_rows as u64
+                }
+                None => match self.rows.skip_rows(n_left)? {
+                    0 if !self.decode()? => break,
+                    n_rows => n_rows,
+                },
+            };
+            n_skipped += n_more;
+            self.n_read += n_more;
+        }
+        Ok(n_skipped)
     }
 }
 
@@ -153,6 +187,10 @@ impl SlateSource for ListSlates<'_> {
             }
             self.next_slate().at(&self.path)
         })
+    }
+
+    fn skip(&mut self, n_slates: u64) -> Result<u64, InputError> {
+        self.skip_slates(n_slates).at(&self.path)
     }
 
     fn n_slates(&self) -> Option<u64> {

@@ -19,8 +19,12 @@ mod formats;
 mod gpu;
 #[cfg(target_os = "linux")]
 mod interrupt;
+#[cfg(target_os = "linux")]
+mod kill;
 mod manual;
+mod many_slates;
 mod parity;
+mod parts;
 mod program;
 mod settings;
 mod streams;

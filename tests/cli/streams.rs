@@ -154,5 +154,5 @@ fn a_file_has_the_format_of_its_extension() {
     let (folder, data) = (Folder::new(), Data::new());
     let rerank = Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &folder.path("out.csv"));
     let ran = rerank.on_cpu().with(["--output-format", "arrow"]).run();
-    assert!(ran.failed(1).starts_with("--output-format: is for --output -"), "{}", ran.stderr);
+    assert!(ran.failed(1).starts_with("--output-format: is for --output - and for folders"), "{}", ran.stderr);
 }

@@ -8,4 +8,5 @@ mod damage;
 mod files;
 mod outputs;
 mod projection;
+mod skip;
 mod slates;

@@ -8,20 +8,19 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use spectrank::contract;
+use clap::{Args, value_parser};
 use spectrank::engine::ChosenEngine;
-use spectrank::io::{self, CatalogColumns, SlateFields, SlateSource, StdoutFormat};
+use spectrank::folder::{Part, PartBatch};
+use spectrank::io::{self, CatalogColumns, OutputFormat, SlateFields};
 use spectrank::pipeline::{self, Refusal, Stages};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
-use spectrank::slate::Slate;
 
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
-use super::{Exit, Failure, exit, interrupt, terminal};
-use output::{Counted, Writer};
-use stop::Stop;
+use super::{Failure, exit, interrupt, terminal};
+use output::{Counted, Place, Ranked, Source, Writer};
+use stop::{Left, Stop};
 use summary::{Summary, report};
 
 /// Slates read, computed and written at a time; five such batches can be in memory.
@@ -38,12 +37,21 @@ pub struct Rerank {
     /// stream or JSON lines.
     #[arg(long, required = true, num_args = 1..=2, value_name = "FILE")]
     slates: Vec<PathBuf>,
-    /// Result: .parquet, .arrow (file), .arrows (stream), .jsonl or .csv; `-` is standard output.
-    #[arg(long, short, value_name = "FILE")]
+    /// Result: .parquet, .arrow (file), .arrows (stream), .jsonl or .csv; `-` is standard output. A name that ends with a
+    /// slash is a folder of numbered parts, with which a run that was ended can go on: see --resume.
+    #[arg(long, short, value_name = "FILE|DIR/")]
     output: PathBuf,
-    /// What `--output -` writes [default: arrow where the slates are an Arrow stream on standard input, else jsonl].
+    /// What `--output -` writes [default: arrow where the slates are an Arrow stream on standard input, else jsonl], and
+    /// what the parts of a folder are [default: parquet].
     #[arg(long, value_enum, value_name = "FORMAT")]
-    output_format: Option<StdoutFormat>,
+    output_format: Option<OutputFormat>,
+    /// Slates of each part of an output folder [default: 16384]. What a run loses at most when it is ended is one part.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000_000))]
+    part_slates: Option<u64>,
+    /// Go on with the run in the output folder: parts that are done are verified and kept, and the result is, to the last
+    /// bit, that of a run that was never ended. Begins where there is nothing yet. Inputs and settings must be the same.
+    #[arg(long)]
+    resume: bool,
     #[command(flatten)]
     config: ConfigFlags,
     #[command(flatten)]
@@ -59,39 +67,43 @@ pub struct Rerank {
 const EXAMPLES: &str = "\
 Examples:
   spectrank rerank --catalog items.parquet --slates slates.parquet --output ranked.parquet
+  spectrank rerank --catalog items.parquet --slates slates.parquet --output ranked/ --resume
   spectrank rerank --catalog items.parquet --slates slates.jsonl --config feed.toml --slate-size 20 --output -
   producer | spectrank rerank --catalog items.parquet --slates - --output - | consumer
   spectrank rerank --catalog vectors.npy --slates candidates.npy scores.npy --output ranked.csv";
 
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
-    if flags.output_format.is_some() && flags.output.as_os_str() != "-" {
-        let cure = "is for --output -: drop it, a file has the format of its extension";
-        return Err(Failure::input("--output-format", cure));
-    }
+    let place = Place::of(flags)?;
     let config = flags.config.load()?;
     let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
     // Before there is a temporary file.
     interrupt::listen();
-    let in_kind = if source.is_arrow_pipe() { StdoutFormat::Arrow } else { StdoutFormat::Jsonl };
-    let stdout_format = flags.output_format.unwrap_or(in_kind);
-    let metadata = contract::metadata(&config);
-    let sink = match io::create_output_as(&flags.output, stdout_format, catalog.has_ids(), &metadata) {
+    let outlet = match place.open(flags, source.as_ref(), &catalog, &config) {
         // Whoever reads standard output went away before the first slate.
         Err(error) if error.is_broken_pipe() => return Ok(()),
-        sink => sink?,
+        outlet => outlet?,
     };
     let mut engines = flags.engine.choose_each(&problem)?;
-    let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
+    let n_slates = source.n_slates();
+    let connected = outlet.connect(flags, source, &catalog, &config, identity(&engines))?;
+    let n_left = n_slates.map(|n_slates| n_slates.saturating_sub(connected.before.slates));
+    let bar = terminal::progress_bar(n_left, flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);
     engines.iter_mut().for_each(|engine| notices.tell(&bar, engine.notice.take()));
-    let writer = Writer { sink, catalog: &catalog, bar: bar.clone() };
-    let result = stream(flags, &problem, &mut engines, source, writer, &mut notices);
+    for file in &connected.before.lost {
+        notices.tell(&bar, Some(format!("{file} was missing or damaged: it is made again")));
+    }
+    let writer = Writer { sink: connected.sink, catalog: &catalog, bar: bar.clone() };
+    let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
+    let run = Run { flags, problem: &problem, left: connected.left };
+    let result = run.stream(&mut engines, connected.source, writer, &mut notices, &mut summary);
     bar.finish_and_clear();
     match result {
-        Ok(summary) => {
+        Ok(parts) => {
+            summary.add_parts(parts, &connected.before);
             notices.finish();
             report(flags, &summary)
         }
@@ -99,64 +111,91 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     }
 }
 
-/// Slates as read and as prepared.
-type Batch = (Vec<Slate>, Vec<PreparedSlate>);
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks can panic halfway.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads, ranks and writes at once, and completes the output.
-fn stream(
-    flags: &Rerank,
-    problem: &Problem,
-    engines: &mut [ChosenEngine],
-    mut source: Box<dyn SlateSource + Send + '_>,
-    writer: Writer<'_>,
-    notices: &mut Notices,
-) -> Result<Summary, Stop> {
-    let started = Instant::now();
-    let in_engines = Mutex::new(Duration::ZERO);
-    let notices = Mutex::new(notices);
-    let summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
-    let bar = writer.bar.clone();
-    let worker = |engine: &mut ChosenEngine, (slates, prepared): Batch| {
-        let before = Instant::now();
-        let result = engine.rerank(&prepared);
-        *locked(&in_engines) += before.elapsed();
-        locked(&notices).tell(&bar, engine.notice.take());
-        match result {
-            Ok(ranked) => Ok((slates, ranked)),
-            Err(error) if error.others_go_on => Err(Refusal::Retired((slates, prepared), Failure::from(error).into())),
-            Err(error) => Err(Refusal::Failed(Failure::from(error).into())),
-        }
-    };
-    let Counted { mut summary, writer } = pipeline::run(Stages {
-        read: || {
-            let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? else { return Ok(None) };
-            let prepared = prepare(problem, &slates, &flags.slates)?;
-            Ok(Some((slates, prepared)))
-        },
-        compute: engines.iter_mut().map(|engine| |batch| worker(engine, batch)).collect(),
-        write: Counted { summary, writer },
-        stop: || if interrupt::is_asked() { Err(Stop::Interrupted) } else { Ok(()) },
-        abandon: |stop: Stop| {
-            // The writer has ended: this is what was written.
-            let stop = stop.after(bar.position(), flags);
-            if flags.slates.iter().any(|path| path.as_os_str() == "-") {
-                // Whoever holds the other end of standard input may never write again.
-                bar.finish_and_clear();
-                exit::leave(stop.into_result());
+/// What computes, as far as bytes depend on it: GPUs of one kind are as good as one.
+fn identity(engines: &[ChosenEngine]) -> String {
+    let mut identities: Vec<String> = engines.iter().map(|engine| engine.engine.identity()).collect();
+    identities.sort();
+    identities.dedup();
+    identities.join(" and ")
+}
+
+/// Slates as read and as prepared.
+type Batch = (PartBatch, Vec<PreparedSlate>);
+
+/// What does not change during a run.
+struct Run<'a> {
+    flags: &'a Rerank,
+    problem: &'a Problem<'a>,
+    /// What is left of the output where the run ends early.
+    left: Left,
+}
+
+impl Run<'_> {
+    /// Reads, ranks and writes at once, and completes the output; all parts of a folder.
+    fn stream(
+        &self,
+        engines: &mut [ChosenEngine],
+        mut source: Source<'_>,
+        writer: Writer<'_>,
+        notices: &mut Notices,
+        summary: &mut Summary,
+    ) -> Result<Option<Vec<Part>>, Stop> {
+        let started = Instant::now();
+        let in_engines = Mutex::new(Duration::ZERO);
+        let notices = Mutex::new(notices);
+        let bar = writer.bar.clone();
+        let Self { flags, problem, left } = self;
+        let together = identity(engines);
+        let worker = |engine: &mut ChosenEngine, alone: &str, (batch, prepared): Batch| {
+            let before = Instant::now();
+            let result = engine.rerank(&prepared);
+            *locked(&in_engines) += before.elapsed();
+            locked(&notices).tell(&bar, engine.notice.take());
+            // Another one where the CPU has taken over.
+            let now = engine.engine.identity();
+            let engine = if now == alone { together.clone() } else { now };
+            match result {
+                Ok(ranked) => Ok(Ranked { batch, ranked, engine }),
+                Err(error) if error.others_go_on => {
+                    Err(Refusal::Retired((batch, prepared), Failure::from(error).into()))
+                }
+                Err(error) => Err(Refusal::Failed(Failure::from(error).into())),
             }
-            stop
-        },
-    })?;
-    writer.sink.finish()?;
-    summary.engine = engines.iter().map(ChosenEngine::name).collect::<Vec<_>>().join("; ");
-    summary.engine_seconds = locked(&in_engines).as_secs_f64() / engines.len().max(1) as f64;
-    summary.seconds = started.elapsed().as_secs_f64();
-    summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
-    summary.engine_slates_per_s = summary.slates as f64 / summary.engine_seconds.max(1e-9);
-    Ok(summary)
+        };
+        let worker = &worker;
+        let one = |engine| {
+            let engine: &mut ChosenEngine = engine;
+            let alone = engine.engine.identity();
+            move |batch| worker(engine, &alone, batch)
+        };
+        let Counted { writer, .. } = pipeline::run(Stages {
+            read: || {
+                let Some(batch) = source.next_batch().map_err(Failure::from)? else { return Ok(None) };
+                let prepared = prepare(problem, &batch.slates, &flags.slates)?;
+                Ok(Some((batch, prepared)))
+            },
+            compute: engines.iter_mut().map(one).collect(),
+            write: Counted { summary, writer },
+            stop: || interrupt::asked().map_or(Ok(()), |signal| Err(Stop::Interrupted(signal))),
+            abandon: |stop: Stop| {
+                // The writer has ended: this is what was written.
+                let stop = stop.after(bar.position(), left);
+                if flags.slates.iter().any(|path| path.as_os_str() == "-") {
+                    // Whoever holds the other end of standard input may never write again.
+                    bar.finish_and_clear();
+                    exit::leave(stop.into_result());
+                }
+                stop
+            },
+        })?;
+        let parts = writer.sink.finish().map_err(|stop| stop.after(bar.position(), left))?;
+        summary.engine = engines.iter().map(ChosenEngine::name).collect::<Vec<_>>().join("; ");
+        summary.time(started.elapsed(), *locked(&in_engines) / engines.len().max(1) as u32);
+        Ok(parts)
+    }
 }

@@ -1,32 +1,48 @@
 //! How a run ends before its last slate.
 
+use std::fmt;
+
+use spectrank::folder::Kept;
 use spectrank::io::OutputError;
 
-use super::{Exit, Failure, Rerank};
+use crate::cli::interrupt::Signal;
+use crate::cli::{Exit, Failure};
 
 /// Why a run ends before its last slate.
 pub enum Stop {
     /// Whoever read standard output has enough (`spectrank … | head`).
     ReaderLeft,
-    /// Ctrl-C.
-    Interrupted,
+    /// Ctrl-C and the like.
+    Interrupted(Signal),
     Failed(Failure),
 }
 
 impl Stop {
-    /// An interruption as a failure that says how far it came.
-    pub fn after(self, n_slates: u64, flags: &Rerank) -> Self {
-        let left = if flags.output.as_os_str() == "-" { "the output ends there" } else { "nothing was kept" };
-        let interrupted =
-            || Failure::new(Exit::Interrupted, format_args!("interrupted after {n_slates} slates: {left}"));
-        if matches!(self, Self::Interrupted) { Self::Failed(interrupted()) } else { self }
+    /// A failure that says how far the run came and what is left of its output.
+    pub fn after(self, n_slates: u64, left: &Left) -> Self {
+        match (self, left) {
+            (Self::Interrupted(signal), left) => {
+                let text = format_args!("{} after {n_slates} slates: {left}", signal.name());
+                Self::Failed(Failure::new(signal.exit(), text))
+            }
+            // A file that is mended is another file.
+            (Self::Failed(failure), Left::Parts { kept, .. }) if failure.exit == Exit::Input => {
+                let (slates, parts) = (kept.slates(), kept.parts());
+                let left = format_args!(
+                    "; {slates} slates in {parts} parts are kept for --resume, as long as the files stay as they are"
+                );
+                Self::Failed(failure.and(left))
+            }
+            (Self::Failed(failure), Left::Parts { .. }) => Self::Failed(failure.and(format_args!("; {left}"))),
+            (stop, _) => stop,
+        }
     }
 
     /// How the program ends.
     pub fn into_result(self) -> Result<(), Failure> {
         match self {
             Self::ReaderLeft => Ok(()),
-            Self::Interrupted => Err(Failure::new(Exit::Interrupted, "interrupted")),
+            Self::Interrupted(signal) => Err(Failure::new(signal.exit(), signal.name())),
             Self::Failed(failure) => Err(failure),
         }
     }
@@ -41,5 +57,36 @@ impl From<OutputError> for Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+/// What is left of the output of a run that ended early.
+pub enum Left {
+    /// A file that never got its name.
+    Nothing,
+    /// What went to standard output.
+    Stream,
+    /// Parts of a folder.
+    Parts {
+        kept: Kept,
+        /// Whether the slates can be read again.
+        is_repeatable: bool,
+    },
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing was kept"),
+            Self::Stream => f.write_str("the output ends there"),
+            Self::Parts { kept, is_repeatable } => {
+                write!(f, "{} slates in {} parts are kept, ", kept.slates(), kept.parts())?;
+                f.write_str(if *is_repeatable {
+                    "and the same command with --resume goes on from there"
+                } else {
+                    "but slates from a pipe cannot be resumed"
+                })
+            }
+        }
     }
 }

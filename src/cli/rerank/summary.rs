@@ -1,9 +1,13 @@
 //! What a run says at its end.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use spectrank::folder::Part;
 use spectrank::problem::MissingCount;
 use spectrank::slate::{Pin, RankedSlate, Slate};
 
+use super::output::Before;
 use super::{Failure, Rerank, terminal};
 
 /// What happened, for the summary line.
@@ -35,6 +39,43 @@ pub struct Summary {
     pub engine_slates_per_s: f64,
     /// What computed, in words.
     pub engine: String,
+    /// What the output folder holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<FolderSummary>,
+}
+
+/// An output folder at the end of a run.
+#[derive(Debug, Serialize)]
+pub struct FolderSummary {
+    /// Parts.
+    pub parts: usize,
+    /// Their slates.
+    pub slates: u64,
+    /// Parts that were there before.
+    pub resumed_parts: u64,
+    /// Their slates.
+    pub resumed_slates: u64,
+    /// Parts that were missing or damaged, and were made again.
+    pub remade_parts: usize,
+    /// Parts that another engine computed than the run began with: the CPU, after the GPU had failed for good.
+    pub other_engine_parts: usize,
+}
+
+impl FolderSummary {
+    /// For the summary line.
+    fn text(&self) -> String {
+        let mut text = format!("; {} slates in {} parts", self.slates, self.parts);
+        if self.resumed_parts > 0 {
+            text += &format!(", {} in {} from before", self.resumed_slates, self.resumed_parts);
+        }
+        if self.remade_parts > 0 {
+            text += &format!(", {} made again", self.remade_parts);
+        }
+        if self.other_engine_parts > 0 {
+            text += &format!(", {} by the CPU after the GPU had failed", self.other_engine_parts);
+        }
+        text
+    }
 }
 
 impl Summary {
@@ -52,6 +93,25 @@ impl Summary {
                 self.first_short.get_or_insert_with(|| slate.id.clone());
             }
         }
+    }
+
+    /// What a folder holds now, all parts of it.
+    pub fn add_parts(&mut self, parts: Option<Vec<Part>>, before: &Before) {
+        self.folder = parts.map(|parts| FolderSummary {
+            parts: parts.len(),
+            slates: parts.iter().map(|part| part.slates).sum(),
+            resumed_parts: before.parts,
+            resumed_slates: before.slates,
+            remade_parts: before.lost.len(),
+            other_engine_parts: parts.iter().filter(|part| part.engine.is_some()).count(),
+        });
+    }
+
+    /// How long it took, and how much of that the engine.
+    pub fn time(&mut self, whole: Duration, in_engine: Duration) {
+        (self.seconds, self.engine_seconds) = (whole.as_secs_f64(), in_engine.as_secs_f64());
+        self.slates_per_s = self.slates as f64 / self.seconds.max(1e-9);
+        self.engine_slates_per_s = self.slates as f64 / self.engine_seconds.max(1e-9);
     }
 
     /// What was not ranked, for the summary line.
@@ -86,14 +146,15 @@ pub fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
             terminal::tell(format_args!("spectrank: {missing}"));
         }
         terminal::tell(format_args!(
-            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
+            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {}){}",
             summary.slates,
             summary.positions,
             summary.left_out(),
             summary.seconds,
             summary.slates_per_s,
             summary.engine_slates_per_s,
-            summary.engine
+            summary.engine,
+            summary.folder.as_ref().map(FolderSummary::text).unwrap_or_default()
         ));
     }
     Ok(())
