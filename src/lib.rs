@@ -44,7 +44,7 @@
 //! // Four items with two-dimensional embeddings: the first three are much alike.
 //! let rows = vec![1.0, 0.0, 1.0, 0.1, 1.0, 0.2, 0.0, 1.0];
 //! let mut catalog = Catalog::new();
-//! catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F32(rows)))?;
+//! catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F32(rows.into())))?;
 //!
 //! let config = Config::from_toml("slate_size = 3")?;
 //! let problem = Problem::new(&config, &catalog)?;
@@ -76,6 +76,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod gpu;
 pub mod io;
+pub mod memory;
 pub mod metrics;
 pub mod panics;
 pub mod parity;

@@ -23,7 +23,7 @@ fn catalog() -> Catalog {
     };
     let rows = (0..120).flat_map(|i| row(i, &mut random)).collect();
     let mut catalog = Catalog::new();
-    catalog.add_signal(Embedding::new("text", 8, EmbeddingData::F64(rows))).unwrap();
+    catalog.add_signal(Embedding::new("text", 8, EmbeddingData::F64(rows.into()))).unwrap();
     catalog
 }
 

@@ -1,0 +1,202 @@
+//! Making a limit on memory hold.
+
+use std::path::{Path, PathBuf};
+
+use super::cost::{PROGRAM_BYTES, problem_bytes};
+use super::size::{MemoryLimit, size_text};
+use crate::config::Config;
+use crate::io::{CatalogColumns, CatalogFootprint, CatalogStorage, ColumnFootprint, Holding, InputError, catalog_footprint};
+use crate::text::names;
+
+/// Slates that are read, ranked and written at a time, at most.
+pub const BATCH_SLATES: usize = 1024;
+/// Bytes of the slates of one batch where there is no limit.
+const BATCH_BYTES: u64 = 128 << 20;
+/// Batches that are in memory at a time.
+const N_BATCHES: u64 = 5;
+/// What is left for work is cut into so many shares: one for each batch, three for reading slates, two for the engine, and
+/// two for what the allocator cannot use.
+const N_SHARES: u64 = N_BATCHES + 3 + 2 + 2;
+/// Least memory to work with.
+const MIN_WORK_BYTES: u64 = 24 << 20;
+
+/// What slates in work may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Slates of one batch, all of its stages.
+    pub batch_bytes: u64,
+    /// Reading slates: what is decoded at a time.
+    pub reader_bytes: Option<u64>,
+    /// The engine: what it computes with beside the slates.
+    pub engine_bytes: Option<u64>,
+}
+
+impl Work {
+    /// No limit but that of a batch.
+    pub const UNLIMITED: Self = Self { batch_bytes: BATCH_BYTES, reader_bytes: None, engine_bytes: None };
+
+    /// Shares of so many bytes.
+    fn within(n_bytes: u64) -> Self {
+        let share = n_bytes / N_SHARES;
+        Self {
+            batch_bytes: share.min(BATCH_BYTES),
+            reader_bytes: Some(3 * share),
+            engine_bytes: Some(2 * share),
+        }
+    }
+}
+
+/// How a run is to lie in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// What the catalog takes, by the headers of its files.
+    pub footprint: CatalogFootprint,
+    /// What is computed from it once.
+    pub derived_bytes: u64,
+    /// Which embeddings stay in their files, and what all else may take.
+    pub storage: CatalogStorage,
+    /// Bytes of the embeddings that stay in their files.
+    pub mapped_bytes: u64,
+    /// What slates in work may take.
+    pub work: Work,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// A file's header.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// More memory is needed.
+    #[error("{}", too_small(*limit, needs))]
+    TooSmall {
+        /// The limit.
+        limit: MemoryLimit,
+        /// What is needed.
+        needs: Box<Needs>,
+    },
+}
+
+/// What a run needs at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needs {
+    /// The catalog's files.
+    pub files: String,
+    /// The catalog in memory, what can stay in its files aside, and what is computed from it.
+    pub catalog_bytes: u64,
+    /// The column that takes the most of it.
+    pub largest: Option<ColumnFootprint>,
+    /// What is decoded at a time, or what slates in work need at least.
+    pub work_bytes: u64,
+}
+
+impl Needs {
+    fn total_bytes(&self) -> u64 {
+        // Rounded up, so that the size that is told will do.
+        let n_bytes = PROGRAM_BYTES.saturating_add(self.catalog_bytes).saturating_add(self.work_bytes);
+        n_bytes.saturating_add((1 << 20) - 1) >> 20 << 20
+    }
+}
+
+fn too_small(MemoryLimit(limit): MemoryLimit, needs: &Needs) -> String {
+    let [catalog, work, program] = [needs.catalog_bytes, needs.work_bytes, PROGRAM_BYTES].map(size_text);
+    let of_which = needs.largest.as_ref().map_or(String::new(), |column| {
+        format!(" ({} of it \"{}\" of {})", size_text(column.bytes), column.name, column.path.display())
+    });
+    let is_parquet = |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
+    let cure = match &needs.largest {
+        Some(column) if matches!(column.holding, Holding::Embedding { .. }) && is_parquet(&column.path) => {
+            ", or keep that embedding as .npy beside the other columns: it can stay in its file then, which Parquet's cannot"
+        }
+        Some(column) if matches!(column.holding, Holding::Embedding { .. }) => {
+            ", or write that embedding as little-endian float16, float32 or float64, rows in C order: it can stay in its file then"
+        }
+        _ => "",
+    };
+    format!(
+        "{}: --memory-limit {} is too little: the catalog takes {catalog}{of_which}, the program {program} and slates in work \
+         {work} at least: allow {} MiB{cure}",
+        needs.files,
+        size_text(limit),
+        needs.total_bytes() >> 20,
+    )
+}
+
+impl MemoryPlan {
+    /// Plans a run from the headers of the catalog's files.
+    ///
+    /// # Errors
+    /// A header that is wrong, or a limit that does not do.
+    pub fn new(paths: &[PathBuf], config: &Config, limit: Option<MemoryLimit>) -> Result<Self, MemoryError> {
+        let footprint = catalog_footprint(paths, &CatalogColumns::of(config))?;
+        let derived_bytes = problem_bytes(config, footprint.n_items);
+        let unlimited = Self {
+            footprint,
+            derived_bytes,
+            storage: CatalogStorage::default(),
+            mapped_bytes: 0,
+            work: Work::UNLIMITED,
+        };
+        match limit {
+            None => Ok(unlimited),
+            Some(limit) => unlimited.limited(limit, &names(paths)),
+        }
+    }
+
+    /// Bytes of the catalog in memory and of what is computed from it.
+    pub fn catalog_bytes(&self) -> u64 {
+        let columns = self.footprint.columns.iter().map(|column| column.bytes);
+        columns.fold(self.derived_bytes, u64::saturating_add).saturating_sub(self.mapped_bytes)
+    }
+
+    /// The least limit that would do, in bytes, embeddings left in their files where they can be.
+    pub fn least_limit_bytes(&self) -> u64 {
+        self.needs("").total_bytes()
+    }
+
+    /// Bytes that embeddings which can stay in their files would save beyond this plan.
+    fn mappable(&self) -> Vec<&ColumnFootprint> {
+        let can = |c: &&ColumnFootprint| c.holding == Holding::Embedding { can_be_mapped: true };
+        let mut columns: Vec<_> = self.footprint.columns.iter().filter(can).collect();
+        columns.sort_by_key(|column| std::cmp::Reverse(column.bytes));
+        columns
+    }
+
+    fn work_bytes(&self) -> u64 {
+        self.footprint.reading_bytes.max(MIN_WORK_BYTES)
+    }
+
+    fn needs(&self, files: &str) -> Needs {
+        let mappable = self.mappable();
+        let rest = self.footprint.columns.iter().filter(|column| !mappable.contains(column));
+        let saved = mappable.iter().map(|column| column.bytes).fold(0, u64::saturating_add);
+        Needs {
+            files: files.to_owned(),
+            catalog_bytes: (self.catalog_bytes() + self.mapped_bytes).saturating_sub(saved),
+            largest: rest.max_by_key(|column| column.bytes).cloned(),
+            work_bytes: self.work_bytes(),
+        }
+    }
+
+    fn limited(mut self, limit: MemoryLimit, files: &str) -> Result<Self, MemoryError> {
+        let left = |plan: &Self| limit.0.checked_sub(PROGRAM_BYTES)?.checked_sub(plan.catalog_bytes());
+        let fits = |plan: &Self| left(plan).filter(|&left| left >= plan.work_bytes());
+        let mappable: Vec<ColumnFootprint> = self.mappable().into_iter().cloned().collect();
+        let mut mappable = mappable.into_iter();
+        let work_bytes = loop {
+            if let Some(left) = fits(&self) {
+                break left;
+            }
+            let Some(column) = mappable.next() else {
+                return Err(MemoryError::TooSmall { limit, needs: Box::new(self.needs(files)) });
+            };
+            self.mapped_bytes += column.bytes;
+            self.storage.mapped.push((column.path, column.name));
+        };
+        self.work = Work::within(work_bytes);
+        // What reading does not need yet is there for what no header told.
+        let slack = work_bytes - self.work_bytes();
+        self.storage.max_bytes = Some(self.catalog_bytes() - self.derived_bytes + slack);
+        Ok(self)
+    }
+}
