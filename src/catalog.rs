@@ -324,6 +324,13 @@ impl Catalog {
         &self.columns
     }
 
+    /// Bytes of this program's own memory: what is mapped from files is none of it.
+    pub fn memory_bytes(&self) -> u64 {
+        let signals = self.signals.iter().map(|signal| signal.memory_bytes() + 4 * signal.missing.len() as u64);
+        let columns = self.columns.iter().map(|column| crate::memory::column_bytes(&column.data));
+        signals.sum::<u64>() + columns.sum::<u64>() + self.ids.as_ref().map_or(0, ItemIds::memory_bytes)
+    }
+
     /// Files that signals are mapped from.
     pub fn mapped_files(&self) -> impl Iterator<Item = &MappedFile> {
         self.signals.iter().filter_map(|signal| signal.mapped_file().map(std::sync::Arc::as_ref))

@@ -101,6 +101,15 @@ impl Embedding {
         }
     }
 
+    /// Bytes of this program's own memory that the values take.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        match &self.data {
+            EmbeddingData::F16(v) => v.memory_bytes(),
+            EmbeddingData::F32(v) => v.memory_bytes(),
+            EmbeddingData::F64(v) => v.memory_bytes(),
+        }
+    }
+
     /// Says that rows will be read in no order, where that makes a difference.
     pub(super) fn expect_no_order(&self) {
         match &self.data {

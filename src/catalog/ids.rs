@@ -40,6 +40,11 @@ impl ItemIds {
         (self.text.len() + size_of_val(self.ends.as_slice())) as u64
     }
 
+    /// Bytes of the ids, the table included.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.n_bytes() + crate::memory::hash_table_bytes(self.len() as u64)
+    }
+
     /// The id of a row.
     pub(super) fn get(&self, row: usize) -> &str {
         id_at(&self.text, &self.ends, row)

@@ -69,8 +69,8 @@ pub struct MappedValues<T> {
 #[derive(Debug)]
 enum Pages {
     AsInFile(Mmap),
-    /// Some have been written to, and are memory now; the file is as it was.
-    Changed(MmapMut),
+    /// Some have been written to, and are memory now, in bytes; the file is as it was.
+    Changed(MmapMut, u64),
 }
 
 /// Why rows of a mapped file could not be zeroed.
@@ -112,7 +112,7 @@ impl<T: Pod> MappedValues<T> {
     pub fn values(&self) -> &[T] {
         let bytes: &[u8] = match &self.pages {
             Pages::AsInFile(map) => map,
-            Pages::Changed(map) => map,
+            Pages::Changed(map, _) => map,
         };
         // Alignment was checked, and maps do not move.
         bytemuck::try_cast_slice(bytes).unwrap_or_default()
@@ -123,6 +123,11 @@ impl<T: Pod> MappedValues<T> {
         &self.file
     }
 
+    /// Bytes that have become this program's own, at most.
+    pub fn private_bytes(&self) -> u64 {
+        if let Pages::Changed(_, n_bytes) = self.pages { n_bytes } else { 0 }
+    }
+
     /// Says that values will be read in no order: what is not in memory is read alone, not with what is around it.
     pub fn expect_no_order(&self) {
         #[cfg(unix)]
@@ -130,7 +135,7 @@ impl<T: Pod> MappedValues<T> {
             // Only a hint; what comes of it does not matter.
             let _ = match &self.pages {
                 Pages::AsInFile(map) => map.advise(memmap2::Advice::Random),
-                Pages::Changed(map) => map.advise(memmap2::Advice::Random),
+                Pages::Changed(map, _) => map.advise(memmap2::Advice::Random),
             };
         }
     }
@@ -146,14 +151,14 @@ impl<T: Pod> MappedValues<T> {
         }
         let mut map = match self.pages {
             Pages::AsInFile(map) => map.make_mut().map_err(ZeroError::System)?,
-            Pages::Changed(map) => map,
+            Pages::Changed(map, _) => map,
         };
         let values = bytemuck::try_cast_slice_mut::<u8, T>(&mut map).unwrap_or_default();
         for &row in rows {
             let start = row as usize * dim;
             values[start..start + dim].fill(T::zeroed());
         }
-        Ok(Self { pages: Pages::Changed(map), ..self })
+        Ok(Self { pages: Pages::Changed(map, n_bytes), ..self })
     }
 }
 

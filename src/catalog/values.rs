@@ -27,6 +27,14 @@ impl<T: Pod> Values<T> {
         }
     }
 
+    /// Bytes of this program's own memory.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        match &self.0 {
+            Storage::Owned(values) => size_of_val(values.as_slice()) as u64,
+            Storage::Mapped(values) => values.private_bytes(),
+        }
+    }
+
     /// Says that rows will be read in no order.
     pub(super) fn expect_no_order(&self) {
         if let Storage::Mapped(values) = &self.0 {

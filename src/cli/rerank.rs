@@ -9,18 +9,17 @@ use serde::Serialize;
 use spectrank::catalog::Catalog;
 use spectrank::contract;
 use spectrank::engine::ChosenEngine;
-use spectrank::io::{self, CatalogColumns, OutputError, SlateFields, SlateSink, SlateSource, StdoutFormat};
+use spectrank::io::{self, OutputError, SlateFields, SlateSink, SlateSource, StdoutFormat};
+use spectrank::memory::{peak_bytes, size_text};
 use spectrank::pipeline::{self, Stages, WriteStage};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::{MissingCount, Problem};
 use spectrank::slate::{Pin, RankedSlate, Slate};
 
+use super::memory::{Memory, MemoryFlags};
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
 use super::{Exit, Failure, exit, interrupt, terminal};
-
-/// Slates read, computed and written at a time; five such batches can be in memory.
-const BATCH_SLATES: usize = 1024;
 
 /// Flags of `rerank`.
 #[derive(Debug, Args)]
@@ -43,6 +42,8 @@ pub struct Rerank {
     config: ConfigFlags,
     #[command(flatten)]
     engine: EngineFlags,
+    #[command(flatten)]
+    memory: MemoryFlags,
     /// Print no progress bar, notices or summary.
     #[arg(long, short)]
     quiet: bool,
@@ -83,6 +84,11 @@ struct Summary {
     /// Slates per second of the engine alone.
     engine_slates_per_s: f64,
     engine: String,
+    /// Most memory that was resident at a time, by the system's count; nothing where it does not tell.
+    peak_memory_bytes: Option<u64>,
+    /// Embeddings that stayed in their files to keep to the memory limit. Their pages can be part of the peak: the system
+    /// takes them back when it needs them.
+    mapped_bytes: u64,
 }
 
 impl Summary {
@@ -127,9 +133,9 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
         return Err(Failure::input("--output-format", cure));
     }
     let config = flags.config.load()?;
-    let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
+    let (memory, catalog) = flags.memory.read_catalog(&flags.catalog, &config)?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
-    let source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
+    let source = memory.open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
     // Before there is a temporary file.
     interrupt::listen();
     let in_kind = if source.is_arrow_pipe() { StdoutFormat::Arrow } else { StdoutFormat::Jsonl };
@@ -144,8 +150,9 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let bar = terminal::progress_bar(source.n_slates(), flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);
     notices.tell(&bar, engine.notice.take());
+    notices.tell(&bar, memory.notice());
     let writer = Writer { sink, catalog: &catalog, bar: bar.clone() };
-    let result = stream(flags, &problem, &mut engine, source, writer, &mut notices);
+    let result = stream(flags, &memory, &problem, &mut engine, source, writer, &mut notices);
     bar.finish_and_clear();
     match result {
         Ok(summary) => {
@@ -213,6 +220,7 @@ impl WriteStage<(Vec<Slate>, Vec<RankedSlate>), Stop> for Writer<'_> {
 /// Reads, ranks and writes at once, and completes the output.
 fn stream(
     flags: &Rerank,
+    memory: &Memory,
     problem: &Problem,
     engine: &mut ChosenEngine,
     mut source: Box<dyn SlateSource + Send + '_>,
@@ -225,13 +233,13 @@ fn stream(
     let bar = writer.bar.clone();
     let writer = pipeline::run(Stages {
         read: || {
-            let Some(slates) = source.next_batch(BATCH_SLATES).map_err(Failure::from)? else { return Ok(None) };
+            let Some(slates) = memory.next_batch(source.as_mut(), problem.config.slate_size)? else { return Ok(None) };
             let prepared = prepare(problem, &slates, &flags.slates)?;
             Ok(Some((slates, prepared)))
         },
         compute: |(slates, prepared): (Vec<Slate>, Vec<PreparedSlate>)| {
             let before = Instant::now();
-            let ranked = engine.rerank(&prepared).map_err(Failure::from)?;
+            let ranked = memory.rerank(engine, problem, &prepared)?;
             in_engine += before.elapsed();
             notices.tell(&bar, engine.notice.take());
             summary.count(&slates, &ranked);
@@ -250,8 +258,11 @@ fn stream(
             stop
         },
     })?;
+    memory.check_files(problem.catalog)?;
     writer.sink.finish()?;
     summary.engine = engine.name();
+    summary.mapped_bytes = memory.mapped_bytes;
+    summary.peak_memory_bytes = peak_bytes();
     summary.engine_seconds = in_engine.as_secs_f64();
     summary.seconds = started.elapsed().as_secs_f64();
     summary.slates_per_s = summary.slates as f64 / summary.seconds.max(1e-9);
@@ -270,8 +281,9 @@ fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
         for missing in &summary.missing {
             terminal::tell(format_args!("spectrank: {missing}"));
         }
+        let peak = summary.peak_memory_bytes.map_or(String::new(), |peak| format!(", peak memory {}", size_text(peak)));
         terminal::tell(format_args!(
-            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {})",
+            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {}){peak}",
             summary.slates,
             summary.positions,
             summary.left_out(),

@@ -49,4 +49,4 @@ pub use output::{SlateSink, StdoutFormat, TextFile, create_output, create_output
 pub use output_columns::{OUTPUT_COLUMNS, OutputColumn, OutputType};
 pub use output_error::{OutputError, OutputProblem};
 pub use pytorch::{ModuleInfoProblem, read_module_info};
-pub use slates::{STANDARD_INPUT, SlateFields, SlateSource, open_slates};
+pub use slates::{BatchLimit, STANDARD_INPUT, SlateFields, SlateSource, open_slates, open_slates_within};

@@ -181,6 +181,10 @@ impl Table for ParquetFile {
         Some(Self::n_rows(self))
     }
 
+    fn row_bytes(&self, columns: &[usize]) -> u64 {
+        Self::row_bytes(self, columns)
+    }
+
     fn rows(self, columns: Vec<usize>, batch_rows: usize) -> Result<Box<dyn Rows>, InputProblem> {
         Ok(Box::new(self.batches(columns, batch_rows)?))
     }

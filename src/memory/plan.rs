@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::cost::{PROGRAM_BYTES, problem_bytes};
 use super::size::{MemoryLimit, size_text};
+use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::io::{CatalogColumns, CatalogFootprint, CatalogStorage, ColumnFootprint, Holding, InputError, catalog_footprint};
 use crate::text::names;
@@ -14,6 +15,8 @@ pub const BATCH_SLATES: usize = 1024;
 const BATCH_BYTES: u64 = 128 << 20;
 /// Batches that are in memory at a time.
 const N_BATCHES: u64 = 5;
+/// Slates that are in memory at a time, at most.
+pub const N_IN_WORK: u64 = N_BATCHES * BATCH_SLATES as u64;
 /// What is left for work is cut into so many shares: one for each batch, three for reading slates, two for the engine, and
 /// two for what the allocator cannot use.
 const N_SHARES: u64 = N_BATCHES + 3 + 2 + 2;
@@ -49,6 +52,9 @@ impl Work {
 /// How a run is to lie in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryPlan {
+    limit: Option<MemoryLimit>,
+    /// The catalog's files, for messages.
+    files: String,
     /// What the catalog takes, by the headers of its files.
     pub footprint: CatalogFootprint,
     /// What is computed from it once.
@@ -131,6 +137,8 @@ impl MemoryPlan {
         let footprint = catalog_footprint(paths, &CatalogColumns::of(config))?;
         let derived_bytes = problem_bytes(config, footprint.n_items);
         let unlimited = Self {
+            limit,
+            files: names(paths),
             footprint,
             derived_bytes,
             storage: CatalogStorage::default(),
@@ -139,7 +147,7 @@ impl MemoryPlan {
         };
         match limit {
             None => Ok(unlimited),
-            Some(limit) => unlimited.limited(limit, &names(paths)),
+            Some(limit) => unlimited.limited(limit),
         }
     }
 
@@ -151,7 +159,7 @@ impl MemoryPlan {
 
     /// The least limit that would do, in bytes, embeddings left in their files where they can be.
     pub fn least_limit_bytes(&self) -> u64 {
-        self.needs("").total_bytes()
+        self.needs().total_bytes()
     }
 
     /// Bytes that embeddings which can stay in their files would save beyond this plan.
@@ -166,19 +174,36 @@ impl MemoryPlan {
         self.footprint.reading_bytes.max(MIN_WORK_BYTES)
     }
 
-    fn needs(&self, files: &str) -> Needs {
+    fn needs(&self) -> Needs {
         let mappable = self.mappable();
         let rest = self.footprint.columns.iter().filter(|column| !mappable.contains(column));
         let saved = mappable.iter().map(|column| column.bytes).fold(0, u64::saturating_add);
         Needs {
-            files: files.to_owned(),
+            files: self.files.clone(),
             catalog_bytes: (self.catalog_bytes() + self.mapped_bytes).saturating_sub(saved),
             largest: rest.max_by_key(|column| column.bytes).cloned(),
             work_bytes: self.work_bytes(),
         }
     }
 
-    fn limited(mut self, limit: MemoryLimit, files: &str) -> Result<Self, MemoryError> {
+    /// Shares out what the catalog has left, now that it is known to the byte.
+    ///
+    /// # Errors
+    /// That is too little to work with: its headers did not tell all.
+    pub fn settle(&mut self, catalog: &Catalog) -> Result<(), MemoryError> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let catalog_bytes = catalog.memory_bytes().saturating_add(self.derived_bytes);
+        let left = limit.0.saturating_sub(PROGRAM_BYTES).saturating_sub(catalog_bytes);
+        if left < MIN_WORK_BYTES {
+            let (files, work_bytes) = (self.files.clone(), MIN_WORK_BYTES);
+            let needs = Box::new(Needs { files, catalog_bytes, largest: None, work_bytes });
+            return Err(MemoryError::TooSmall { limit, needs });
+        }
+        self.work = Work::within(left);
+        Ok(())
+    }
+
+    fn limited(mut self, limit: MemoryLimit) -> Result<Self, MemoryError> {
         let left = |plan: &Self| limit.0.checked_sub(PROGRAM_BYTES)?.checked_sub(plan.catalog_bytes());
         let fits = |plan: &Self| left(plan).filter(|&left| left >= plan.work_bytes());
         let mappable: Vec<ColumnFootprint> = self.mappable().into_iter().cloned().collect();
@@ -188,7 +213,7 @@ impl MemoryPlan {
                 break left;
             }
             let Some(column) = mappable.next() else {
-                return Err(MemoryError::TooSmall { limit, needs: Box::new(self.needs(files)) });
+                return Err(MemoryError::TooSmall { limit, needs: Box::new(self.needs()) });
             };
             self.mapped_bytes += column.bytes;
             self.storage.mapped.push((column.path, column.name));

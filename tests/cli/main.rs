@@ -20,6 +20,7 @@ mod gpu;
 #[cfg(target_os = "linux")]
 mod interrupt;
 mod manual;
+mod memory;
 mod parity;
 mod program;
 mod settings;
