@@ -198,7 +198,9 @@ pub enum CatalogError {
         n_bytes: u64,
     },
     /// Rows of a mapped file are NaN, and the system does not let them be zeroed in memory.
-    #[error("embedding \"{name}\" is mapped from its file, and its {n_rows} rows of NaN cannot be set to zero ({detail})")]
+    #[error(
+        "embedding \"{name}\" is mapped from its file, and its {n_rows} rows of NaN cannot be set to zero ({detail})"
+    )]
     CannotZero {
         /// The signal.
         name: String,

@@ -106,6 +106,17 @@ mod tests {
         assert_eq!((ids.row_of("x"), ids.row_of("00000000"), ids.len()), (None, None, unique.len()));
     }
 
+    /// What is reckoned with before ids are read is what they take.
+    #[test]
+    fn the_table_takes_what_it_is_said_to_take() {
+        for n in [0, 1, 7, 100, 1000, 1793, 50_000] {
+            let mut ids: ItemIds = (0..n).map(|i| i.to_string()).collect();
+            ids.index().unwrap();
+            let (found, said) = (ids.rows.allocation_size() as u64, crate::memory::hash_table_bytes(n));
+            assert!((said..said + 64).contains(&found), "{n}: {found}, said to be {said}");
+        }
+    }
+
     #[test]
     fn an_empty_id_is_an_id_and_two_are_one_too_many() {
         let mut ids: ItemIds = ["", "a", "b"].iter().collect();

@@ -12,7 +12,9 @@ use super::{CheckRequest, MEASURED, Report};
 use crate::engine::{Backend, Engine, EngineRequest};
 use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan};
 use crate::gpu::{self, AdapterDescription};
-use crate::memory::{BATCH_SLATES, MemoryError, MemoryPlan, N_IN_WORK, PROGRAM_BYTES, scratch_bytes, size_text, slate_bytes};
+use crate::memory::{
+    BATCH_SLATES, MemoryError, MemoryPlan, N_IN_WORK, PROGRAM_BYTES, scratch_bytes, size_text, slate_bytes,
+};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::Slate;
@@ -73,7 +75,9 @@ pub(super) fn estimate(
     let reading = items.seconds * catalog_share + seen.seconds_each * seen.n_slates as f64;
     // Headers that were wrong have been told of; without a limit nothing else can be.
     let plan = MemoryPlan::new(request.catalog, request.config, None).ok();
-    if let Err(error @ MemoryError::TooSmall { .. }) = MemoryPlan::new(request.catalog, request.config, request.memory_limit) {
+    if let Err(error @ MemoryError::TooSmall { .. }) =
+        MemoryPlan::new(request.catalog, request.config, request.memory_limit)
+    {
         report.problem(error);
     }
     Estimate {
@@ -156,7 +160,8 @@ fn time(
 fn batch_bytes(slates: &[Slate], n_slates: u64, problem: &Problem<'_>) -> u64 {
     let n_positions = problem.config.slate_size;
     let bytes: u64 = slates.iter().map(|slate| slate_bytes(slate, n_positions)).sum();
-    let scratch = slates.iter().map(|slate| scratch_bytes(problem, slate.candidates.len(), slate.recent.len(), 4)).max();
+    let scratch =
+        slates.iter().map(|slate| scratch_bytes(problem, slate.candidates.len(), slate.recent.len(), 4)).max();
     let n_threads = rayon::current_num_threads() as u64;
     let mean = bytes / slates.len().max(1) as u64;
     n_slates.min(N_IN_WORK) * mean + n_threads.min(n_slates) * scratch.unwrap_or(0)

@@ -7,7 +7,9 @@ use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::engine::{ChosenEngine, Engine};
 use spectrank::io::{self, BatchLimit, CatalogColumns, SlateFields, SlateSource};
-use spectrank::memory::{BATCH_SLATES, MemoryError, MemoryLimit, MemoryPlan, Work, scratch_bytes, size_text, slate_bytes};
+use spectrank::memory::{
+    BATCH_SLATES, MemoryError, MemoryLimit, MemoryPlan, Work, scratch_bytes, size_text, slate_bytes,
+};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::{RankedSlate, Slate};
@@ -64,7 +66,8 @@ impl Memory {
     /// What there is to say about the catalog, in one line.
     pub fn notice(&self) -> Option<String> {
         let (names, size) = (self.mapped.join(", "), size_text(self.mapped_bytes));
-        (!self.mapped.is_empty()).then(|| format!("to keep to the memory limit, {size} of embeddings stay in their files: {names}"))
+        (!self.mapped.is_empty())
+            .then(|| format!("to keep to the memory limit, {size} of embeddings stay in their files: {names}"))
     }
 
     /// Opens slates. The catalog's rows are read in the order in which slates name them from here on.

@@ -35,7 +35,8 @@ fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> 
     let schema = file.schema().clone();
     // What a few rows take of a file is not known; room for more is made as they come.
     let n_bytes = if wanted.max_rows == usize::MAX { n_file_bytes as usize } else { 0 };
-    let reserve = n_bytes.saturating_mul(2).min(usize::try_from(wanted.bytes_left().unwrap_or(0)).unwrap_or(usize::MAX));
+    let reserve =
+        n_bytes.saturating_mul(2).min(usize::try_from(wanted.bytes_left().unwrap_or(0)).unwrap_or(usize::MAX));
     let most_rows = usize::try_from(file.n_rows()).unwrap_or(usize::MAX).min(wanted.max_rows);
     let (roots, mut columns) = plan(&schema, (most_rows, reserve), wanted)?;
     let batch_rows = usize::try_from(batch_rows(&file, &roots)).unwrap_or(1);
@@ -163,12 +164,18 @@ fn plan(
     Ok((roots, columns))
 }
 
-fn kind_of(field: &Field, (n_rows, reserve): (usize, usize), wanted: &mut Wanted<'_>) -> Result<Option<Kind>, InputProblem> {
+fn kind_of(
+    field: &Field,
+    (n_rows, reserve): (usize, usize),
+    wanted: &mut Wanted<'_>,
+) -> Result<Option<Kind>, InputProblem> {
     let name = field.name();
     let data_type = field.data_type();
     if name == "item_id" {
         return match scalar(data_type) {
-            Some(Scalar::Text | Scalar::Int) => Ok(Some(Kind::Ids(ItemIds::with_capacity(n_rows.min(reserve / size_of::<usize>()))))),
+            Some(Scalar::Text | Scalar::Int) => {
+                Ok(Some(Kind::Ids(ItemIds::with_capacity(n_rows.min(reserve / size_of::<usize>())))))
+            }
             _ => Err(InputProblem::ColumnType {
                 column: name.clone(),
                 found: data_type.to_string(),

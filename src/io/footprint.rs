@@ -34,6 +34,13 @@ pub struct ColumnFootprint {
     pub holding: Holding,
 }
 
+impl ColumnFootprint {
+    /// True for an embedding that can stay in its file.
+    pub fn can_stay(&self) -> bool {
+        self.holding == Holding::Embedding { can_be_mapped: true }
+    }
+}
+
 /// What a column holds, as far as memory goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding {

@@ -83,7 +83,8 @@ impl Matrix {
 
     /// True where the bytes are those of the matrix in memory, row by row.
     pub(crate) fn can_be_mapped(&self) -> bool {
-        let size = self.header.number.float_bytes().filter(|_| self.header.number.is_native() && !self.header.is_fortran);
+        let size =
+            self.header.number.float_bytes().filter(|_| self.header.number.is_native() && !self.header.is_fortran);
         size.is_some_and(|size| self.data_start.is_multiple_of(size as u64))
     }
 

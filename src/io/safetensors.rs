@@ -55,7 +55,8 @@ fn read_part(path: &Path, mut file: File, wanted: &mut Wanted<'_>) -> Result<Par
                 }
             };
             let start = data_start + info.data_offsets.0 as u64;
-            let data = FilePart { start, n_values: info.shape[0] * info.shape[1] }.map(file, float_bytes(info), wanted)?;
+            let data =
+                FilePart { start, n_values: info.shape[0] * info.shape[1] }.map(file, float_bytes(info), wanted)?;
             part.signals.push(Embedding::new(&name, info.shape[1], data));
         }
     }

@@ -83,7 +83,14 @@ pub fn slate_bytes(slate: &Slate, n_positions: usize) -> u64 {
     // The lists of both forms, each with an end of its own in the heap.
     let fixed = (size_of::<Slate>() + size_of::<RankedSlate>() + 160 + 8 * 24) as u64;
     let pins = 16 * slate.pinned.len() as u64;
-    fixed + slate.id.len() as u64 + candidates + others + filter + attributes + pins + ranking_bytes(n as usize, n_positions)
+    fixed
+        + slate.id.len() as u64
+        + candidates
+        + others
+        + filter
+        + attributes
+        + pins
+        + ranking_bytes(n as usize, n_positions)
 }
 
 /// What a ranking of `n_candidates` for `n_positions` takes, a share of what writes it included: that holds one batch of five.

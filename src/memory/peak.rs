@@ -1,7 +1,7 @@
 //! The most memory this program has had.
 
 /// Most bytes of memory that were resident at a time since this program started, as the system counts them: pages of mapped
-/// files are among them. Nothing where the system is not asked (Windows).
+/// files are among them. Nothing where the system is not asked, which is everywhere but on Linux and Apple's systems.
 pub fn peak_bytes() -> Option<u64> {
     resident_peak()
 }
@@ -14,20 +14,19 @@ fn resident_peak() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(target_vendor = "apple")]
 fn resident_peak() -> Option<u64> {
     use nix::sys::resource::{UsageWho, getrusage};
-    let most = u64::try_from(getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss()).ok()?;
-    // macOS counts bytes, everyone else kibibytes.
-    Some(if cfg!(target_vendor = "apple") { most } else { most * 1024 })
+    // In bytes there, in kibibytes elsewhere.
+    u64::try_from(getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss()).ok()
 }
 
-#[cfg(not(unix))]
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 fn resident_peak() -> Option<u64> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, any(target_os = "linux", target_vendor = "apple")))]
 mod tests {
     use super::*;
 

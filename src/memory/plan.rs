@@ -6,7 +6,9 @@ use super::cost::{PROGRAM_BYTES, problem_bytes};
 use super::size::{MemoryLimit, size_text};
 use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::io::{CatalogColumns, CatalogFootprint, CatalogStorage, ColumnFootprint, Holding, InputError, catalog_footprint};
+use crate::io::{
+    CatalogColumns, CatalogFootprint, CatalogStorage, ColumnFootprint, Holding, InputError, catalog_footprint,
+};
 use crate::text::names;
 
 /// Slates that are read, ranked and written at a time, at most.
@@ -41,11 +43,7 @@ impl Work {
     /// Shares of so many bytes.
     fn within(n_bytes: u64) -> Self {
         let share = n_bytes / N_SHARES;
-        Self {
-            batch_bytes: share.min(BATCH_BYTES),
-            reader_bytes: Some(3 * share),
-            engine_bytes: Some(2 * share),
-        }
+        Self { batch_bytes: share.min(BATCH_BYTES), reader_bytes: Some(3 * share), engine_bytes: Some(2 * share) }
     }
 }
 
@@ -153,8 +151,14 @@ impl MemoryPlan {
 
     /// Bytes of the catalog in memory and of what is computed from it.
     pub fn catalog_bytes(&self) -> u64 {
-        let columns = self.footprint.columns.iter().map(|column| column.bytes);
-        columns.fold(self.derived_bytes, u64::saturating_add).saturating_sub(self.mapped_bytes)
+        let is_mapped =
+            |c: &ColumnFootprint| self.storage.mapped.iter().any(|(path, name)| *path == c.path && *name == c.name);
+        self.bytes_without(is_mapped)
+    }
+
+    fn bytes_without(&self, is_left_out: impl Fn(&ColumnFootprint) -> bool) -> u64 {
+        let columns = self.footprint.columns.iter().filter(|column| !is_left_out(column));
+        columns.map(|column| column.bytes).fold(self.derived_bytes, u64::saturating_add)
     }
 
     /// The least limit that would do, in bytes, embeddings left in their files where they can be.
@@ -162,10 +166,9 @@ impl MemoryPlan {
         self.needs().total_bytes()
     }
 
-    /// Bytes that embeddings which can stay in their files would save beyond this plan.
+    /// Embeddings that can stay in their files, largest first.
     fn mappable(&self) -> Vec<&ColumnFootprint> {
-        let can = |c: &&ColumnFootprint| c.holding == Holding::Embedding { can_be_mapped: true };
-        let mut columns: Vec<_> = self.footprint.columns.iter().filter(can).collect();
+        let mut columns: Vec<_> = self.footprint.columns.iter().filter(|column| column.can_stay()).collect();
         columns.sort_by_key(|column| std::cmp::Reverse(column.bytes));
         columns
     }
@@ -175,12 +178,10 @@ impl MemoryPlan {
     }
 
     fn needs(&self) -> Needs {
-        let mappable = self.mappable();
-        let rest = self.footprint.columns.iter().filter(|column| !mappable.contains(column));
-        let saved = mappable.iter().map(|column| column.bytes).fold(0, u64::saturating_add);
+        let rest = self.footprint.columns.iter().filter(|column| !column.can_stay());
         Needs {
             files: self.files.clone(),
-            catalog_bytes: (self.catalog_bytes() + self.mapped_bytes).saturating_sub(saved),
+            catalog_bytes: self.bytes_without(ColumnFootprint::can_stay),
             largest: rest.max_by_key(|column| column.bytes).cloned(),
             work_bytes: self.work_bytes(),
         }
@@ -215,7 +216,7 @@ impl MemoryPlan {
             let Some(column) = mappable.next() else {
                 return Err(MemoryError::TooSmall { limit, needs: Box::new(self.needs()) });
             };
-            self.mapped_bytes += column.bytes;
+            self.mapped_bytes = self.mapped_bytes.saturating_add(column.bytes);
             self.storage.mapped.push((column.path, column.name));
         };
         self.work = Work::within(work_bytes);
@@ -223,5 +224,75 @@ impl MemoryPlan {
         let slack = work_bytes - self.work_bytes();
         self.storage.max_bytes = Some(self.catalog_bytes() - self.derived_bytes + slack);
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plan for columns of so many MiB, by name; those in capitals can stay in their files.
+    fn plan(columns: &[(&str, u64)], reading_mib: u64) -> MemoryPlan {
+        let column = |&(name, mib): &(&str, u64)| {
+            let can_be_mapped = name.chars().all(char::is_uppercase);
+            let (path, bytes) = (PathBuf::from(format!("{name}.npy")), mib << 20);
+            ColumnFootprint { path, name: name.to_owned(), bytes, holding: Holding::Embedding { can_be_mapped } }
+        };
+        MemoryPlan {
+            limit: None,
+            files: "items".to_owned(),
+            footprint: CatalogFootprint {
+                n_items: 1000,
+                columns: columns.iter().map(column).collect(),
+                reading_bytes: reading_mib << 20,
+            },
+            derived_bytes: 1 << 20,
+            storage: CatalogStorage::default(),
+            mapped_bytes: 0,
+            work: Work::UNLIMITED,
+        }
+    }
+
+    fn mapped(plan: &MemoryPlan) -> Vec<&str> {
+        plan.storage.mapped.iter().map(|(_, name)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn embeddings_leave_memory_largest_first_and_only_where_they_must() {
+        let of = |mib: u64| plan(&[("SMALL", 50), ("LARGE", 400), ("fixed", 100)], 4).limited(MemoryLimit(mib << 20));
+        // 551 of catalog, 64 of program, 24 of work.
+        let roomy = of(1000).unwrap();
+        assert_eq!((mapped(&roomy), roomy.catalog_bytes() >> 20, roomy.mapped_bytes), (vec![], 551, 0));
+        assert_eq!(mapped(&of(639).unwrap()), Vec::<&str>::new());
+        let one = of(638).unwrap();
+        assert_eq!((mapped(&one), one.catalog_bytes() >> 20, one.mapped_bytes >> 20), (vec!["LARGE"], 151, 400));
+        assert_eq!(mapped(&of(239).unwrap()), ["LARGE"]);
+        assert_eq!(mapped(&of(238).unwrap()), ["LARGE", "SMALL"]);
+        assert!(of(189).is_ok());
+        let error = of(188).unwrap_err().to_string();
+        let expected = "items: --memory-limit 188 MiB is too little: the catalog takes 101 MiB (100 MiB of it \"fixed\" of fixed.npy), \
+                        the program 64 MiB and slates in work 24 MiB at least: allow 189 MiB, or write that embedding";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(of(1).is_err() && MemoryLimit(u64::MAX) > MemoryLimit(1));
+    }
+
+    #[test]
+    fn the_least_limit_does_and_a_mebibyte_less_does_not() {
+        for (columns, reading) in [(&[("fixed", 7)][..], 3), (&[("A", 9), ("b", 30)][..], 90), (&[][..], 0)] {
+            let plan = plan(columns, reading);
+            let least = plan.least_limit_bytes();
+            assert!(plan.clone().limited(MemoryLimit(least)).is_ok());
+            assert!(plan.limited(MemoryLimit(least - (1 << 20))).is_err());
+        }
+    }
+
+    #[test]
+    fn shares_add_up_and_nothing_overflows() {
+        let work = Work::within(240 << 20);
+        let all = N_BATCHES * work.batch_bytes + work.reader_bytes.unwrap() + work.engine_bytes.unwrap();
+        assert!(all <= 200 << 20 && all > 190 << 20, "{all}");
+        assert_eq!(Work::within(u64::MAX).batch_bytes, BATCH_BYTES);
+        let vast = plan(&[("a", u64::MAX >> 20), ("B", u64::MAX >> 20)], u64::MAX >> 20);
+        assert!(vast.limited(MemoryLimit(u64::MAX)).is_err());
     }
 }

@@ -64,9 +64,11 @@ fn slates(n_slates: usize, n_candidates: usize, n_items: usize) -> Vec<(&'static
     ]
 }
 
+/// Quick to rank, so that what is measured is the memory of everything around it.
+const QUICK: [&str; 4] = ["--strategy", "relevance", "--slate-size", "5"];
+
 fn rerank(catalog: &[PathBuf], slates: &Path, output: &Path) -> Rerank {
-    let command = Rerank::of(catalog, &[slates.to_owned()], output).on_cpu();
-    command.with(["--strategy", "relevance", "--slate-size", "5", "--json"])
+    Rerank::of(catalog, &[slates.to_owned()], output).on_cpu().with(["--json"])
 }
 
 fn summary(ran: &Ran) -> Json {
@@ -82,11 +84,11 @@ fn mib(n_bytes: u64) -> String {
 }
 
 /// The limit that `check` says would do.
-fn least_limit(catalog: &[PathBuf], slates: &Path) -> u64 {
+fn least_limit(catalog: &[PathBuf], slates: &Path, more: &[&str]) -> u64 {
     let mut arguments: Vec<PathBuf> = vec!["check".into(), "--catalog".into()];
     arguments.extend_from_slice(catalog);
     arguments.extend(["--slates".into(), slates.to_owned()]);
-    arguments.extend(["--backend", "cpu", "--json"].map(PathBuf::from));
+    arguments.extend(["--backend", "cpu", "--json"].iter().chain(more).map(PathBuf::from));
     let report: Json = serde_json::from_str(&run(arguments).ok().stdout).unwrap();
     report["estimate"]["least_limit_bytes"].as_u64().unwrap()
 }
@@ -99,21 +101,21 @@ fn the_peak_stays_below_the_limit_whatever_the_slates() {
     let values = vectors(N_ITEMS, 64);
     let catalog = [parquet(&folder, "items.parquet", vec![("item_id", ids(N_ITEMS)), ("vec", embedding(&values, 64))])];
     let plain = slates(4000, 200, N_ITEMS);
-    let mut filtered = slates(1500, 40, N_ITEMS);
+    let mut filtered = slates(4000, 40, N_ITEMS);
     let filter = vec![0x55; 32 << 10];
-    filtered.push(("seen_bloom", col(BinaryArray::from_iter_values((0..1500).map(|_| &filter)))));
+    filtered.push(("seen_bloom", col(BinaryArray::from_iter_values((0..4000).map(|_| &filter)))));
     let config = folder.bytes("bloom.toml", b"filter.seen_bloom = \"seen_bloom\"");
     let config = config.to_str().unwrap();
     let inputs = [
-        ("plain", parquet(&folder, "plain.parquet", plain), vec![]),
-        ("wide", parquet(&folder, "wide.parquet", slates(300, 5000, N_ITEMS)), vec![]),
-        ("filters", parquet(&folder, "filters.parquet", filtered), vec!["--config", config]),
+        ("plain", parquet(&folder, "plain.parquet", plain), QUICK.to_vec()),
+        ("wide", parquet(&folder, "wide.parquet", slates(300, 5000, N_ITEMS)), QUICK.to_vec()),
+        ("filters", parquet(&folder, "filters.parquet", filtered), [&QUICK[..], &["--config", config]].concat()),
     ];
     let output = folder.path("out.parquet");
     for (name, slates, more) in inputs {
         let unlimited = peak(&rerank(&catalog, &slates, &output).with(&more).run().ok());
         let expected = read_rows(&output);
-        let least = least_limit(&catalog, &slates);
+        let least = least_limit(&catalog, &slates, &more);
         for limit in [least, least + (20 << 20), least + (60 << 20)] {
             let limited = rerank(&catalog, &slates, &output).with(&more).with(["--memory-limit", &mib(limit)]);
             let peak = peak(&limited.run().ok());
@@ -121,7 +123,7 @@ fn the_peak_stays_below_the_limit_whatever_the_slates() {
             assert!(read_rows(&output) == expected, "{name}: other rows at a limit of {limit}");
         }
         // What is checked must bite: with filters of 32 KiB a thousand slates at a time are far beyond the least limit.
-        assert!(name != "filters" || unlimited > least + (30 << 20), "{unlimited} without a limit, {least} at least");
+        assert!(name != "filters" || unlimited > least + (60 << 20), "{unlimited} without a limit, {least} at least");
     }
 }
 
@@ -155,7 +157,7 @@ fn fifteen_times_the_slates_take_no_more_memory() {
         let output = folder.path(&format!("out.{format}"));
         // Five batches are in memory when there are six.
         let [few, many] = [6000, 90_000].map(|n| {
-            let ran = rerank(&catalog, &write(n, format), &output).run().ok();
+            let ran = rerank(&catalog, &write(n, format), &output).with(QUICK).run().ok();
             assert_eq!(summary(&ran)["slates"], n);
             peak(&ran)
         });
@@ -179,19 +181,20 @@ fn embeddings_stay_in_their_files_where_the_limit_asks_for_it() {
     let values = vectors(N_ITEMS, 64);
     let columns = parquet(&folder, "items.parquet", vec![("item_id", ids(N_ITEMS))]);
     let tensor = ("vec", Dtype::F32, vec![N_ITEMS, 64], f32_bytes(&values));
-    let files = [folder.npy("vec.npy", &[N_ITEMS as u64, 64], &values), folder.safetensors("vec.safetensors", &[tensor])];
+    let files =
+        [folder.npy("vec.npy", &[N_ITEMS as u64, 64], &values), folder.safetensors("vec.safetensors", &[tensor])];
     drop(values);
     let slates = parquet(&folder, "slates.parquet", slates(200, 30, N_ITEMS));
     for file in files {
         let catalog = [columns.clone(), file];
         let [loaded, mapped] = ["loaded.jsonl", "mapped.jsonl"].map(|name| folder.path(name));
         let of = |output: &Path| {
-            let command = Rerank::of(&catalog, &[slates.clone()], output).on_cpu();
+            let command = Rerank::of(&catalog, std::slice::from_ref(&slates), output).on_cpu();
             command.with(["--slate-size", "5", "--json"])
         };
         let ran = of(&loaded).run().ok();
         assert_eq!((&summary(&ran)["mapped_bytes"], peak(&ran) > 195 << 20), (&0.into(), true));
-        let limit = mib(least_limit(&catalog, &slates));
+        let limit = mib(least_limit(&catalog, &slates, &["--slate-size", "5"]));
         let limited = of(&mapped).with(["--memory-limit", &limit]);
         // Threads set address space aside that they never use, and this limit counts it.
         let ran = with_data_limit(190 << 20, &limited).ok();
@@ -217,22 +220,29 @@ fn a_limit_that_does_not_do_says_what_would() {
         (vec![table], ", or keep that embedding as .npy beside the other columns: it can stay in its file then"),
         (vec![columns, array], " MiB"),
     ] {
-        let least = least_limit(&catalog, &slates);
-        let within = |limit: u64| rerank(&catalog, &slates, &output).with(["--memory-limit", &mib(limit)]).run();
+        let least = least_limit(&catalog, &slates, &QUICK);
+        let within =
+            |limit: u64| rerank(&catalog, &slates, &output).with(QUICK).with(["--memory-limit", &mib(limit)]).run();
         within(least).ok();
         let ran = within(least - (1 << 20));
         let line = ran.failed(1);
-        assert!(line.contains(&format!("--memory-limit {} MiB is too little: the catalog takes ", (least >> 20) - 1)), "{line}");
+        assert!(
+            line.contains(&format!("--memory-limit {} MiB is too little: the catalog takes ", (least >> 20) - 1)),
+            "{line}"
+        );
         assert!(line.contains(&format!("allow {} MiB", least >> 20)) && line.contains(cure), "{line}");
     }
-    assert!(run(["rerank", "--memory-limit", "lots"]).stderr.contains("write a size: 4GiB, 512MB, or a number of bytes"));
+    assert!(
+        run(["rerank", "--memory-limit", "lots"]).stderr.contains("write a size: 4GiB, 512MB, or a number of bytes")
+    );
 }
 
 #[test]
 fn what_is_too_large_for_its_share_is_named() {
     let folder = Folder::new();
     let catalog = [folder.npy("items.npy", &[9000, 8], &vectors(9000, 8))];
-    let limit = mib(least_limit(&catalog, &parquet(&folder, "few.parquet", slates(3, 4, 9000))));
+    let few = parquet(&folder, "few.parquet", slates(3, 4, 9000));
+    let limit = mib(least_limit(&catalog, &few, &[]));
     let fails = |slates: &Path, more: &[&str]| {
         let ran = rerank(&catalog, slates, &folder.path("out.csv")).with(more).with(["--memory-limit", &limit]).run();
         ran.failed(1).to_owned()
@@ -251,10 +261,12 @@ fn what_is_too_large_for_its_share_is_named() {
     let line = fails(&folder.bytes("large.arrows", &writer.into_inner().unwrap()), &[]);
     assert!(line.contains("message 2 takes more than "), "{line}");
 
-    let line = fails(&folder.bytes("long.jsonl", format!("{{\"candidates\":[{}0]}}", "0,".repeat(300_000)).as_bytes()), &[]);
+    let line =
+        fails(&folder.bytes("long.jsonl", format!("{{\"candidates\":[{}0]}}", "0,".repeat(300_000)).as_bytes()), &[]);
     assert!(line.contains("line 1 is longer than "), "{line}");
 
-    let line = fails(&parquet(&folder, "wide.parquet", slates(2, 8000, 9000)), &["--strategy", "dpp", "--slate-size", "500"]);
+    let line =
+        fails(&parquet(&folder, "wide.parquet", slates(2, 8000, 9000)), &["--strategy", "dpp", "--slate-size", "500"]);
     assert!(line.starts_with("--memory-limit: ranking a slate of 8000 candidates takes "), "{line}");
 }
 
@@ -269,7 +281,7 @@ fn rows_of_nan_in_a_mapped_file_are_missing_too() {
     let config = folder.bytes("c.toml", b"signal = [{ name = \"vec\", on_missing = \"zero\" }]");
     let of = |output: &str, more: &[&str]| {
         let catalog = [columns.clone(), folder.path("vec.npy")];
-        let command = Rerank::of(&catalog, &[slates.clone()], &folder.path(output)).on_cpu();
+        let command = Rerank::of(&catalog, std::slice::from_ref(&slates), &folder.path(output)).on_cpu();
         command.with(["--json", "--slate-size", "5", "--config", config.to_str().unwrap()]).with(more).run()
     };
     for row in [0, 7, 1000] {
@@ -278,7 +290,10 @@ fn rows_of_nan_in_a_mapped_file_are_missing_too() {
     folder.npy("vec.npy", &[N_ITEMS as u64, 64], &values);
     of("loaded.jsonl", &[]).ok();
     let ran = of("mapped.jsonl", &["--memory-limit", "110MiB"]).ok();
-    assert_eq!((&summary(&ran)["mapped_bytes"], &summary(&ran)["missing"][0]["n_items"]), (&51_200_000.into(), &3.into()));
+    assert_eq!(
+        (&summary(&ran)["mapped_bytes"], &summary(&ran)["missing"][0]["n_items"]),
+        (&51_200_000.into(), &3.into())
+    );
     let [loaded, mapped] = ["loaded.jsonl", "mapped.jsonl"].map(|name| std::fs::read(folder.path(name)).unwrap());
     assert!(loaded == mapped);
     // Every hundredth row: nearly every page would have to be changed.
@@ -296,7 +311,7 @@ fn a_mapped_file_that_changes_halfway_ends_in_an_error() {
     const N_ITEMS: usize = 300_000;
     let folder = Folder::new();
     let file = folder.npy("items.npy", &[N_ITEMS as u64, 32], &vectors(N_ITEMS, 32));
-    let command = Rerank::of(&[file.clone()], &["-".into()], &folder.path("out.jsonl")).on_cpu();
+    let command = Rerank::of(std::slice::from_ref(&file), &["-".into()], &folder.path("out.jsonl")).on_cpu();
     let command = command.with(["--memory-limit", "100MiB"]);
     let piped = Stdio::piped;
     let mut child = program().args(&command.0).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
@@ -309,7 +324,7 @@ fn a_mapped_file_that_changes_halfway_ends_in_an_error() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let open = std::fs::File::options().write(true).open(&file).unwrap();
-    std::io::Write::write_all(&mut &open, b"\x93NUMPY").unwrap();
+    (&open).write_all(b"\x93NUMPY").unwrap();
     // A time of change is as fine as the file system's clock.
     open.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(9)).unwrap();
     drop(stdin);
