@@ -115,7 +115,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (input, output) = (folder.path().join(input), folder.path().join(format!("ranked.{format}")));
             write_slates(&input, n_slates)?;
             let mut program = Command::new(env!("CARGO_BIN_EXE_spectrank"));
-            program.args(["rerank", "--backend", "cpu", "--json", "--slate-size", SLATE_SIZE]);
+            // What an engine takes does not depend on the number of slates, and this one is quick.
+            program.args([
+                "rerank",
+                "--backend",
+                "cpu",
+                "--strategy",
+                "relevance",
+                "--json",
+                "--slate-size",
+                SLATE_SIZE,
+            ]);
             program.arg("--catalog").arg(&catalog).arg("--slates").arg(&input).arg("--output").arg(&output);
             let ran = program.output()?;
             if !ran.status.success() {

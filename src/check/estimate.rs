@@ -12,9 +12,7 @@ use super::{CheckRequest, MEASURED, Report};
 use crate::engine::{Backend, Engine, EngineRequest};
 use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan};
 use crate::gpu::{self, AdapterDescription};
-use crate::memory::{
-    BATCH_SLATES, MemoryError, MemoryPlan, N_IN_WORK, PROGRAM_BYTES, scratch_bytes, size_text, slate_bytes,
-};
+use crate::memory::{BATCH_SLATES, MemoryPlan, N_IN_WORK, PROGRAM_BYTES, Work, scratch_bytes, size_text, slate_bytes};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::Slate;
@@ -73,10 +71,11 @@ pub(super) fn estimate(
     let (engine, engine_slates_per_s) = time(problem, &request.engine, &prepared, report);
     let catalog_share = n_items as f64 / items.sample.n_items().max(1) as f64;
     let reading = items.seconds * catalog_share + seen.seconds_each * seen.n_slates as f64;
-    // Headers that were wrong have been told of; without a limit nothing else can be.
+    // Headers that were wrong have been told of.
     let plan = MemoryPlan::new(request.catalog, request.config, None).ok();
-    if let Err(error @ MemoryError::TooSmall { .. }) =
-        MemoryPlan::new(request.catalog, request.config, request.memory_limit)
+    let plan = plan.map(|plan| plan.with_work(least_work_bytes(seen, problem)));
+    if let (Some(plan), Some(limit)) = (&plan, request.memory_limit)
+        && let Err(error) = plan.clone().within(limit)
     {
         report.problem(error);
     }
@@ -154,6 +153,14 @@ fn time(
         report.problem(error);
     }
     (engine.name(), (n_done > 0).then(|| n_done as f64 / seconds.max(1e-9)))
+}
+
+/// What is needed for the largest slate that was looked at.
+fn least_work_bytes(seen: &Seen, problem: &Problem<'_>) -> u64 {
+    let slates = seen.slates.iter();
+    let largest = slates.clone().map(|slate| slate_bytes(slate, problem.config.slate_size)).max();
+    let scratch = slates.map(|slate| scratch_bytes(problem, slate.candidates.len(), slate.recent.len(), 4)).max();
+    Work::needed(largest.unwrap_or(0), scratch.unwrap_or(0), seen.decoded_bytes)
 }
 
 /// Slates in work at a time, and what the CPU engine ranks them with.

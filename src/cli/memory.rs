@@ -1,11 +1,12 @@
 //! `--memory-limit`: a catalog, slates and an engine that keep to it.
 
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 use clap::Args;
 use spectrank::catalog::Catalog;
 use spectrank::config::Config;
-use spectrank::engine::{ChosenEngine, Engine};
+use spectrank::engine::{ChosenEngine, Engine, Interrupted};
 use spectrank::io::{self, BatchLimit, CatalogColumns, SlateFields, SlateSource};
 use spectrank::memory::{
     BATCH_SLATES, MemoryError, MemoryLimit, MemoryPlan, Work, scratch_bytes, size_text, slate_bytes,
@@ -82,14 +83,25 @@ impl Memory {
     }
 
     /// The next slates, as many as may be in work at a time.
-    pub fn next_batch(&self, source: &mut dyn SlateSource, n_positions: usize) -> Result<Option<Vec<Slate>>, Failure> {
-        let max_bytes = self.work.batch_bytes;
+    pub fn next_batch(
+        &self,
+        source: &mut dyn SlateSource,
+        problem: &Problem<'_>,
+    ) -> Result<Option<Vec<Slate>>, Failure> {
+        let (max_bytes, n_positions) = (self.work.batch_bytes, problem.config.slate_size);
         let slates = source.next_batch_within(BatchLimit { max_slates: BATCH_SLATES, max_bytes, n_positions })?;
-        let sizes = slates.iter().flatten().map(|slate| (slate, slate_bytes(slate, n_positions)));
-        match sizes.into_iter().find(|(_, n_bytes)| self.work.engine_bytes.is_some() && *n_bytes > max_bytes) {
-            Some((slate, n_bytes)) => Err(too_large(&slate.id, n_bytes, max_bytes)),
-            None => Ok(slates),
+        let Some(engine_bytes) = self.work.engine_bytes else { return Ok(slates) };
+        for slate in slates.iter().flatten() {
+            let n_bytes = slate_bytes(slate, n_positions);
+            if n_bytes > max_bytes {
+                return Err(too_large(slate, "it takes", n_bytes, max_bytes));
+            }
+            let n_bytes = scratch_bytes(problem, slate.candidates.len(), slate.recent.len(), size_of::<f32>());
+            if n_bytes > engine_bytes {
+                return Err(too_large(slate, "ranking it takes", n_bytes, engine_bytes));
+            }
         }
+        Ok(slates)
     }
 
     /// Ranks slates, as many at a time as there is room for.
@@ -98,27 +110,22 @@ impl Memory {
         engine: &mut ChosenEngine<'_>,
         problem: &Problem<'_>,
         slates: &[PreparedSlate],
-    ) -> Result<Vec<RankedSlate>, Failure> {
+    ) -> Result<Vec<RankedSlate>, Interrupted> {
         let value_bytes = match engine.engine {
             Engine::CpuF32(_) => size_of::<f32>(),
             Engine::CpuF64(_) => size_of::<f64>(),
-            Engine::Gpu(_) => 0,
+            // What the device computes with is on the device.
+            Engine::Gpu(_) => return engine.rerank(slates),
         };
-        let Some(most) = self.work.engine_bytes.filter(|_| value_bytes > 0) else { return Ok(engine.rerank(slates)?) };
-        let sizes = slates.iter().zip(0..).map(|(slate, at): (_, usize)| {
-            (scratch_bytes(problem, slate.n_candidates(), slate.n_recent(), value_bytes), at)
-        });
-        let Some((n_bytes, at)) = sizes.max() else { return Ok(Vec::new()) };
-        let mut ranked = Vec::with_capacity(slates.len());
-        match usize::try_from(most / n_bytes.max(1)).unwrap_or(usize::MAX) {
-            0 => {
-                let n_candidates = slates[at].n_candidates();
-                let needed = format_args!("ranking a slate of {n_candidates} candidates takes {}", size_text(n_bytes));
-                return Err(Failure::input("--memory-limit", left(needed, most)));
-            }
-            n if n >= rayon_threads() => engine.rerank_into(slates, &mut ranked)?,
-            n => slates.chunks(n).try_for_each(|some| engine.rerank_into(some, &mut ranked))?,
+        let Some(engine_bytes) = self.work.engine_bytes else { return engine.rerank(slates) };
+        let size = |slate: &PreparedSlate| scratch_bytes(problem, slate.n_candidates(), slate.n_recent(), value_bytes);
+        let largest = slates.iter().map(size).max().unwrap_or(1);
+        let n_at_a_time = usize::try_from(engine_bytes / largest.max(1)).unwrap_or(usize::MAX).max(1);
+        if n_at_a_time >= available_parallelism().map_or(1, usize::from) {
+            return engine.rerank(slates);
         }
+        let mut ranked = Vec::with_capacity(slates.len());
+        slates.chunks(n_at_a_time).try_for_each(|some| engine.rerank_into(some, &mut ranked))?;
         Ok(ranked)
     }
 
@@ -134,15 +141,12 @@ impl Memory {
     }
 }
 
-fn rayon_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn left(needed: impl std::fmt::Display, left_bytes: u64) -> String {
-    format!("{needed}, and {} are left for that: raise the limit, or send fewer candidates", size_text(left_bytes))
-}
-
-fn too_large(slate: &str, n_bytes: u64, left_bytes: u64) -> Failure {
-    let needed = format_args!("slate \"{slate}\" takes {}", size_text(n_bytes));
-    Failure::input("--memory-limit", left(needed, left_bytes))
+fn too_large(slate: &Slate, what: &str, n_bytes: u64, left_bytes: u64) -> Failure {
+    let (id, n_candidates) = (slate.id.escape_debug(), slate.candidates.len());
+    let [needed, left] = [n_bytes, left_bytes].map(size_text);
+    let cure = "raise the limit, or send fewer candidates";
+    let line = format_args!(
+        "slate \"{id}\" has {n_candidates} candidates, {what} {needed}, and {left} are left for that: {cure}"
+    );
+    Failure::input("--memory-limit", line)
 }

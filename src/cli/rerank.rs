@@ -233,13 +233,13 @@ fn stream(
     let bar = writer.bar.clone();
     let writer = pipeline::run(Stages {
         read: || {
-            let Some(slates) = memory.next_batch(source.as_mut(), problem.config.slate_size)? else { return Ok(None) };
+            let Some(slates) = memory.next_batch(source.as_mut(), problem)? else { return Ok(None) };
             let prepared = prepare(problem, &slates, &flags.slates)?;
             Ok(Some((slates, prepared)))
         },
         compute: |(slates, prepared): (Vec<Slate>, Vec<PreparedSlate>)| {
             let before = Instant::now();
-            let ranked = memory.rerank(engine, problem, &prepared)?;
+            let ranked = memory.rerank(engine, problem, &prepared).map_err(Failure::from)?;
             in_engine += before.elapsed();
             notices.tell(&bar, engine.notice.take());
             summary.count(&slates, &ranked);

@@ -160,21 +160,32 @@ impl<R: Read> ArrowStream<R> {
     }
 }
 
-/// The schema of a file, its rows, and whether they are an estimate: counted in about its first `n_bytes`, the rest is
-/// taken to be like them.
-pub(crate) fn count_rows(file: File, n_bytes: u64) -> Result<(SchemaRef, u64, bool), InputProblem> {
+/// What the start of a file tells.
+pub(crate) struct Counted {
+    pub(crate) schema: SchemaRef,
+    pub(crate) n_rows: u64,
+    /// The rest of the file is taken to be like what was counted.
+    pub(crate) is_estimate: bool,
+    /// Bytes of the largest message that was seen, decompressed.
+    pub(crate) largest_bytes: u64,
+}
+
+/// Counts rows in about the first `n_bytes` of a file.
+pub(crate) fn count_rows(file: File, n_bytes: u64) -> Result<Counted, InputProblem> {
     let n_file_bytes = file.metadata()?.len();
     let mut stream = ArrowStream::open(BufReader::new(file), false, MAX_MESSAGE_BYTES)?;
-    let (mut n_rows, mut n_read) = (0u64, 0u64);
+    let (mut n_rows, mut n_read, mut largest_bytes) = (0u64, 0u64, 0u64);
     while let Some(message) = stream.messages.next_message()? {
         let batch = message.header()?.header_as_record_batch();
         n_rows = n_rows.saturating_add(batch.map_or(0, |batch| u64::try_from(batch.length()).unwrap_or(0)));
+        largest_bytes = largest_bytes.max(message.body.len() as u64).max(decompressed_bytes(&message)?);
         n_read += (message.header.len() + message.body.len()) as u64;
         if n_read >= n_bytes {
-            return Ok((stream.schema, (n_rows as f64 * n_file_bytes as f64 / n_read as f64) as u64, true));
+            let n_rows = (n_rows as f64 * n_file_bytes as f64 / n_read as f64) as u64;
+            return Ok(Counted { schema: stream.schema, n_rows, is_estimate: true, largest_bytes });
         }
     }
-    Ok((stream.schema, n_rows, false))
+    Ok(Counted { schema: stream.schema, n_rows, is_estimate: false, largest_bytes })
 }
 
 impl<R: Read + Send + 'static> Table for ArrowStream<R> {

@@ -115,6 +115,11 @@ pub trait SlateSource: Send {
     }
 }
 
+/// Bytes that a byte of an Arrow message becomes: as it comes, and as lists and numbers of one type, which can be twice as wide.
+const PER_MESSAGE_BYTE: u64 = 3;
+/// Bytes that a byte of JSON becomes: a number and its comma can be two letters, and are a value of 32 bytes.
+const PER_LINE_BYTE: u64 = 17;
+
 /// Most bytes of what is decoded at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DecodeLimits {
@@ -135,13 +140,22 @@ impl DecodeLimits {
 
     fn within(max_bytes: Option<u64>) -> Self {
         let Some(max_bytes) = max_bytes else { return Self::NONE };
+        let line_bytes = usize::try_from(max_bytes / PER_LINE_BYTE).unwrap_or(usize::MAX);
         Self {
-            // As it comes, and as lists and numbers of one type, which can be twice as wide.
-            message_bytes: (max_bytes / 3).min(Self::NONE.message_bytes),
-            // A number and its comma can be two letters, and are a value of 32 bytes.
-            line_bytes: usize::try_from(max_bytes / 17).unwrap_or(usize::MAX).min(Self::NONE.line_bytes),
+            message_bytes: (max_bytes / PER_MESSAGE_BYTE).min(Self::NONE.message_bytes),
+            line_bytes: line_bytes.min(Self::NONE.line_bytes),
             rows_bytes: max_bytes / 4,
         }
+    }
+
+    /// What a message becomes.
+    pub(crate) fn of_message(n_bytes: u64) -> u64 {
+        n_bytes.saturating_mul(PER_MESSAGE_BYTE)
+    }
+
+    /// What a line becomes.
+    pub(crate) fn of_line(n_bytes: u64) -> u64 {
+        n_bytes.saturating_mul(PER_LINE_BYTE)
     }
 }
 

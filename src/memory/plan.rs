@@ -40,6 +40,13 @@ impl Work {
     /// No limit but that of a batch.
     pub const UNLIMITED: Self = Self { batch_bytes: BATCH_BYTES, reader_bytes: None, engine_bytes: None };
 
+    /// Bytes that shares must be of, so that a slate of so many bytes fits, one that takes the engine so many, and what is
+    /// decoded at a time.
+    pub fn needed(slate_bytes: u64, engine_bytes: u64, decoded_bytes: u64) -> u64 {
+        let share = slate_bytes.max(engine_bytes.div_ceil(2)).max(decoded_bytes.div_ceil(3));
+        share.saturating_mul(N_SHARES)
+    }
+
     /// Shares of so many bytes.
     fn within(n_bytes: u64) -> Self {
         let share = n_bytes / N_SHARES;
@@ -63,6 +70,8 @@ pub struct MemoryPlan {
     pub mapped_bytes: u64,
     /// What slates in work may take.
     pub work: Work,
+    /// What they need at least, as far as that is known.
+    least_work_bytes: u64,
 }
 
 /// Why there is no plan.
@@ -142,11 +151,17 @@ impl MemoryPlan {
             storage: CatalogStorage::default(),
             mapped_bytes: 0,
             work: Work::UNLIMITED,
+            least_work_bytes: MIN_WORK_BYTES,
         };
         match limit {
             None => Ok(unlimited),
-            Some(limit) => unlimited.limited(limit),
+            Some(limit) => unlimited.within(limit),
         }
+    }
+
+    /// The plan for slates that are known to need so many bytes in work, by [`Work::needed`].
+    pub fn with_work(self, n_bytes: u64) -> Self {
+        Self { least_work_bytes: n_bytes.max(MIN_WORK_BYTES), ..self }
     }
 
     /// Bytes of the catalog in memory and of what is computed from it.
@@ -174,7 +189,7 @@ impl MemoryPlan {
     }
 
     fn work_bytes(&self) -> u64 {
-        self.footprint.reading_bytes.max(MIN_WORK_BYTES)
+        self.footprint.reading_bytes.max(self.least_work_bytes)
     }
 
     fn needs(&self) -> Needs {
@@ -204,7 +219,11 @@ impl MemoryPlan {
         Ok(())
     }
 
-    fn limited(mut self, limit: MemoryLimit) -> Result<Self, MemoryError> {
+    /// The plan that keeps to a limit.
+    ///
+    /// # Errors
+    /// The limit does not do.
+    pub fn within(mut self, limit: MemoryLimit) -> Result<Self, MemoryError> {
         let left = |plan: &Self| limit.0.checked_sub(PROGRAM_BYTES)?.checked_sub(plan.catalog_bytes());
         let fits = |plan: &Self| left(plan).filter(|&left| left >= plan.work_bytes());
         let mappable: Vec<ColumnFootprint> = self.mappable().into_iter().cloned().collect();
@@ -250,6 +269,7 @@ mod tests {
             storage: CatalogStorage::default(),
             mapped_bytes: 0,
             work: Work::UNLIMITED,
+            least_work_bytes: MIN_WORK_BYTES,
         }
     }
 
@@ -259,7 +279,7 @@ mod tests {
 
     #[test]
     fn embeddings_leave_memory_largest_first_and_only_where_they_must() {
-        let of = |mib: u64| plan(&[("SMALL", 50), ("LARGE", 400), ("fixed", 100)], 4).limited(MemoryLimit(mib << 20));
+        let of = |mib: u64| plan(&[("SMALL", 50), ("LARGE", 400), ("fixed", 100)], 4).within(MemoryLimit(mib << 20));
         // 551 of catalog, 64 of program, 24 of work.
         let roomy = of(1000).unwrap();
         assert_eq!((mapped(&roomy), roomy.catalog_bytes() >> 20, roomy.mapped_bytes), (vec![], 551, 0));
@@ -281,8 +301,25 @@ mod tests {
         for (columns, reading) in [(&[("fixed", 7)][..], 3), (&[("A", 9), ("b", 30)][..], 90), (&[][..], 0)] {
             let plan = plan(columns, reading);
             let least = plan.least_limit_bytes();
-            assert!(plan.clone().limited(MemoryLimit(least)).is_ok());
-            assert!(plan.limited(MemoryLimit(least - (1 << 20))).is_err());
+            assert!(plan.clone().within(MemoryLimit(least)).is_ok());
+            assert!(plan.within(MemoryLimit(least - (1 << 20))).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_slates_makes_room_for_them() {
+        for (slate, engine, decoded) in [(5 << 20, 0, 0), (0, 5 << 20, 1), (1, 2, 7 << 20), (3 << 20, 9 << 20, 4 << 20)]
+        {
+            let needed = Work::needed(slate, engine, decoded);
+            let work = Work::within(needed);
+            assert!(
+                work.batch_bytes >= slate && work.reader_bytes >= Some(decoded) && work.engine_bytes >= Some(engine)
+            );
+            let plan = plan(&[("fixed", 7)], 3).with_work(needed);
+            assert_eq!(
+                plan.least_limit_bytes(),
+                PROGRAM_BYTES + (8 << 20) + needed.max(MIN_WORK_BYTES).next_multiple_of(1 << 20)
+            );
         }
     }
 
@@ -293,6 +330,6 @@ mod tests {
         assert!(all <= 200 << 20 && all > 190 << 20, "{all}");
         assert_eq!(Work::within(u64::MAX).batch_bytes, BATCH_BYTES);
         let vast = plan(&[("a", u64::MAX >> 20), ("B", u64::MAX >> 20)], u64::MAX >> 20);
-        assert!(vast.limited(MemoryLimit(u64::MAX)).is_err());
+        assert!(vast.within(MemoryLimit(u64::MAX)).is_err());
     }
 }

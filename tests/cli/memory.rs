@@ -252,7 +252,10 @@ fn what_is_too_large_for_its_share_is_named() {
     columns.push(("f", col(BinaryArray::from_iter_values([&filter, &filter]))));
     let config = folder.bytes("bloom.toml", b"filter.seen_bloom = \"f\"");
     let line = fails(&parquet(&folder, "filter.parquet", columns), &["--config", config.to_str().unwrap()]);
-    assert!(line.starts_with("--memory-limit: slate \"slate-0000000\" takes 8.0 MiB, and "), "{line}");
+    assert!(
+        line.starts_with("--memory-limit: slate \"slate-0000000\" has 10 candidates, it takes 8.0 MiB, and "),
+        "{line}"
+    );
     assert!(line.ends_with(" are left for that: raise the limit, or send fewer candidates"), "{line}");
 
     let batch = RecordBatch::try_from_iter(slates(400, 1000, 9000)).unwrap();
@@ -267,7 +270,10 @@ fn what_is_too_large_for_its_share_is_named() {
 
     let line =
         fails(&parquet(&folder, "wide.parquet", slates(2, 8000, 9000)), &["--strategy", "dpp", "--slate-size", "500"]);
-    assert!(line.starts_with("--memory-limit: ranking a slate of 8000 candidates takes "), "{line}");
+    assert!(
+        line.starts_with("--memory-limit: slate \"slate-0000000\" has 8000 candidates, ranking it takes "),
+        "{line}"
+    );
 }
 
 #[test]
