@@ -83,7 +83,7 @@ fn data(arguments: &Arguments, n_slates: usize) -> (Catalog, Vec<Slate>) {
         rows.extend((0..dim).map(|i| (0.8 * centres[cluster * dim + i] + random.normal()) as f32));
     }
     let mut catalog = Catalog::new();
-    catalog.add_signal(Embedding::new("x", dim, EmbeddingData::F32(rows))).unwrap();
+    catalog.add_signal(Embedding::new("x", dim, EmbeddingData::F32(rows.into()))).unwrap();
     let slates = (0..n_slates)
         .map(|s| Slate {
             id: s.to_string(),

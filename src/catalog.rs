@@ -1,10 +1,15 @@
 //! The catalog: one row per item, with embedding columns (signals) and any other columns.
 
 mod embedding;
+mod ids;
+mod mapped;
+mod values;
 
-use std::collections::HashMap;
-
+use embedding::Damage;
 pub use embedding::{Embedding, EmbeddingData};
+pub use ids::ItemIds;
+pub use mapped::{MappedFile, MappedValues, ZeroError};
+pub use values::Values;
 
 /// A single value of a catalog column or of a slate attribute.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,6 +183,32 @@ pub enum CatalogError {
         /// Index inside the row.
         dimension: usize,
     },
+    /// Rows of a mapped file are NaN, and zeroing them takes more memory than there is.
+    #[error(
+        "embedding \"{name}\" is mapped from its file, and setting its {n_rows} rows of NaN to zero in memory takes {}, more \
+         than --memory-limit leaves: raise the limit, or write zeros or no such items",
+        crate::memory::size_text(*n_bytes)
+    )]
+    TooManyMissing {
+        /// The signal.
+        name: String,
+        /// Rows that are NaN throughout.
+        n_rows: usize,
+        /// Bytes it takes.
+        n_bytes: u64,
+    },
+    /// Rows of a mapped file are NaN, and the system does not let them be zeroed in memory.
+    #[error(
+        "embedding \"{name}\" is mapped from its file, and its {n_rows} rows of NaN cannot be set to zero ({detail})"
+    )]
+    CannotZero {
+        /// The signal.
+        name: String,
+        /// Rows that are NaN throughout.
+        n_rows: usize,
+        /// What the system says.
+        detail: String,
+    },
     /// An embedding with no dimensions or whose length is not a multiple of its dimension.
     #[error("embedding \"{name}\" has {n_values} values of dimension {dim}: rows must have one length, 1 or more")]
     Shape {
@@ -199,12 +230,6 @@ pub struct Catalog {
     ids: Option<ItemIds>,
 }
 
-#[derive(Debug, Clone)]
-struct ItemIds {
-    by_row: Vec<String>,
-    row_of: HashMap<String, u32>,
-}
-
 impl Catalog {
     /// An empty catalog; the first column added fixes the number of items.
     pub fn new() -> Self {
@@ -221,12 +246,22 @@ impl Catalog {
             return Err(CatalogError::Shape { name: signal.name, n_values: signal.data.len(), dim: signal.dim });
         }
         self.admit(&signal.name, signal.n_rows())?;
-        if let Some((row, dimension)) = signal.take_missing_rows() {
-            let item = self.id_of(row as u32).into_owned();
-            return Err(CatalogError::NonFinite { name: signal.name, row, item, dimension });
+        match signal.take_missing_rows() {
+            Ok(()) => {
+                self.signals.push(signal);
+                Ok(())
+            }
+            Err(Damage::NonFinite { row, dimension }) => {
+                let item = self.id_of(row as u32).into_owned();
+                Err(CatalogError::NonFinite { name: signal.name, row, item, dimension })
+            }
+            Err(Damage::CannotZero { n_rows, error: ZeroError::TooMany { n_bytes } }) => {
+                Err(CatalogError::TooManyMissing { name: signal.name, n_rows, n_bytes })
+            }
+            Err(Damage::CannotZero { n_rows, error: ZeroError::System(error) }) => {
+                Err(CatalogError::CannotZero { name: signal.name, n_rows, detail: error.to_string() })
+            }
         }
-        self.signals.push(signal);
-        Ok(())
     }
 
     /// Adds a column that is not an embedding.
@@ -244,17 +279,22 @@ impl Catalog {
     /// # Errors
     /// Row counts that differ, or an id that appears twice.
     pub fn set_ids(&mut self, by_row: Vec<String>) -> Result<(), CatalogError> {
+        self.set_item_ids(by_row.into_iter().collect())
+    }
+
+    /// As [`Self::set_ids`], from ids that are together already.
+    ///
+    /// # Errors
+    /// As [`Self::set_ids`].
+    pub fn set_item_ids(&mut self, mut ids: ItemIds) -> Result<(), CatalogError> {
         if self.ids.is_some() {
             return Err(CatalogError::DuplicateColumn { name: "item_id".to_owned() });
         }
-        self.admit("item_id", by_row.len())?;
-        let mut row_of = HashMap::with_capacity(by_row.len());
-        for (row, id) in by_row.iter().enumerate() {
-            if let Some(first) = row_of.insert(id.clone(), row as u32) {
-                return Err(CatalogError::DuplicateId { id: id.clone(), first: first as usize, second: row });
-            }
+        self.admit("item_id", ids.len())?;
+        if let Err((first, second)) = ids.index() {
+            return Err(CatalogError::DuplicateId { id: ids.get(first).to_owned(), first, second });
         }
-        self.ids = Some(ItemIds { by_row, row_of });
+        self.ids = Some(ids);
         Ok(())
     }
 
@@ -286,6 +326,23 @@ impl Catalog {
         &self.columns
     }
 
+    /// Bytes of this program's own memory: what is mapped from files is none of it.
+    pub fn memory_bytes(&self) -> u64 {
+        let signals = self.signals.iter().map(|signal| signal.memory_bytes() + 4 * signal.missing.len() as u64);
+        let columns = self.columns.iter().map(|column| crate::memory::column_bytes(&column.data));
+        signals.sum::<u64>() + columns.sum::<u64>() + self.ids.as_ref().map_or(0, ItemIds::memory_bytes)
+    }
+
+    /// Files that signals are mapped from.
+    pub fn mapped_files(&self) -> impl Iterator<Item = &MappedFile> {
+        self.signals.iter().filter_map(|signal| signal.mapped_file().map(std::sync::Arc::as_ref))
+    }
+
+    /// Says that rows will be read in no order from here on, where that makes a difference.
+    pub fn expect_no_order(&self) {
+        self.signals.iter().for_each(Embedding::expect_no_order);
+    }
+
     /// A signal by name.
     pub fn signal(&self, name: &str) -> Option<&Embedding> {
         self.signals.iter().find(|s| s.name == name)
@@ -303,13 +360,13 @@ impl Catalog {
 
     /// The row of an item id.
     pub fn row_of(&self, id: &str) -> Option<u32> {
-        self.ids.as_ref()?.row_of.get(id).copied()
+        self.ids.as_ref()?.row_of(id)
     }
 
     /// The id of a row, or the row number where the catalog has no ids.
     pub fn id_of(&self, row: u32) -> std::borrow::Cow<'_, str> {
         match &self.ids {
-            Some(ids) => std::borrow::Cow::Borrowed(ids.by_row[row as usize].as_str()),
+            Some(ids) => std::borrow::Cow::Borrowed(ids.get(row as usize)),
             None => std::borrow::Cow::Owned(row.to_string()),
         }
     }

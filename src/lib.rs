@@ -44,7 +44,7 @@
 //! // Four items with two-dimensional embeddings: the first three are much alike.
 //! let rows = vec![1.0, 0.0, 1.0, 0.1, 1.0, 0.2, 0.0, 1.0];
 //! let mut catalog = Catalog::new();
-//! catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F32(rows)))?;
+//! catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F32(rows.into())))?;
 //!
 //! let config = Config::from_toml("slate_size = 3")?;
 //! let problem = Problem::new(&config, &catalog)?;
@@ -78,6 +78,7 @@ pub mod explain;
 pub mod folder;
 pub mod gpu;
 pub mod io;
+pub mod memory;
 pub mod metrics;
 pub mod panics;
 pub mod parity;

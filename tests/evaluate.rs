@@ -27,7 +27,7 @@ window = 4
 fn catalog() -> Catalog {
     let mut catalog = Catalog::new();
     let rows = vec![2.0, 0.0, 1.0, 0.0, 0.5, 0.75_f64.sqrt(), 0.0, 3.0, 0.0, 0.0];
-    catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F64(rows))).unwrap();
+    catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F64(rows.into()))).unwrap();
     let mut add = |name: &str, data| catalog.add_column(Column { name: name.to_owned(), data }).unwrap();
     add("class", ColumnData::Int(vec![Some(1), Some(1), Some(0), Some(1), None]));
     let text = |x: &str| Some(x.to_owned());

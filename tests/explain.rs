@@ -21,7 +21,7 @@ const ROUNDING: f64 = 1e-12;
 /// Rows as they are (`metric = "dot"`), one text column of values.
 fn catalog(rows: &[[f64; 2]], column: &[&str]) -> Catalog {
     let mut catalog = Catalog::new();
-    catalog.add_signal(Embedding::new("x", 2, EmbeddingData::F64(rows.concat()))).unwrap();
+    catalog.add_signal(Embedding::new("x", 2, EmbeddingData::F64(rows.concat().into()))).unwrap();
     let values = column.iter().map(|text| Some((*text).to_owned())).collect();
     catalog.add_column(Column { name: "kind".to_owned(), data: ColumnData::Text(values) }).unwrap();
     catalog

@@ -22,7 +22,7 @@ use spectrank::slate::{Pin, RankedSlate, Slate};
 fn catalog(n: usize) -> Catalog {
     let mut catalog = Catalog::new();
     let rows: Vec<f32> = (0..n).flat_map(|i| [(i % 3) as f32 + 0.1, (i % 7) as f32, 1.0]).collect();
-    catalog.add_signal(Embedding::new("x", 3, EmbeddingData::F32(rows))).unwrap();
+    catalog.add_signal(Embedding::new("x", 3, EmbeddingData::F32(rows.into()))).unwrap();
     let mut add = |name: &str, data| catalog.add_column(Column { name: name.to_owned(), data }).unwrap();
     add("flag", ColumnData::Bool((0..n).map(|i| (i % 5 > 0).then_some(i % 2 == 0)).collect()));
     add("market", ColumnData::Text((0..n).map(|i| Some(["de", "fr", "it"][i % 3].to_owned())).collect()));
@@ -171,7 +171,7 @@ fn with_missing(rows: &[u32]) -> Catalog {
     let mut values: Vec<f32> = (0..24).map(|i| (i as f32 * 0.7).sin()).collect();
     rows.iter().for_each(|&row| values[row as usize * 2..][..2].fill(f32::NAN));
     let mut catalog = Catalog::new();
-    catalog.add_signal(Embedding::new("x", 2, EmbeddingData::F32(values))).unwrap();
+    catalog.add_signal(Embedding::new("x", 2, EmbeddingData::F32(values.into()))).unwrap();
     catalog
 }
 

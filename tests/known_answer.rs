@@ -18,7 +18,7 @@ use spectrank::slate::Slate;
 /// Three items and one slate: enough to start an engine.
 fn catalog() -> Catalog {
     let mut catalog = Catalog::new();
-    catalog.add_signal(Embedding::new("x", 2, EmbeddingData::F32(vec![1.0, 0.0, 0.9, 0.1, 0.0, 1.0]))).unwrap();
+    catalog.add_signal(Embedding::new("x", 2, EmbeddingData::F32(vec![1.0, 0.0, 0.9, 0.1, 0.0, 1.0].into()))).unwrap();
     catalog
 }
 

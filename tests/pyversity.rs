@@ -58,8 +58,8 @@ impl Case {
     fn picks<R: Real>(&self, strategy: Strategy) -> Vec<u32> {
         let config = self.config(strategy);
         let mut catalog = Catalog::new();
-        let rows = self.rows.iter().map(|&x| x as f32 / 64.0).collect();
-        catalog.add_signal(Embedding::new("x", self.dim, EmbeddingData::F32(rows))).unwrap();
+        let rows = self.rows.iter().map(|&x| x as f32 / 64.0);
+        catalog.add_signal(Embedding::new("x", self.dim, EmbeddingData::F32(rows.collect()))).unwrap();
         let problem = Problem::new(&config, &catalog).unwrap();
         let n = self.scores.len() as u32;
         let slate = Slate {

@@ -78,9 +78,9 @@ fn every_value_comes_back_as_it_was() {
     let mut catalog = Catalog::new();
     let (tiny, huge) = (f64::MIN_POSITIVE, 1.797e308);
     let signals = [
-        ("half", EmbeddingData::F16([0.1, -0.0, 65504.0, 6e-8].map(f16::from_f64).to_vec())),
-        ("single", EmbeddingData::F32(vec![0.1, -0.0, 1e-45, f32::MAX])),
-        ("double", EmbeddingData::F64(vec![0.1, tiny, huge, 1.0 / 3.0])),
+        ("half", EmbeddingData::F16([0.1, -0.0, 65504.0, 6e-8].map(f16::from_f64).to_vec().into())),
+        ("single", EmbeddingData::F32(vec![0.1, -0.0, 1e-45, f32::MAX].into())),
+        ("double", EmbeddingData::F64(vec![0.1, tiny, huge, 1.0 / 3.0].into())),
     ];
     for (name, data) in signals {
         catalog.add_signal(Embedding::new(name, 2, data)).unwrap();

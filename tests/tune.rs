@@ -21,9 +21,9 @@ fn catalog() -> Catalog {
     let row = |i: usize, random: &mut Random| -> Vec<f64> {
         centres[i % 6].iter().zip(random.normals(8)).map(|(c, noise)| c + 0.4 * noise).collect()
     };
-    let rows = (0..120).flat_map(|i| row(i, &mut random)).collect();
+    let rows = (0..120).flat_map(|i| row(i, &mut random));
     let mut catalog = Catalog::new();
-    catalog.add_signal(Embedding::new("text", 8, EmbeddingData::F64(rows))).unwrap();
+    catalog.add_signal(Embedding::new("text", 8, EmbeddingData::F64(rows.collect()))).unwrap();
     catalog
 }
 

@@ -1,6 +1,12 @@
 //! Embedding columns.
 
+use std::sync::Arc;
+
+use bytemuck::Pod;
 use half::f16;
+
+use super::mapped::{MappedFile, ZeroError};
+use super::values::Values;
 
 /// Row-major embedding values in the precision they were stored in.
 ///
@@ -8,11 +14,11 @@ use half::f16;
 #[derive(Debug, Clone, PartialEq)]
 pub enum EmbeddingData {
     /// IEEE half precision, the usual storage of embedding tables.
-    F16(Vec<f16>),
+    F16(Values<f16>),
     /// Single precision.
-    F32(Vec<f32>),
+    F32(Values<f32>),
     /// Double precision. Engines that compute in f32 round once, on reading.
-    F64(Vec<f64>),
+    F64(Values<f64>),
 }
 
 impl EmbeddingData {
@@ -70,17 +76,47 @@ impl Embedding {
     }
 
     /// Takes rows that are NaN throughout for items without an embedding, for arrays have no null: they become zeros and join
-    /// [`Self::missing`]. Returns the first row that is not finite in another way, with the position inside the row.
-    pub(super) fn take_missing_rows(&mut self) -> Option<(usize, usize)> {
+    /// [`Self::missing`].
+    ///
+    /// # Errors
+    /// A row that is not finite in another way, or rows of a mapped file that cannot be zeroed.
+    pub(super) fn take_missing_rows(&mut self) -> Result<(), Damage> {
         let (dim, missing) = (self.dim, &mut self.missing);
-        let bad = match &mut self.data {
+        match &mut self.data {
             EmbeddingData::F16(v) => zero_nan_rows(v, dim, missing, |x| x.is_finite(), |x| x.is_nan()),
             EmbeddingData::F32(v) => zero_nan_rows(v, dim, missing, |x| x.is_finite(), |x| x.is_nan()),
             EmbeddingData::F64(v) => zero_nan_rows(v, dim, missing, |x| x.is_finite(), |x| x.is_nan()),
-        };
+        }?;
         missing.sort_unstable();
         missing.dedup();
-        bad
+        Ok(())
+    }
+
+    /// The file that the values are mapped from; nothing where they are in memory.
+    pub fn mapped_file(&self) -> Option<&Arc<MappedFile>> {
+        match &self.data {
+            EmbeddingData::F16(v) => v.mapped_file(),
+            EmbeddingData::F32(v) => v.mapped_file(),
+            EmbeddingData::F64(v) => v.mapped_file(),
+        }
+    }
+
+    /// Bytes of this program's own memory that the values take.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        match &self.data {
+            EmbeddingData::F16(v) => v.memory_bytes(),
+            EmbeddingData::F32(v) => v.memory_bytes(),
+            EmbeddingData::F64(v) => v.memory_bytes(),
+        }
+    }
+
+    /// Says that rows will be read in no order, where that makes a difference.
+    pub(super) fn expect_no_order(&self) {
+        match &self.data {
+            EmbeddingData::F16(v) => v.expect_no_order(),
+            EmbeddingData::F32(v) => v.expect_no_order(),
+            EmbeddingData::F64(v) => v.expect_no_order(),
+        }
     }
 
     /// Squared Euclidean norm of a row, accumulated in f64.
@@ -94,22 +130,35 @@ impl Embedding {
     }
 }
 
-fn zero_nan_rows<T: Copy + num_traits::Zero>(
-    values: &mut [T],
+/// Why a signal cannot be used.
+#[derive(Debug)]
+pub(super) enum Damage {
+    /// A number that is not finite.
+    NonFinite { row: usize, dimension: usize },
+    /// Rows of NaN in a mapped file that cannot be zeroed.
+    CannotZero { n_rows: usize, error: ZeroError },
+}
+
+fn zero_nan_rows<T: Pod>(
+    values: &mut Values<T>,
     dim: usize,
     missing: &mut Vec<u32>,
     is_finite: impl Fn(&T) -> bool,
     is_nan: impl Fn(&T) -> bool,
-) -> Option<(usize, usize)> {
-    for (row, values) in values.chunks_exact_mut(dim.max(1)).enumerate() {
+) -> Result<(), Damage> {
+    let mut rows = Vec::new();
+    for (row, values) in values.chunks_exact(dim.max(1)).enumerate() {
         let Some(dimension) = values.iter().position(|x| !is_finite(x)) else { continue };
         if !values.iter().all(&is_nan) {
-            return Some((row, dimension));
+            return Err(Damage::NonFinite { row, dimension });
         }
-        values.fill(T::zero());
-        missing.push(row as u32);
+        rows.push(row as u32);
     }
-    None
+    if !rows.is_empty() {
+        values.zero(&rows, dim).map_err(|error| Damage::CannotZero { n_rows: rows.len(), error })?;
+        missing.extend(rows);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -119,18 +168,18 @@ mod tests {
     #[test]
     fn a_row_of_nothing_but_nan_is_missing() {
         let rows = vec![1.0, 2.0, f32::NAN, f32::NAN, 3.0, 4.0];
-        let mut signal = Embedding::new("x", 2, EmbeddingData::F32(rows));
-        assert_eq!(signal.take_missing_rows(), None);
+        let mut signal = Embedding::new("x", 2, EmbeddingData::F32(rows.into()));
+        signal.take_missing_rows().unwrap();
         assert_eq!(signal.missing, [1]);
-        assert_eq!(signal.data, EmbeddingData::F32(vec![1.0, 2.0, 0.0, 0.0, 3.0, 4.0]));
+        assert_eq!(signal.data, EmbeddingData::F32(vec![1.0, 2.0, 0.0, 0.0, 3.0, 4.0].into()));
     }
 
     #[test]
     fn a_row_with_a_nan_in_it_is_damaged() {
         for row in [[f16::NAN, f16::ONE], [f16::ONE, f16::INFINITY], [f16::INFINITY, f16::INFINITY]] {
-            let mut signal = Embedding::new("x", 2, EmbeddingData::F16([[f16::ZERO; 2], row].concat()));
-            let (at_row, _) = signal.take_missing_rows().unwrap();
-            assert_eq!((at_row, signal.missing.len()), (1, 0));
+            let mut signal = Embedding::new("x", 2, EmbeddingData::F16([[f16::ZERO; 2], row].concat().into()));
+            assert!(matches!(signal.take_missing_rows(), Err(Damage::NonFinite { row: 1, .. })));
+            assert!(signal.missing.is_empty());
         }
     }
 }

@@ -9,31 +9,28 @@ use serde::Serialize;
 use super::catalog::Items;
 use super::slates::Seen;
 use super::{CheckRequest, MEASURED, Report};
-use crate::catalog::{Catalog, ColumnData, EmbeddingData};
 use crate::engine::{Backend, Engine, EngineRequest};
 use crate::gpu::plan::{DeviceLimits, Plan, Residence};
 use crate::gpu::{self, AdapterDescription};
+use crate::memory::{BATCH_SLATES, MemoryPlan, N_IN_WORK, PROGRAM_BYTES, Work, scratch_bytes, size_text, slate_bytes};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
-use crate::slate::{Placement, Slate};
+use crate::slate::Slate;
 
-/// Slates that `rerank` reads, computes and writes at a time.
-const BATCH_SLATES: u64 = 1024;
 /// Slates that are timed at a time.
 const TIMED_SLATES: usize = 64;
-
-/// What the program takes beside its data, buffers for reading included: measured on a Parquet catalog of 200 MB.
-const PROGRAM_BYTES: u64 = 64 << 20;
 
 /// What a run is likely to take.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
     /// Memory of the catalog and what is computed from it once.
     pub catalog_bytes: u64,
-    /// Memory of the slates that are in work at a time.
+    /// Memory of the slates that are in work at a time, and of the engine.
     pub batch_bytes: u64,
     /// Memory of the program and its buffers for reading.
     pub program_bytes: u64,
+    /// The least `--memory-limit` that would do: few slates in work, embeddings left in their files where they can be.
+    pub least_limit_bytes: u64,
     /// What computes, in words.
     pub engine: String,
     /// Slates per second of the engine on the sample; nothing where no slate of it is sound.
@@ -76,10 +73,19 @@ pub(super) fn estimate(
     let (engine, engine_slates_per_s) = time(problem, &request.engine, &prepared, report);
     let catalog_share = n_items as f64 / items.sample.n_items().max(1) as f64;
     let reading = items.seconds * catalog_share + seen.seconds_each * seen.n_slates as f64;
+    // Headers that were wrong have been told of.
+    let plan = MemoryPlan::new(request.catalog, request.config, None).ok();
+    let plan = plan.map(|plan| plan.with_work(least_work_bytes(seen, problem)));
+    if let (Some(plan), Some(limit)) = (&plan, request.memory_limit)
+        && let Err(error) = plan.clone().within(limit)
+    {
+        report.problem(error);
+    }
     Estimate {
-        catalog_bytes: catalog_bytes(&items.sample, problem, n_items as u64),
-        batch_bytes: batch_bytes(&seen.slates, problem),
+        catalog_bytes: plan.as_ref().map_or(0, MemoryPlan::catalog_bytes),
+        batch_bytes: batch_bytes(&seen.slates, seen.n_slates, problem),
         program_bytes: PROGRAM_BYTES,
+        least_limit_bytes: plan.as_ref().map_or(0, MemoryPlan::least_limit_bytes),
         engine,
         engine_slates_per_s,
         seconds: engine_slates_per_s.map(|slates_per_s| reading + seen.n_slates as f64 / slates_per_s),
@@ -151,56 +157,23 @@ fn time(
     (engine.name(), (n_done > 0).then(|| n_done as f64 / seconds.max(1e-9)))
 }
 
-/// The catalog as it lies in memory, scaled from the sample.
-fn catalog_bytes(sample: &Catalog, problem: &Problem<'_>, n_items: u64) -> u64 {
-    let n_sample = sample.n_items().max(1) as f64;
-    let value_bytes = |data: &EmbeddingData| match data {
-        EmbeddingData::F16(_) => 2,
-        EmbeddingData::F32(_) => 4,
-        EmbeddingData::F64(_) => 8,
-    };
-    let embeddings = sample.signals().iter().map(|signal| (signal.dim * value_bytes(&signal.data)) as f64);
-    let columns = sample.columns().iter().map(|column| match &column.data {
-        ColumnData::Bool(_) => 1.0,
-        ColumnData::Int(_) | ColumnData::Float(_) => 16.0,
-        ColumnData::Text(values) => {
-            let text: usize = values.iter().flatten().map(|value| allocated(value.len())).sum();
-            24.0 + text as f64 / n_sample
-        }
-        ColumnData::Codes { width, .. } => 4.0 * *width as f64,
-        ColumnData::Unsupported { .. } => 0.0,
-    });
-    let ids = if sample.has_ids() {
-        let text: usize = (0..sample.n_items() as u32).map(|row| allocated(sample.id_of(row).len())).sum();
-        // Once by row, once in a map that is at most 7/8 full and doubles, so a third empty on average.
-        2.0 * text as f64 / n_sample + 24.0 + 33.0 * 1.5
-    } else {
-        0.0
-    };
-    let config = problem.config;
-    let n_adjusted = usize::from(!config.relevance.adjust.is_empty());
-    let bound = 4 * problem.signals.len() + 8 * (n_adjusted + config.spacing.len()) + 4 * config.cap.len();
-    let per_item = embeddings.sum::<f64>() + columns.sum::<f64>() + ids + bound as f64;
-    (per_item * n_items as f64) as u64
+/// What is needed for the largest slate that was looked at.
+fn least_work_bytes(seen: &Seen, problem: &Problem<'_>) -> u64 {
+    let slates = seen.slates.iter();
+    let largest = slates.clone().map(|slate| slate_bytes(slate, problem.config.slate_size)).max();
+    let scratch = slates.map(|slate| scratch_bytes(problem, slate.candidates.len(), slate.recent.len(), 4)).max();
+    Work::needed(largest.unwrap_or(0), scratch.unwrap_or(0), seen.decoded_bytes)
 }
 
-/// What a heap takes for so many bytes.
-fn allocated(n_bytes: usize) -> usize {
-    (n_bytes + 8).next_multiple_of(16).max(32)
-}
-
-/// Slates in work at a time: as read, as prepared, and as ranked.
-fn batch_bytes(slates: &[Slate], problem: &Problem<'_>) -> u64 {
-    let slate_size = problem.config.slate_size;
-    let bytes = slates.iter().map(|slate| {
-        let (n, n_more) = (slate.candidates.len(), slate.recent.len() + slate.seen.len());
-        let filter = slate.seen_bloom.as_ref().map_or(0, |filter| 4 * filter.words().len());
-        let read = n * (4 + 8) + n_more * 4 + filter;
-        let prepared = n * (4 + 8 + 4) + n_more * 4;
-        read + prepared + n.min(slate_size) * size_of::<Placement>() + size_of::<Slate>()
-    });
-    let mean = bytes.sum::<usize>() as u64 / slates.len().max(1) as u64;
-    mean * BATCH_SLATES
+/// Slates in work at a time, and what the CPU engine ranks them with.
+fn batch_bytes(slates: &[Slate], n_slates: u64, problem: &Problem<'_>) -> u64 {
+    let n_positions = problem.config.slate_size;
+    let bytes: u64 = slates.iter().map(|slate| slate_bytes(slate, n_positions)).sum();
+    let scratch =
+        slates.iter().map(|slate| scratch_bytes(problem, slate.candidates.len(), slate.recent.len(), 4)).max();
+    let n_threads = rayon::current_num_threads() as u64;
+    let mean = bytes / slates.len().max(1) as u64;
+    n_slates.min(N_IN_WORK) * mean + n_threads.min(n_slates) * scratch.unwrap_or(0)
 }
 
 fn gpu_estimate(
@@ -228,7 +201,7 @@ fn gpu_estimate(
                 .map(|slate| (plan.state_words(slate) + Plan::batch_words(slate) + plan.output_words(slate)) as u64);
             let mean = 4 * words.sum::<u64>() / slates.len().max(1) as u64;
             let most = 3 * request.gpu.max_batch_bytes.min(limits.binding_bytes);
-            found.batch_bytes = (mean * BATCH_SLATES.min(request.gpu.max_slates as u64)).min(most);
+            found.batch_bytes = (mean * (BATCH_SLATES as u64).min(request.gpu.max_slates as u64)).min(most);
             found.stays_on_host = plan.residence == Residence::Host;
         }
     }
@@ -246,18 +219,14 @@ fn limits(adapter: &AdapterDescription) -> DeviceLimits {
     }
 }
 
-fn mib(n_bytes: u64) -> String {
-    let mib = n_bytes as f64 / f64::from(1 << 20);
-    if mib < 10.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
-}
-
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [catalog, batch, program] = [self.catalog_bytes, self.batch_bytes, self.program_bytes].map(mib);
+        let [catalog, batch, program] = [self.catalog_bytes, self.batch_bytes, self.program_bytes].map(size_text);
         let rest = format_args!("{batch} for slates in work, {program} for the program and reading");
-        writeln!(f, "memory, about: {catalog} for the catalog, {rest}")?;
+        let least = self.least_limit_bytes >> 20;
+        writeln!(f, "memory, about: {catalog} for the catalog, {rest}; --memory-limit {least}MiB would do")?;
         if let Some(gpu) = &self.gpu {
-            let [catalog, items, batch] = [gpu.catalog_bytes, gpu.item_bytes, gpu.batch_bytes].map(mib);
+            let [catalog, items, batch] = [gpu.catalog_bytes, gpu.item_bytes, gpu.batch_bytes].map(size_text);
             write!(
                 f,
                 "on GPU {}, about: {catalog} for embeddings, {items} for items, {batch} for slates",

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::engine::EngineRequest;
+use crate::memory::MemoryLimit;
 use crate::problem::Problem;
 use crate::text::{names, one_line};
 
@@ -39,6 +40,8 @@ pub struct CheckRequest<'a> {
     pub config: &'a Config,
     /// The engine to time.
     pub engine: EngineRequest,
+    /// Most memory to take.
+    pub memory_limit: Option<MemoryLimit>,
 }
 
 /// What was found.

@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) n_slates: u64,
     /// Seconds that reading one took.
     pub(super) seconds_each: f64,
+    /// Bytes that are decoded at a time, as far as the file tells.
+    pub(super) decoded_bytes: u64,
 }
 
 /// Looks at the columns. Nothing where they cannot be read at all.
@@ -78,7 +80,7 @@ pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Repor
         let (files, n, size) = (names(request.slates), slates.len(), request.config.slate_size);
         report.note(format_args!("{files}: {n_short} of {n} slates have fewer candidates than the {size} positions"));
     }
-    Some(Seen { slates, n_slates: report.n_slates, seconds_each })
+    Some(Seen { slates, n_slates: report.n_slates, seconds_each, decoded_bytes: header.decoded_bytes })
 }
 
 fn missing_attributes(request: &CheckRequest<'_>, has: impl Fn(&str) -> bool, report: &mut Report) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use spectrank::check::{CheckRequest, check};
 
+use super::memory::MemoryFlags;
 use super::settings::{ConfigFlags, EngineFlags};
 use super::{Exit, Failure, terminal};
 
@@ -22,6 +23,8 @@ pub struct Check {
     config: ConfigFlags,
     #[command(flatten)]
     engine: EngineFlags,
+    #[command(flatten)]
+    memory: MemoryFlags,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -42,6 +45,7 @@ pub fn run(flags: &Check) -> Result<(), Failure> {
         slates: &flags.slates,
         config: &config,
         engine: flags.engine.request()?,
+        memory_limit: flags.memory.limit(),
     });
     match flags.json {
         true => terminal::print(format_args!("{:#}\n", serde_json::json!(report)))?,

@@ -9,6 +9,7 @@ mod exit;
 mod explain;
 mod interrupt;
 mod manual;
+mod memory;
 mod parity;
 mod rerank;
 mod schema;

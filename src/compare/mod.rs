@@ -9,7 +9,7 @@
 //! use spectrank::slate::Slate;
 //!
 //! let mut catalog = Catalog::new();
-//! catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F32(vec![1.0, 0.0, 1.0, 0.1, 1.0, 0.2, 0.0, 1.0])))?;
+//! catalog.add_signal(Embedding::new("text", 2, EmbeddingData::F32(vec![1.0, 0.0, 1.0, 0.1, 1.0, 0.2, 0.0, 1.0].into())))?;
 //! let contenders = [
 //!     Contender::new("by score", Config::from_toml("strategy = \"relevance\"\nslate_size = 3")?),
 //!     Contender::new("spectral", Config::from_toml("slate_size = 3")?),

@@ -1,7 +1,7 @@
 //! Slates part by part: those that are done are passed over.
 
 use super::OutputFolder;
-use crate::io::{InputError, SlateSource};
+use crate::io::{BatchLimit, InputError, SlateSource};
 use crate::slate::Slate;
 
 /// Slates of one part.
@@ -35,11 +35,11 @@ impl<'a> FolderSource<'a> {
         Self { source, lost, next, part_slates: folder.header.part_slates, at: 0, current: None }
     }
 
-    /// The next slates, at most `max_slates`, or nothing where no part is left.
+    /// The next slates within the limit, or nothing where no part is left.
     ///
     /// # Errors
     /// As the source has them.
-    pub fn next_batch(&mut self, max_slates: usize) -> Result<Option<PartBatch>, InputError> {
+    pub fn next_batch(&mut self, limit: BatchLimit) -> Result<Option<PartBatch>, InputError> {
         loop {
             let Some((part, n_left)) = self.current.filter(|&(_, n_left)| n_left > 0) else {
                 let part = match (self.lost.pop(), &mut self.next) {
@@ -55,8 +55,8 @@ impl<'a> FolderSource<'a> {
                 self.current = Some((part, self.part_slates));
                 continue;
             };
-            let max = max_slates.min(usize::try_from(n_left).unwrap_or(usize::MAX));
-            let Some(slates) = self.source.next_batch(max)? else {
+            let max_slates = limit.max_slates.min(usize::try_from(n_left).unwrap_or(usize::MAX));
+            let Some(slates) = self.source.next_batch_within(BatchLimit { max_slates, ..limit })? else {
                 // The last part is shorter than the others; after it, nothing comes.
                 (self.current, self.next) = (None, None);
                 self.lost.clear();

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::header::tests::header;
 use super::*;
 use crate::catalog::Catalog;
-use crate::io::{InputError, OutputFormat, SlateSource};
+use crate::io::{BatchLimit, InputError, OutputFormat, SlateSource};
 use crate::slate::{Placement, RankedSlate, Slate};
 
 const PART_SLATES: u64 = 4;
@@ -19,8 +19,8 @@ const N_SLATES: usize = 14;
 struct Memory(std::vec::IntoIter<Slate>);
 
 impl SlateSource for Memory {
-    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
-        let batch: Vec<Slate> = self.0.by_ref().take(max_slates).collect();
+    fn next_batch_within(&mut self, limit: BatchLimit) -> Result<Option<Vec<Slate>>, InputError> {
+        let batch: Vec<Slate> = self.0.by_ref().take(limit.max_slates).collect();
         Ok((!batch.is_empty()).then_some(batch))
     }
 
@@ -88,7 +88,9 @@ impl Run {
         let mut source = FolderSource::new(Box::new(Memory(slates(self.n_slates).into_iter())), &folder);
         let mut sink = FolderSink::new(folder, true, &[("key".to_owned(), "value".to_owned())]);
         for _ in 0..self.batches {
-            let Some(batch) = source.next_batch(BATCH_SLATES).unwrap() else { return sink.finish() };
+            let Some(batch) = source.next_batch(BatchLimit::slates(BATCH_SLATES)).unwrap() else {
+                return sink.finish();
+            };
             let ranked: Vec<_> = batch.slates.iter().map(ranked).collect();
             sink.write(&batch, &ranked, &catalog, &self.engine)?;
         }

@@ -24,7 +24,7 @@ pub(crate) const STREAM_MARK: &[u8] = &[0xFF; 4];
 pub(crate) const FILE_MARK: &[u8] = b"ARROW1\0\0";
 
 /// Most bytes of a message: as it comes, decompressed, or with repeated values written out.
-const MAX_MESSAGE_BYTES: u64 = 2 << 30;
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 2 << 30;
 /// Most bytes of the part of a message that says what is in it.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 
@@ -139,12 +139,9 @@ pub(crate) struct ArrowStream<R> {
 }
 
 impl<R: Read> ArrowStream<R> {
-    /// Reads the schema. `is_live` says that rows are wanted as they come, message by message.
-    pub(crate) fn open(reader: R, is_live: bool) -> Result<Self, InputProblem> {
-        Self::with_limit(reader, is_live, MAX_MESSAGE_BYTES)
-    }
-
-    fn with_limit(mut reader: R, is_live: bool, max_bytes: u64) -> Result<Self, InputProblem> {
+    /// Reads the schema. `is_live` says that rows are wanted as they come, message by message; none may take more than
+    /// `max_bytes`.
+    pub(crate) fn open(mut reader: R, is_live: bool, max_bytes: u64) -> Result<Self, InputProblem> {
         let mut mark = Vec::with_capacity(FILE_MARK.len());
         (&mut reader).take(FILE_MARK.len() as u64).read_to_end(&mut mark)?;
         // What was read to tell a file from a stream is the start of the first message in a stream.
@@ -163,21 +160,32 @@ impl<R: Read> ArrowStream<R> {
     }
 }
 
-/// The schema of a file, its rows, and whether they are an estimate: counted in about its first `n_bytes`, the rest is
-/// taken to be like them.
-pub(crate) fn count_rows(file: File, n_bytes: u64) -> Result<(SchemaRef, u64, bool), InputProblem> {
+/// What the start of a file tells.
+pub(crate) struct Counted {
+    pub(crate) schema: SchemaRef,
+    pub(crate) n_rows: u64,
+    /// The rest of the file is taken to be like what was counted.
+    pub(crate) is_estimate: bool,
+    /// Bytes of the largest message that was seen, decompressed.
+    pub(crate) largest_bytes: u64,
+}
+
+/// Counts rows in about the first `n_bytes` of a file.
+pub(crate) fn count_rows(file: File, n_bytes: u64) -> Result<Counted, InputProblem> {
     let n_file_bytes = file.metadata()?.len();
-    let mut stream = ArrowStream::open(BufReader::new(file), false)?;
-    let (mut n_rows, mut n_read) = (0u64, 0u64);
+    let mut stream = ArrowStream::open(BufReader::new(file), false, MAX_MESSAGE_BYTES)?;
+    let (mut n_rows, mut n_read, mut largest_bytes) = (0u64, 0u64, 0u64);
     while let Some(message) = stream.messages.next_message()? {
         let batch = message.header()?.header_as_record_batch();
         n_rows = n_rows.saturating_add(batch.map_or(0, |batch| u64::try_from(batch.length()).unwrap_or(0)));
+        largest_bytes = largest_bytes.max(message.body.len() as u64).max(decompressed_bytes(&message)?);
         n_read += (message.header.len() + message.body.len()) as u64;
         if n_read >= n_bytes {
-            return Ok((stream.schema, (n_rows as f64 * n_file_bytes as f64 / n_read as f64) as u64, true));
+            let n_rows = (n_rows as f64 * n_file_bytes as f64 / n_read as f64) as u64;
+            return Ok(Counted { schema: stream.schema, n_rows, is_estimate: true, largest_bytes });
         }
     }
-    Ok((stream.schema, n_rows, false))
+    Ok(Counted { schema: stream.schema, n_rows, is_estimate: false, largest_bytes })
 }
 
 impl<R: Read + Send + 'static> Table for ArrowStream<R> {
@@ -187,6 +195,11 @@ impl<R: Read + Send + 'static> Table for ArrowStream<R> {
 
     fn n_rows(&self) -> Option<u64> {
         None
+    }
+
+    /// Rows come in the messages that they were written in.
+    fn row_bytes(&self, _: &[usize]) -> u64 {
+        0
     }
 
     /// Rows come as they were written, whole messages at a time.
@@ -292,7 +305,7 @@ mod tests {
     }
 
     fn read(bytes: Vec<u8>, max_bytes: u64) -> Result<usize, InputProblem> {
-        let mut rows = ArrowStream::with_limit(Cursor::new(bytes), false, max_bytes)?.rows(vec![0], 0)?;
+        let mut rows = ArrowStream::open(Cursor::new(bytes), false, max_bytes)?.rows(vec![0], 0)?;
         let mut n_rows = 0;
         while let Some(batch) = rows.next_rows() {
             n_rows += batch?.num_rows();

@@ -7,7 +7,8 @@ use arrow_schema::DataType;
 
 use super::arrow_values::{list_element, lists_of, range};
 use super::error::InputProblem;
-use crate::catalog::{ColumnData, Embedding, EmbeddingData};
+use super::growing::Growing;
+use crate::catalog::{ColumnData, Embedding};
 
 /// Longest integer list that is read as a Semantic ID.
 const MAX_CODES: usize = 64;
@@ -15,8 +16,9 @@ const MAX_CODES: usize = 64;
 /// Collects an embedding column; all rows must have one length.
 pub(crate) struct EmbeddingBuilder {
     rows: Rows,
-    data: Option<EmbeddingData>,
-    /// Bytes to make room for at the start: no more than the file has.
+    data: Option<Growing>,
+    /// Rows to make room for once their length is known, and bytes of that at most: a file may claim what it does not hold.
+    n_rows: usize,
     max_reserve: usize,
 }
 
@@ -29,38 +31,65 @@ struct Rows {
 }
 
 impl EmbeddingBuilder {
-    pub(crate) fn new(name: &str, n_file_bytes: usize) -> Self {
+    pub(crate) fn new(name: &str, n_rows: usize, max_reserve: usize) -> Self {
         let rows = Rows { column: name.to_owned(), dim: None, missing: Vec::new(), n_rows: 0 };
-        Self { rows, data: None, max_reserve: n_file_bytes }
+        Self { rows, data: None, n_rows, max_reserve }
+    }
+
+    /// Bytes of the rows so far.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        match &self.data {
+            Some(Growing::F16(v)) => 2 * v.len() as u64,
+            Some(Growing::F32(v)) => 4 * v.len() as u64,
+            Some(Growing::F64(v)) => 8 * v.len() as u64,
+            None => 0,
+        }
     }
 
     /// Adds the rows of one batch. A row that is null, or has a null in it, is missing and stands as zeros.
     pub(crate) fn push(&mut self, array: &ArrayRef) -> Result<(), InputProblem> {
         let element = list_element(array.data_type()).cloned().unwrap_or(DataType::Float32);
         let lists = lists_of(array, element)?;
-        let reserve = self.max_reserve;
         let data = self.data.get_or_insert_with(|| match lists.values().data_type() {
-            DataType::Float16 => EmbeddingData::F16(Vec::with_capacity(reserve / 2)),
-            DataType::Float32 => EmbeddingData::F32(Vec::with_capacity(reserve / 4)),
-            _ => EmbeddingData::F64(Vec::with_capacity(reserve / 8)),
+            DataType::Float16 => Growing::F16(Vec::new()),
+            DataType::Float32 => Growing::F32(Vec::new()),
+            _ => Growing::F64(Vec::new()),
         });
+        let first = (0..lists.len()).filter_map(|row| range(&lists, row)).map(|at| at.len()).next().unwrap_or(0);
+        let n_values = self.n_rows.saturating_mul(first);
         match data {
-            EmbeddingData::F16(values) => self.rows.append::<Float16Type>(&lists, values),
-            EmbeddingData::F32(values) => self.rows.append::<Float32Type>(&lists, values),
-            EmbeddingData::F64(values) => self.rows.append::<Float64Type>(&lists, values),
+            Growing::F16(values) => {
+                make_room(values, n_values, self.max_reserve);
+                self.rows.append::<Float16Type>(&lists, values)
+            }
+            Growing::F32(values) => {
+                make_room(values, n_values, self.max_reserve);
+                self.rows.append::<Float32Type>(&lists, values)
+            }
+            Growing::F64(values) => {
+                make_room(values, n_values, self.max_reserve);
+                self.rows.append::<Float64Type>(&lists, values)
+            }
         }
     }
 
     /// The signal. Without rows, or with rows of length 0, the dimension is one that the catalog refuses.
     pub(crate) fn finish(self) -> Embedding {
-        let mut data = self.data.unwrap_or(EmbeddingData::F32(Vec::new()));
+        let mut data = self.data.unwrap_or(Growing::F32(Vec::new()));
         match &mut data {
-            EmbeddingData::F16(v) => v.shrink_to_fit(),
-            EmbeddingData::F32(v) => v.shrink_to_fit(),
-            EmbeddingData::F64(v) => v.shrink_to_fit(),
+            Growing::F16(v) => v.shrink_to_fit(),
+            Growing::F32(v) => v.shrink_to_fit(),
+            Growing::F64(v) => v.shrink_to_fit(),
         }
         let Rows { column, dim, missing, .. } = self.rows;
-        Embedding { missing, ..Embedding::new(column, dim.unwrap_or(0), data) }
+        Embedding { missing, ..Embedding::new(column, dim.unwrap_or(0), data.into()) }
+    }
+}
+
+/// Makes room for all rows before the first: what grows step by step takes up to half as much again.
+fn make_room<T>(values: &mut Vec<T>, n_values: usize, max_bytes: usize) {
+    if values.is_empty() {
+        values.reserve_exact(n_values.min(max_bytes / size_of::<T>()));
     }
 }
 
@@ -107,6 +136,11 @@ pub(crate) struct CodesBuilder {
 impl CodesBuilder {
     pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), codes: Vec::new(), n_codes: Vec::new() }
+    }
+
+    /// Bytes of the rows so far, and of the table they become.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        8 * self.codes.len() as u64 + 8 * self.n_codes.len() as u64
     }
 
     /// Adds the rows of one batch.
@@ -170,6 +204,7 @@ pub(crate) fn append(data: &mut Option<ColumnData>, more: ColumnData) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::EmbeddingData;
     use arrow_array::types::Int16Type;
     use arrow_array::{FixedSizeListArray, LargeListArray, ListArray};
     use std::sync::Arc;
@@ -206,10 +241,10 @@ mod tests {
             Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows(), 2)),
         ];
         for array in arrays {
-            let mut builder = EmbeddingBuilder::new("x", 100);
+            let mut builder = EmbeddingBuilder::new("x", 10, 100);
             builder.push(&array.slice(1, 1)).unwrap();
             builder.push(&array).unwrap();
-            let expected = EmbeddingData::F32(vec![3.0, 4.0, 1.0, 2.0, 3.0, 4.0]);
+            let expected = EmbeddingData::F32(vec![3.0, 4.0, 1.0, 2.0, 3.0, 4.0].into());
             assert_eq!(builder.finish(), Embedding::new("x", 2, expected));
         }
     }
@@ -222,12 +257,12 @@ mod tests {
             Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows(), 2)),
         ];
         for array in arrays {
-            let mut builder = EmbeddingBuilder::new("x", 100);
+            let mut builder = EmbeddingBuilder::new("x", 10, 100);
             builder.push(&array).unwrap();
             builder.push(&array.slice(0, 2)).unwrap();
             let found = builder.finish();
             let expected = [[0.0; 2], [1.0, 2.0], [0.0; 2], [5.0, 6.0], [0.0; 2], [0.0; 2], [1.0, 2.0]].concat();
-            assert_eq!((found.dim, found.data), (2, EmbeddingData::F32(expected)));
+            assert_eq!((found.dim, found.data), (2, EmbeddingData::F32(expected.into())));
             assert_eq!(found.missing, [0, 2, 4, 5]);
         }
     }
@@ -236,7 +271,7 @@ mod tests {
     fn ragged_rows_name_the_row() {
         let rows: Vec<Option<Vec<Option<f32>>>> = vec![Some(vec![Some(1.0)]), Some(vec![])];
         let array: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
-        let mut builder = EmbeddingBuilder::new("x", 0);
+        let mut builder = EmbeddingBuilder::new("x", 3, 0);
         builder.push(&array.slice(0, 1)).unwrap();
         let ragged = builder.push(&array).unwrap_err();
         assert!(matches!(ragged, InputProblem::ListLength { row: 2, found: 0, expected: 1, .. }));

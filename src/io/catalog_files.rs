@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::{catalog_parquet, npy, safetensors};
-use crate::catalog::{Catalog, CatalogError, Column, Embedding};
+use crate::catalog::{Catalog, CatalogError, Column, Embedding, ItemIds};
 use crate::config::{Config, Holds};
 
 /// The columns to read. `item_id` is always read where it is present.
@@ -51,6 +51,15 @@ impl CatalogColumns {
     }
 }
 
+/// How a catalog is to lie in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CatalogStorage {
+    /// Embeddings that stay in their files, by file and name.
+    pub mapped: Vec<(PathBuf, String)>,
+    /// Bytes that all else may take; nothing where there is no limit.
+    pub max_bytes: Option<u64>,
+}
+
 /// Reads a catalog from one file, or from several that hold the same rows in the same order.
 ///
 /// With `signals: None`, files without any embedding give a catalog without signals: it is for the configuration to say
@@ -67,10 +76,25 @@ pub fn read_catalog(paths: &[PathBuf], wanted: &CatalogColumns) -> Result<Catalo
 /// # Errors
 /// As [`read_catalog`], as far as it gets to see the files.
 pub fn read_catalog_start(paths: &[PathBuf], wanted: &CatalogColumns, max_items: usize) -> Result<Catalog, InputError> {
+    read(paths, Wanted { max_rows: max_items, ..Wanted::new(wanted) })
+}
+
+/// Reads a catalog that keeps to a limit on memory.
+///
+/// # Errors
+/// As [`read_catalog`], and where the limit is reached or an embedding cannot be mapped.
+pub fn read_catalog_as(
+    paths: &[PathBuf],
+    wanted: &CatalogColumns,
+    storage: &CatalogStorage,
+) -> Result<Catalog, InputError> {
+    read(paths, Wanted { storage: Some(storage), ..Wanted::new(wanted) })
+}
+
+fn read(paths: &[PathBuf], mut wanted: Wanted<'_>) -> Result<Catalog, InputError> {
     let Some(first) = paths.first() else {
         return Err(InputProblem::NoFiles { role: "catalog" }).at(Path::new("--catalog"));
     };
-    let mut wanted = Wanted { max_rows: max_items, ..Wanted::new(wanted) };
     let mut catalog = Catalog::new();
     let mut counted = Vec::new();
     for path in paths {
@@ -98,7 +122,7 @@ fn read_part(path: &Path, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
             wanted.see(&name);
             let mut part = Part::default();
             if wanted.take_signal(&name) {
-                part.signals.push(npy::read_signal(path, file, &name, wanted.max_rows)?);
+                part.signals.push(npy::read_signal(path, file, &name, wanted)?);
             } else {
                 part.n_rows = Some((name, npy::count_rows(path, file)?.min(wanted.max_rows)));
             }
@@ -110,7 +134,7 @@ fn read_part(path: &Path, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
 /// What one file gives to the catalog.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
-    pub(crate) ids: Option<Vec<String>>,
+    pub(crate) ids: Option<ItemIds>,
     pub(crate) signals: Vec<Embedding>,
     pub(crate) columns: Vec<Column>,
     /// A column that was not wanted, and the rows of the file, where that is known without reading it.
@@ -120,7 +144,7 @@ pub(crate) struct Part {
 impl Part {
     fn join(self, catalog: &mut Catalog) -> Result<(), InputProblem> {
         if let Some(ids) = self.ids {
-            catalog.set_ids(ids)?;
+            catalog.set_item_ids(ids)?;
         }
         for signal in self.signals {
             catalog.add_signal(signal)?;
@@ -137,13 +161,43 @@ pub(crate) struct Wanted<'a> {
     columns: &'a CatalogColumns,
     seen: Vec<String>,
     has_first_signal: bool,
+    storage: Option<&'a CatalogStorage>,
+    n_bytes: u64,
     /// Rows to read of every file, at most.
     pub(crate) max_rows: usize,
 }
 
 impl<'a> Wanted<'a> {
     pub(crate) fn new(columns: &'a CatalogColumns) -> Self {
-        Self { columns, seen: Vec::new(), has_first_signal: false, max_rows: usize::MAX }
+        let (seen, has_first_signal, storage, n_bytes) = (Vec::new(), false, None, 0);
+        Self { columns, seen, has_first_signal, storage, n_bytes, max_rows: usize::MAX }
+    }
+
+    /// True where this embedding is to stay in its file.
+    pub(crate) fn maps(&self, path: &Path, name: &str) -> bool {
+        let is_it = |(at, signal): &(PathBuf, String)| at == path && signal == name;
+        self.storage.is_some_and(|storage| storage.mapped.iter().any(is_it))
+    }
+
+    /// Takes note of memory before it is taken.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub(crate) fn take_bytes(&mut self, n_bytes: u64) -> Result<(), InputProblem> {
+        self.n_bytes = self.n_bytes.saturating_add(n_bytes);
+        match self.bytes_left() {
+            Some(_) => Ok(()),
+            None => {
+                let max_bytes = self.storage.and_then(|storage| storage.max_bytes).unwrap_or(u64::MAX);
+                Err(InputProblem::OverLimit { max_bytes })
+            }
+        }
+    }
+
+    /// Bytes that may still be taken; nothing where it has been too many.
+    pub(crate) fn bytes_left(&self) -> Option<u64> {
+        let max_bytes = self.storage.and_then(|storage| storage.max_bytes).unwrap_or(u64::MAX);
+        max_bytes.checked_sub(self.n_bytes)
     }
 
     /// Notes that a file has this column, for the message about a column that none has.

@@ -124,6 +124,18 @@ pub enum InputProblem {
         /// What the two dimensions are.
         expected: &'static str,
     },
+    /// The catalog takes more memory than it may, which no header told.
+    #[error(
+        "takes the catalog beyond the {} that --memory-limit leaves for it, which its header did not tell: raise the limit",
+        crate::memory::size_text(*max_bytes)
+    )]
+    OverLimit {
+        /// What it may take.
+        max_bytes: u64,
+    },
+    /// An embedding that cannot be mapped into memory.
+    #[error("cannot be mapped into memory ({0}): raise --memory-limit, so that it can be read")]
+    CannotMap(#[source] std::io::Error),
     /// No tensor at all.
     #[error("holds no tensor: export at least one of shape (items, dimension)")]
     NoTensors,

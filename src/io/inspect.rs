@@ -10,7 +10,7 @@ use super::arrow_values::{list_element, scalar};
 use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::parquet_file::ParquetFile;
-use super::slates::SlateFields;
+use super::slates::{DecodeLimits, SlateFields};
 use super::slates_columns::{check_column, optional_problems};
 use super::{arrow_stream, npy, safetensors};
 
@@ -48,6 +48,9 @@ pub struct SlatesHeader {
     pub is_long: bool,
     /// True where `n_rows` is an estimate.
     pub is_estimate: bool,
+    /// Bytes that are decoded at a time, where the file says how much that is: messages of Arrow, lines of JSON, as far as
+    /// they were looked at.
+    pub decoded_bytes: u64,
     /// Everything that is wrong with the columns.
     pub problems: Vec<InputError>,
 }
@@ -118,6 +121,7 @@ pub fn slates_header(paths: &[PathBuf], has_ids: bool, fields: &SlateFields) -> 
         n_rows,
         is_long: false,
         is_estimate,
+        decoded_bytes: 0,
         problems: Vec::new(),
     };
     match format {
@@ -126,12 +130,15 @@ pub fn slates_header(paths: &[PathBuf], has_ids: bool, fields: &SlateFields) -> 
             Ok(table_header(path, file.schema(), (file.n_rows(), false), has_ids, fields))
         }
         Format::Arrow => {
-            let (schema, n_rows, is_estimate) = arrow_stream::count_rows(file, COUNTED_BYTES).at(path)?;
-            Ok(table_header(path, &schema, (n_rows, is_estimate), has_ids, fields))
+            let counted = arrow_stream::count_rows(file, COUNTED_BYTES).at(path)?;
+            let count = (counted.n_rows, counted.is_estimate);
+            let decoded_bytes = DecodeLimits::of_message(counted.largest_bytes);
+            Ok(SlatesHeader { decoded_bytes, ..table_header(path, &counted.schema, count, has_ids, fields) })
         }
         Format::JsonLines => {
-            let (n_lines, is_estimate) = count_lines(file).map_err(InputProblem::from).at(path)?;
-            Ok(plain(None, n_lines, is_estimate))
+            let (n_lines, is_estimate, longest) = count_lines(file).map_err(InputProblem::from).at(path)?;
+            let decoded_bytes = DecodeLimits::of_line(longest);
+            Ok(SlatesHeader { decoded_bytes, ..plain(None, n_lines, is_estimate) })
         }
         Format::Npy | Format::Safetensors => {
             let matrix = npy::Matrix::open(file, "(slates, candidates)").at(path)?;
@@ -163,23 +170,25 @@ fn table_header(
         n_rows,
         is_long,
         is_estimate,
+        decoded_bytes: 0,
         problems: problems.into_iter().map(|problem| InputError { path: path.to_owned(), problem }).collect(),
     }
 }
 
-/// Lines of a file: counted where it is short, else judged by its start.
-fn count_lines(mut file: File) -> std::io::Result<(u64, bool)> {
+/// Lines of a file, counted where it is short, else judged by its start; whether that is so; and the longest line seen.
+fn count_lines(mut file: File) -> std::io::Result<(u64, bool, u64)> {
     let n_bytes = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let mut start = Vec::new();
     file.take(COUNTED_BYTES).read_to_end(&mut start)?;
     let is_line = |line: &&[u8]| !line.trim_ascii().is_empty();
+    let longest = start.split(|&b| b == b'\n').map(|line| line.len() as u64).max().unwrap_or(0);
     let n_lines = start.split(|&b| b == b'\n').filter(is_line).count() as u64;
     let n_read = start.len() as u64;
     if n_read >= n_bytes {
-        return Ok((n_lines, false));
+        return Ok((n_lines, false, longest));
     }
-    Ok(((n_lines as f64 * n_bytes as f64 / n_read.max(1) as f64) as u64, true))
+    Ok(((n_lines as f64 * n_bytes as f64 / n_read.max(1) as f64) as u64, true, longest))
 }
 
 #[cfg(test)]
@@ -190,6 +199,6 @@ mod tests {
     fn lines_are_counted() {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, b"{}\n\n{}\n{}").unwrap();
-        assert_eq!(count_lines(file).unwrap(), (3, false));
+        assert_eq!(count_lines(file).unwrap(), (3, false, 2));
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use super::error::InputProblem;
 
 /// Longest line that is read.
-const MAX_LINE_MIB: usize = 64;
+pub(crate) const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// The stream of lines; empty ones are skipped.
 pub(crate) struct JsonLines<R> {
@@ -18,7 +18,7 @@ pub(crate) struct JsonLines<R> {
 
 impl<R: BufRead> JsonLines<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), line: 0, max_line_bytes: MAX_LINE_MIB << 20 }
+        Self { reader, buffer: Vec::new(), line: 0, max_line_bytes: MAX_LINE_BYTES }
     }
 
     /// The next line that is not empty; nothing at the end.

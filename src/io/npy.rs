@@ -9,15 +9,18 @@ use std::path::Path;
 
 use half::f16;
 
+use super::catalog_files::Wanted;
 use super::error::{AtPath, InputError, InputProblem};
+use super::footprint::FilePart;
+use super::growing::Growing;
 use super::npy_header::{self, Header, NumberType};
-use crate::catalog::{Embedding, EmbeddingData};
+use crate::catalog::{Embedding, EmbeddingData, MappedFile};
 
 /// The first bytes of every `.npy` file.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Bytes read at once; a row that is longer is read whole.
-const BLOCK_BYTES: usize = 4 << 20;
+pub(crate) const BLOCK_BYTES: usize = 4 << 20;
 
 /// A two-dimensional array whose size is known to fit its file.
 pub(crate) struct Matrix {
@@ -78,6 +81,13 @@ impl Matrix {
         self.header.shape_text()
     }
 
+    /// True where the bytes are those of the matrix in memory, row by row.
+    pub(crate) fn can_be_mapped(&self) -> bool {
+        let size =
+            self.header.number.float_bytes().filter(|_| self.header.number.is_native() && !self.header.is_fortran);
+        size.is_some_and(|size| self.data_start.is_multiple_of(size as u64))
+    }
+
     /// How many rows fit a block, at least one.
     pub(crate) fn rows_per_block(&self) -> usize {
         (BLOCK_BYTES / (self.dim * self.header.number.n_bytes()).max(1)).max(1)
@@ -128,20 +138,39 @@ pub(crate) fn count_rows(path: &Path, file: File) -> Result<usize, InputError> {
 ///
 /// # Errors
 /// A header that does not fit the file, a type that is not f2, f4 or f8, or an array that is not two-dimensional.
-pub(crate) fn read_signal(path: &Path, file: File, name: &str, max_rows: usize) -> Result<Embedding, InputError> {
+pub(crate) fn read_signal(
+    path: &Path,
+    file: File,
+    name: &str,
+    wanted: &mut Wanted<'_>,
+) -> Result<Embedding, InputError> {
     let mut matrix = Matrix::open(file, "(items, dimension)").at(path)?;
-    let n_rows = matrix.n_rows.min(max_rows);
-    let data = read_embedding(&mut matrix, n_rows).at(path)?;
-    Ok(Embedding::new(name, matrix.dim, data))
+    let n_rows = matrix.n_rows.min(wanted.max_rows);
+    let dim = matrix.dim;
+    let data = if wanted.maps(path, name) {
+        map_embedding(path, matrix, wanted)
+    } else {
+        let n_bytes = (n_rows as u64).saturating_mul((dim * matrix.number().n_bytes()) as u64);
+        wanted.take_bytes(n_bytes).and_then(|()| read_embedding(&mut matrix, n_rows))
+    };
+    Ok(Embedding::new(name, dim, data.at(path)?))
+}
+
+/// All rows, left in the file.
+fn map_embedding(path: &Path, matrix: Matrix, wanted: &Wanted<'_>) -> Result<EmbeddingData, InputProblem> {
+    let Matrix { file, header, data_start, n_rows, dim } = matrix;
+    // The product was checked when the header was read.
+    let part = FilePart { start: data_start, n_values: n_rows * dim };
+    part.map(MappedFile::new(path, file).map_err(InputProblem::CannotMap)?.into(), header.number.float_bytes(), wanted)
 }
 
 fn read_embedding(matrix: &mut Matrix, n_rows: usize) -> Result<EmbeddingData, InputProblem> {
     let number = matrix.number();
     let n_values = n_rows * matrix.dim;
     let mut data = match number.float_bytes() {
-        Some(2) => EmbeddingData::F16(Vec::with_capacity(n_values)),
-        Some(4) => EmbeddingData::F32(Vec::with_capacity(n_values)),
-        Some(8) => EmbeddingData::F64(Vec::with_capacity(n_values)),
+        Some(2) => Growing::F16(Vec::with_capacity(n_values)),
+        Some(4) => Growing::F32(Vec::with_capacity(n_values)),
+        Some(8) => Growing::F64(Vec::with_capacity(n_values)),
         _ => {
             let what = "the array".to_owned();
             return Err(InputProblem::WrongDtype { what, found: number.to_string(), expected: "float16, 32 or 64" });
@@ -151,17 +180,18 @@ fn read_embedding(matrix: &mut Matrix, n_rows: usize) -> Result<EmbeddingData, I
     for start in (0..n_rows).step_by(block) {
         let bytes = matrix.read_rows(start, block.min(n_rows - start))?;
         match &mut data {
-            EmbeddingData::F16(v) => v.extend(number.words::<2>(&bytes).map(f16::from_le_bytes)),
-            EmbeddingData::F32(v) => v.extend(number.words::<4>(&bytes).map(f32::from_le_bytes)),
-            EmbeddingData::F64(v) => v.extend(number.words::<8>(&bytes).map(f64::from_le_bytes)),
+            Growing::F16(v) => v.extend(number.words::<2>(&bytes).map(f16::from_le_bytes)),
+            Growing::F32(v) => v.extend(number.words::<4>(&bytes).map(f32::from_le_bytes)),
+            Growing::F64(v) => v.extend(number.words::<8>(&bytes).map(f64::from_le_bytes)),
         }
     }
-    Ok(data)
+    Ok(data.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::CatalogColumns;
 
     /// A version 1.0 file with any header text.
     pub(super) fn file(header: &str, data: &[u8]) -> Vec<u8> {
@@ -176,7 +206,7 @@ mod tests {
     fn read(content: &[u8]) -> Result<Embedding, InputProblem> {
         let mut handle = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut handle, content).unwrap();
-        read_signal(Path::new("x.npy"), handle, "x", usize::MAX).map_err(|e| e.problem)
+        read_signal(Path::new("x.npy"), handle, "x", &mut Wanted::new(&CatalogColumns::All)).map_err(|e| e.problem)
     }
 
     #[test]
@@ -193,7 +223,7 @@ mod tests {
             file(&header("<f4", "True"), &fortran),
         ] {
             let signal = read(&content).unwrap();
-            assert_eq!((signal.dim, signal.data), (3, EmbeddingData::F32(rows.to_vec())));
+            assert_eq!((signal.dim, signal.data), (3, EmbeddingData::F32(rows.to_vec().into())));
         }
     }
 

@@ -82,6 +82,11 @@ impl NumberType {
         InputProblem::WrongDtype { what: "the array".to_owned(), found, expected }
     }
 
+    /// True where numbers in the file are as numbers in memory.
+    pub(crate) fn is_native(self) -> bool {
+        self.is_big_endian == cfg!(target_endian = "big")
+    }
+
     pub(crate) fn n_bytes(self) -> usize {
         self.n_bytes
     }

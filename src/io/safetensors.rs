@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::catalog_files::{Part, Wanted};
 use super::error::{AtPath, InputError, InputProblem};
-use crate::catalog::{Embedding, EmbeddingData};
+use super::footprint::FilePart;
+use crate::catalog::{Embedding, EmbeddingData, MappedFile};
 
 /// Longest header that is read; the format's own limit is 100 MB.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -22,13 +24,14 @@ const FLOATS: &str = "float16, bfloat16, float32 or float64";
 /// # Errors
 /// A header that does not fit the file, or a wanted tensor that is not a table of floats.
 pub(crate) fn read(path: &Path, file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputError> {
-    read_part(file, wanted).at(path)
+    read_part(path, file, wanted).at(path)
 }
 
-fn read_part(mut file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> {
+fn read_part(path: &Path, mut file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> {
     let (metadata, data_start) = read_header(&mut file)?;
     let mut part = Part::default();
     let mut first_unusable = None;
+    let mut mapped = None;
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else { continue };
         if let Err(problem) = check(&name, info) {
@@ -40,7 +43,21 @@ fn read_part(mut file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProbl
         }
         wanted.see(&name);
         if wanted.take_signal(&name) {
-            part.signals.push(read_tensor(&mut file, data_start, &name, info, wanted.max_rows)?);
+            if !wanted.maps(path, &name) {
+                part.signals.push(read_tensor(&mut file, data_start, &name, info, wanted)?);
+                continue;
+            }
+            let file = match &mapped {
+                Some(file) => Arc::clone(file),
+                None => {
+                    let file = file.try_clone().and_then(|file| MappedFile::new(path, file));
+                    Arc::clone(mapped.insert(file.map_err(InputProblem::CannotMap)?.into()))
+                }
+            };
+            let start = data_start + info.data_offsets.0 as u64;
+            let data =
+                FilePart { start, n_values: info.shape[0] * info.shape[1] }.map(file, float_bytes(info), wanted)?;
+            part.signals.push(Embedding::new(&name, info.shape[1], data));
         }
     }
     match first_unusable {
@@ -97,24 +114,47 @@ pub(crate) fn check(name: &str, info: &TensorInfo) -> Result<(), InputProblem> {
     Ok(())
 }
 
+/// Width of floats that are in the file as they are in memory.
+fn float_bytes(info: &TensorInfo) -> Option<usize> {
+    match info.dtype {
+        Dtype::F16 => Some(2),
+        Dtype::F32 => Some(4),
+        Dtype::F64 => Some(8),
+        _ => None,
+    }
+}
+
+/// What so many bytes of a tensor take in memory.
+pub(crate) fn memory_bytes(info: &TensorInfo, n_bytes: u64) -> u64 {
+    // bfloat16 becomes f32.
+    if info.dtype == Dtype::BF16 { n_bytes.saturating_mul(2) } else { n_bytes }
+}
+
+/// True where the tensor's bytes are those of the matrix in memory; the data starts at `data_start` in the file.
+pub(crate) fn can_be_mapped(info: &TensorInfo, data_start: u64) -> bool {
+    let start = data_start + info.data_offsets.0 as u64;
+    cfg!(target_endian = "little") && float_bytes(info).is_some_and(|size| start.is_multiple_of(size as u64))
+}
+
 fn read_tensor(
     file: &mut File,
     data_start: u64,
     name: &str,
     info: &TensorInfo,
-    max_rows: usize,
+    wanted: &mut Wanted<'_>,
 ) -> Result<Embedding, InputProblem> {
     let (start, end) = info.data_offsets;
     // The header has been checked: the bytes are those of whole rows.
     let n_row_bytes = (end - start).checked_div(info.shape[0]).unwrap_or(0);
-    let end = end.min(start.saturating_add(n_row_bytes.saturating_mul(max_rows)));
+    let end = end.min(start.saturating_add(n_row_bytes.saturating_mul(wanted.max_rows)));
+    wanted.take_bytes(memory_bytes(info, (end - start) as u64))?;
     file.seek(SeekFrom::Start(data_start + start as u64))?;
     let reader = Values { file, n_bytes: end - start };
     let data = match info.dtype {
-        Dtype::F16 => EmbeddingData::F16(reader.read::<2, _>(f16::from_le_bytes)?),
-        Dtype::BF16 => EmbeddingData::F32(reader.read::<2, _>(|b| bf16::from_le_bytes(b).to_f32())?),
-        Dtype::F32 => EmbeddingData::F32(reader.read::<4, _>(f32::from_le_bytes)?),
-        Dtype::F64 => EmbeddingData::F64(reader.read::<8, _>(f64::from_le_bytes)?),
+        Dtype::F16 => EmbeddingData::F16(reader.read::<2, _>(f16::from_le_bytes)?.into()),
+        Dtype::BF16 => EmbeddingData::F32(reader.read::<2, _>(|b| bf16::from_le_bytes(b).to_f32())?.into()),
+        Dtype::F32 => EmbeddingData::F32(reader.read::<4, _>(f32::from_le_bytes)?.into()),
+        Dtype::F64 => EmbeddingData::F64(reader.read::<8, _>(f64::from_le_bytes)?.into()),
         other => {
             let what = format!("tensor \"{name}\"");
             return Err(InputProblem::WrongDtype { what, found: other.to_string(), expected: FLOATS });
@@ -153,7 +193,7 @@ mod tests {
     fn read_bytes(content: &[u8]) -> Result<Part, InputProblem> {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, content).unwrap();
-        read_part(file, &mut Wanted::new(&CatalogColumns::All))
+        read_part(Path::new("x.safetensors"), file, &mut Wanted::new(&CatalogColumns::All))
     }
 
     fn with_header(header: &str, n_data_bytes: usize) -> Vec<u8> {

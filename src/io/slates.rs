@@ -3,13 +3,14 @@
 use std::io::{BufReader, Cursor, Read, stdin};
 use std::path::{Path, PathBuf};
 
-use super::arrow_stream::{ArrowStream, is_arrow};
+use super::arrow_stream::{self, ArrowStream, is_arrow};
 use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
 use super::parquet_file::ParquetFile;
-use super::{slates_json, slates_npy, slates_table};
+use super::{json_lines, slates_json, slates_npy, slates_table};
 use crate::catalog::Catalog;
 use crate::config::{Config, Holds};
+use crate::memory::slate_bytes;
 use crate::slate::Slate;
 
 /// Which columns of slates to read beside those that every slate can have.
@@ -71,15 +72,40 @@ impl SlateFields {
 
 /// Slates read at a time where they are only passed over.
 const SKIPPED_SLATES: usize = 1024;
+/// Where a batch of slates ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimit {
+    /// Slates, at most; 0 counts as 1.
+    pub max_slates: usize,
+    /// Bytes that they take in work, by [`slate_bytes`](crate::memory::slate_bytes): a slate that goes beyond is the last.
+    pub max_bytes: u64,
+    /// Positions that each fills, for those bytes.
+    pub n_positions: usize,
+}
+
+impl BatchLimit {
+    /// A number of slates, however large.
+    pub fn slates(max_slates: usize) -> Self {
+        Self { max_slates, max_bytes: u64::MAX, n_positions: 0 }
+    }
+}
 
 /// A stream of slates.
 pub trait SlateSource: Send {
-    /// The next slates, at least one and at most `max_slates` (0 counts as 1), or nothing at the end.
+    /// The next slates, at least one and no more than the limit allows, or nothing at the end.
     ///
     /// # Errors
     /// The first slate that cannot be read. The next call goes on with the slate after it where the format lets it; else
     /// it gives the same error again, or the end.
-    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError>;
+    fn next_batch_within(&mut self, limit: BatchLimit) -> Result<Option<Vec<Slate>>, InputError>;
+
+    /// The next slates, at least one and at most `max_slates` (0 counts as 1), or nothing at the end.
+    ///
+    /// # Errors
+    /// As [`Self::next_batch_within`].
+    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
+        self.next_batch_within(BatchLimit::slates(max_slates))
+    }
 
     /// Passes over slates without a look at what they hold, and says how many there were: fewer than `n_slates` only at the
     /// end.
@@ -106,20 +132,68 @@ pub trait SlateSource: Send {
     }
 }
 
+/// Bytes that a byte of an Arrow message becomes: as it comes, and as lists and numbers of one type, which can be twice as wide.
+const PER_MESSAGE_BYTE: u64 = 3;
+/// Bytes that a byte of JSON becomes: a number and its comma can be two letters, and are a value of 32 bytes.
+const PER_LINE_BYTE: u64 = 17;
+
+/// Most bytes of what is decoded at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DecodeLimits {
+    /// A message of an Arrow stream.
+    pub(crate) message_bytes: u64,
+    /// A line of JSON.
+    pub(crate) line_bytes: usize,
+    /// Rows of a Parquet file as they are decoded.
+    pub(crate) rows_bytes: u64,
+}
+
+impl DecodeLimits {
+    const NONE: Self = Self {
+        message_bytes: arrow_stream::MAX_MESSAGE_BYTES,
+        line_bytes: json_lines::MAX_LINE_BYTES,
+        rows_bytes: u64::MAX,
+    };
+
+    fn within(max_bytes: Option<u64>) -> Self {
+        let Some(max_bytes) = max_bytes else { return Self::NONE };
+        let line_bytes = usize::try_from(max_bytes / PER_LINE_BYTE).unwrap_or(usize::MAX);
+        Self {
+            message_bytes: (max_bytes / PER_MESSAGE_BYTE).min(Self::NONE.message_bytes),
+            line_bytes: line_bytes.min(Self::NONE.line_bytes),
+            rows_bytes: max_bytes / 4,
+        }
+    }
+
+    /// What a message becomes.
+    pub(crate) fn of_message(n_bytes: u64) -> u64 {
+        n_bytes.saturating_mul(PER_MESSAGE_BYTE)
+    }
+
+    /// What a line becomes.
+    pub(crate) fn of_line(n_bytes: u64) -> u64 {
+        n_bytes.saturating_mul(PER_LINE_BYTE)
+    }
+}
+
 /// What messages call standard input.
 pub const STANDARD_INPUT: &str = "standard input";
 
 /// A batch from a reader that gives one slate at a time.
 pub(super) fn batch_of(
-    max_slates: usize,
+    limit: BatchLimit,
     mut next: impl FnMut() -> Result<Option<Slate>, InputError>,
 ) -> Result<Option<Vec<Slate>>, InputError> {
     let mut slates = Vec::new();
-    while slates.len() < max_slates.max(1) {
-        match next()? {
-            Some(slate) => slates.push(slate),
-            None => break,
+    let (mut n_bytes, mut largest) = (0u64, 0);
+    // Room for one more like the largest so far, so that a batch seldom goes beyond its limit.
+    while slates.len() < limit.max_slates.max(1) && n_bytes.saturating_add(largest) <= limit.max_bytes {
+        let Some(slate) = next()? else { break };
+        if limit.max_bytes < u64::MAX {
+            let bytes = slate_bytes(&slate, limit.n_positions);
+            (n_bytes, largest) = (n_bytes.saturating_add(bytes), bytes.max(largest));
         }
+        slates.push(slate);
     }
     Ok((!slates.is_empty()).then_some(slates))
 }
@@ -137,18 +211,36 @@ pub fn open_slates<'a>(
     catalog: &'a Catalog,
     fields: &SlateFields,
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
+    open_slates_within(paths, catalog, fields, None)
+}
+
+/// As [`open_slates`], decoding no more than about `max_bytes` at a time.
+///
+/// # Errors
+/// As [`open_slates`]. Messages of an Arrow stream and lines of JSON that take more are refused when their turn comes.
+pub fn open_slates_within<'a>(
+    paths: &[PathBuf],
+    catalog: &'a Catalog,
+    fields: &SlateFields,
+    max_bytes: Option<u64>,
+) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
+    let limits = DecodeLimits::within(max_bytes);
     match paths {
         [] => Err(InputProblem::NoFiles { role: "slates" }).at(Path::new("--slates")),
-        [path] if path.as_os_str() == "-" => open_standard_input(catalog, fields),
+        [path] if path.as_os_str() == "-" => open_standard_input(catalog, fields, limits),
         [path] => {
             let (format, file) = open_as(path, Role::Slates)?;
             match format {
-                Format::Parquet => slates_table::open(path, ParquetFile::open(file).at(path)?, catalog, fields),
+                Format::Parquet => slates_table::open(path, ParquetFile::open(file).at(path)?, catalog, fields, limits),
                 Format::Arrow => {
                     let reader = BufReader::with_capacity(1 << 18, file);
-                    slates_table::open(path, ArrowStream::open(reader, false).at(path)?, catalog, fields)
+                    let stream = ArrowStream::open(reader, false, limits.message_bytes).at(path)?;
+                    slates_table::open(path, stream, catalog, fields, limits)
                 }
-                Format::JsonLines => Ok(Box::new(slates_json::JsonSlates::new(path, file, catalog, fields.clone()))),
+                Format::JsonLines => {
+                    let reader = BufReader::with_capacity(1 << 18, file);
+                    Ok(Box::new(slates_json::JsonSlates::from_reader(path, reader, catalog, fields.clone(), limits)))
+                }
                 Format::Npy | Format::Safetensors => Err(InputProblem::FileCount { n_files: 1 }).at(path),
             }
         }
@@ -171,6 +263,7 @@ pub fn open_slates<'a>(
 fn open_standard_input<'a>(
     catalog: &'a Catalog,
     fields: &SlateFields,
+    limits: DecodeLimits,
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
     let path = Path::new(STANDARD_INPUT);
     let mut head = Vec::with_capacity(8);
@@ -181,8 +274,14 @@ fn open_standard_input<'a>(
     let is_arrow = is_arrow(&head);
     let reader = BufReader::with_capacity(1 << 18, Cursor::new(head).chain(stdin()));
     if is_arrow {
-        slates_table::open(path, ArrowStream::open(reader, true).at(path)?, catalog, fields)
+        slates_table::open(
+            path,
+            ArrowStream::open(reader, true, limits.message_bytes).at(path)?,
+            catalog,
+            fields,
+            limits,
+        )
     } else {
-        Ok(Box::new(slates_json::JsonSlates::from_reader(path, reader, catalog, fields.clone())))
+        Ok(Box::new(slates_json::JsonSlates::from_reader(path, reader, catalog, fields.clone(), limits)))
     }
 }

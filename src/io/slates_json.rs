@@ -1,7 +1,6 @@
 //! Slates as JSON lines: one object per line.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,14 +11,14 @@ use serde_json::{Map, Value as Json};
 use super::error::{AtPath, InputError, InputProblem};
 use super::json_lines::JsonLines;
 use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
-use super::slates::{SlateFields, SlateSource, batch_of};
+use super::slates::{BatchLimit, DecodeLimits, SlateFields, SlateSource, batch_of};
 use super::slates_columns::known;
 use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, Value};
 use crate::slate::{Pin, Slate};
 
 /// The stream of lines; empty ones are skipped.
-pub(crate) struct JsonSlates<'a, R = BufReader<File>> {
+pub(crate) struct JsonSlates<'a, R> {
     path: PathBuf,
     lines: JsonLines<R>,
     catalog: &'a Catalog,
@@ -27,15 +26,17 @@ pub(crate) struct JsonSlates<'a, R = BufReader<File>> {
     n_read: u64,
 }
 
-impl<'a> JsonSlates<'a> {
-    pub(crate) fn new(path: &Path, file: File, catalog: &'a Catalog, fields: SlateFields) -> Self {
-        Self::from_reader(path, BufReader::with_capacity(1 << 18, file), catalog, fields)
-    }
-}
-
 impl<'a, R: BufRead> JsonSlates<'a, R> {
-    pub(crate) fn from_reader(path: &Path, reader: R, catalog: &'a Catalog, fields: SlateFields) -> Self {
-        Self { path: path.to_owned(), lines: JsonLines::new(reader), catalog, fields, n_read: 0 }
+    pub(crate) fn from_reader(
+        path: &Path,
+        reader: R,
+        catalog: &'a Catalog,
+        fields: SlateFields,
+        limits: DecodeLimits,
+    ) -> Self {
+        let mut lines = JsonLines::new(reader);
+        lines.max_line_bytes = limits.line_bytes;
+        Self { path: path.to_owned(), lines, catalog, fields, n_read: 0 }
     }
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
@@ -168,8 +169,8 @@ fn attribute(value: Json) -> Option<Value> {
 }
 
 impl<R: BufRead + Send> SlateSource for JsonSlates<'_, R> {
-    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
-        batch_of(max_slates, || self.next_slate().at(&self.path))
+    fn next_batch_within(&mut self, limit: BatchLimit) -> Result<Option<Vec<Slate>>, InputError> {
+        batch_of(limit, || self.next_slate().at(&self.path))
     }
 
     fn skip(&mut self, n_slates: u64) -> Result<u64, InputError> {
@@ -197,8 +198,8 @@ mod tests {
     fn read_fields(text: &str, fields: SlateFields) -> Result<Option<Slate>, String> {
         let mut catalog = Catalog::new();
         catalog.set_ids(["a", "b", "c"].map(str::to_owned).to_vec()).unwrap();
-        let mut source = JsonSlates::from_reader(Path::new("s.jsonl"), text.as_bytes(), &catalog, fields);
-        source.lines.max_line_bytes = 200;
+        let limits = DecodeLimits { message_bytes: 0, line_bytes: 200, rows_bytes: 0 };
+        let mut source = JsonSlates::from_reader(Path::new("s.jsonl"), text.as_bytes(), &catalog, fields, limits);
         source.next_slate().map_err(|e| e.to_string())
     }
 

@@ -1,6 +1,6 @@
 //! Slates in tables, long form: one row per candidate; rows of a slate stand together.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use arrow_schema::Schema;
 use super::arrow_values::{Scalar, scalar};
 use super::error::{AtPath, InputError, InputProblem};
 use super::resolve::{CANDIDATE, Item};
-use super::slates::{SlateFields, SlateSource, batch_of};
+use super::slates::{BatchLimit, SlateFields, SlateSource, batch_of};
 use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
 use super::slates_table::Rows;
 use crate::catalog::Catalog;
@@ -56,8 +56,7 @@ pub(crate) struct LongSlates<'a> {
     current: Option<Slate>,
     /// The slate that the last row was of, where it cannot be read.
     skipped: Option<String>,
-    /// Fingerprints of the slates so far, 16 bytes each: all that is kept of them.
-    finished: HashSet<u128>,
+    finished: Finished,
     n_rows: u64,
 }
 
@@ -76,7 +75,7 @@ impl<'a> LongSlates<'a> {
         form: LongForm,
         fields: SlateFields,
     ) -> Self {
-        let (path, finished) = (path.to_owned(), HashSet::new());
+        let (path, finished) = (path.to_owned(), Finished::default());
         Self { path, rows, catalog, form, fields, batch: None, current: None, skipped: None, finished, n_rows: 0 }
     }
 
@@ -127,7 +126,7 @@ impl<'a> LongSlates<'a> {
             Some(slate) => slate,
             None => {
                 self.skipped = None;
-                if !self.finished.insert(fingerprint(id)) {
+                if !self.finished.insert(id) {
                     return Err(InputProblem::SlateReturns { slate: id.to_owned(), row: self.n_rows });
                 }
                 self.current.insert(batch.columns.slate(batch.next, id.to_owned(), self.catalog)?)
@@ -171,6 +170,33 @@ impl Batch {
     }
 }
 
+/// Slates whose rows have come, remembered to tell when one returns.
+const N_REMEMBERED: usize = 100_000;
+
+/// Fingerprints of the last slates, 16 bytes each: all that is kept of them, so that memory does not grow with their number.
+#[derive(Default)]
+struct Finished {
+    known: HashSet<u128>,
+    oldest_first: VecDeque<u128>,
+}
+
+impl Finished {
+    /// False where the slate is one of those remembered.
+    fn insert(&mut self, id: &str) -> bool {
+        let fingerprint = fingerprint(id);
+        if !self.known.insert(fingerprint) {
+            return false;
+        }
+        if self.oldest_first.len() == N_REMEMBERED
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        self.oldest_first.push_back(fingerprint);
+        true
+    }
+}
+
 /// 128 bits of a slate id: among a billion slates, the chance that two share one is below 1e-20.
 fn fingerprint(id: &str) -> u128 {
     let half = |salt: u8| {
@@ -182,9 +208,9 @@ fn fingerprint(id: &str) -> u128 {
 }
 
 impl SlateSource for LongSlates<'_> {
-    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
+    fn next_batch_within(&mut self, limit: BatchLimit) -> Result<Option<Vec<Slate>>, InputError> {
         let mut is_first = true;
-        batch_of(max_slates, || {
+        batch_of(limit, || {
             let is_done = self.batch.as_ref().is_none_or(|batch| batch.next >= batch.scores.len());
             if !std::mem::take(&mut is_first) && is_done && self.rows.is_live() {
                 return Ok(None);
@@ -199,5 +225,21 @@ impl SlateSource for LongSlates<'_> {
 
     fn is_arrow_pipe(&self) -> bool {
         self.rows.is_live()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_slates_are_remembered_and_no_more() {
+        let mut finished = Finished::default();
+        for i in 0..3 * N_REMEMBERED {
+            assert!(finished.insert(&i.to_string()));
+        }
+        assert!(!finished.insert(&(2 * N_REMEMBERED).to_string()));
+        assert!(finished.insert(&(2 * N_REMEMBERED - 1).to_string()));
+        assert_eq!((finished.known.len(), finished.oldest_first.len()), (N_REMEMBERED, N_REMEMBERED));
     }
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use super::error::{AtPath, InputError, InputProblem};
 use super::npy::Matrix;
 use super::resolve::{CANDIDATE, Item};
-use super::slates::SlateSource;
+use super::slates::{BatchLimit, SlateSource};
 use crate::catalog::Catalog;
+use crate::config::MAX_CANDIDATES;
+use crate::memory::slate_bytes;
 use crate::slate::Slate;
 
 /// The pair, read in blocks of rows.
@@ -52,9 +54,14 @@ impl<'a> NpySlates<'a> {
 }
 
 impl SlateSource for NpySlates<'_> {
-    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
+    fn next_batch_within(&mut self, limit: BatchLimit) -> Result<Option<Vec<Slate>>, InputError> {
         let n_left = self.candidates.1.n_rows() - self.next;
-        let n_slates = n_left.min(max_slates.max(1)).min(self.candidates.1.rows_per_block());
+        // Every slate is as wide as the matrix, at most.
+        let width = self.candidates.1.dim();
+        let widest = Slate { candidates: vec![0; width.min(MAX_CANDIDATES)], ..Slate::default() };
+        let most = limit.max_bytes / slate_bytes(&widest, limit.n_positions).max(1);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(limit.max_slates).max(1);
+        let n_slates = n_left.min(most).min(self.candidates.1.rows_per_block());
         if n_slates == 0 {
             return Ok(None);
         }

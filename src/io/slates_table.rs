@@ -9,7 +9,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use super::arrow_values::scalar;
 use super::error::{AtPath, InputError, InputProblem};
 use super::resolve::{CANDIDATE, check_lengths};
-use super::slates::{SlateFields, SlateSource, batch_of};
+use super::slates::{BatchLimit, DecodeLimits, SlateFields, SlateSource, batch_of};
 use super::slates_columns::{ItemLists, Of, ScoreLists, SlateColumns, check_column, check_optional};
 use super::slates_long::LongSlates;
 use crate::catalog::Catalog;
@@ -44,6 +44,9 @@ pub(crate) trait Table {
     /// How many rows there are, where the format says so beforehand.
     fn n_rows(&self) -> Option<u64>;
 
+    /// Bytes of a row of some columns, where whoever asks for rows says how many.
+    fn row_bytes(&self, columns: &[usize]) -> u64;
+
     /// Reads some columns, about so many rows at a time.
     fn rows(self, columns: Vec<usize>, batch_rows: usize) -> Result<Box<dyn Rows>, InputProblem>;
 }
@@ -54,13 +57,16 @@ pub(crate) fn open<'a>(
     table: impl Table,
     catalog: &'a Catalog,
     fields: &SlateFields,
+    limits: DecodeLimits,
 ) -> Result<Box<dyn SlateSource + Send + 'a>, InputError> {
     let schema = table.schema();
     let is_long = schema.field_with_name("candidates").is_err() && schema.field_with_name("score").is_ok();
     check_optional(&schema, fields).at(path)?;
     let n_slates = table.n_rows();
-    let batch_rows = if is_long { BATCH_ROWS } else { BATCH_SLATES };
-    let open = || table.rows(roots(&schema, fields, is_long), batch_rows).at(path);
+    let roots = roots(&schema, fields, is_long);
+    let most = usize::try_from(limits.rows_bytes / table.row_bytes(&roots).max(1)).unwrap_or(usize::MAX);
+    let batch_rows = if is_long { BATCH_ROWS } else { BATCH_SLATES }.min(most).max(1);
+    let open = || table.rows(roots, batch_rows).at(path);
     if is_long {
         let form = super::slates_long::check(&schema, catalog).at(path)?;
         return Ok(Box::new(LongSlates::new(path, open()?, catalog, form, fields.clone())));
@@ -178,9 +184,9 @@ impl Batch {
 }
 
 impl SlateSource for ListSlates<'_> {
-    fn next_batch(&mut self, max_slates: usize) -> Result<Option<Vec<Slate>>, InputError> {
+    fn next_batch_within(&mut self, limit: BatchLimit) -> Result<Option<Vec<Slate>>, InputError> {
         let mut is_first = true;
-        batch_of(max_slates, || {
+        batch_of(limit, || {
             let is_done = self.batch.as_ref().is_none_or(|batch| batch.next >= batch.n_rows);
             if !std::mem::take(&mut is_first) && is_done && self.rows.is_live() {
                 return Ok(None);

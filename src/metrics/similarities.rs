@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn similarities_blend_unit_rows_by_weight() {
         let mut catalog = Catalog::new();
-        let flat = |rows: [[f64; 2]; 3]| EmbeddingData::F64(rows.concat());
+        let flat = |rows: [[f64; 2]; 3]| EmbeddingData::F64(rows.concat().into());
         catalog.add_signal(Embedding::new("a", 2, flat([[2.0, 0.0], [3.0, 4.0], [0.0, 0.0]]))).unwrap();
         catalog.add_signal(Embedding::new("b", 2, flat([[1.0, 0.0], [0.0, 5.0], [0.0, 1.0]]))).unwrap();
         let config =
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn without_signals_nothing_is_alike() {
         let mut catalog = Catalog::new();
-        catalog.add_signal(Embedding::new("a", 1, EmbeddingData::F32(vec![1.0, 1.0]))).unwrap();
+        catalog.add_signal(Embedding::new("a", 1, EmbeddingData::F32(vec![1.0, 1.0].into()))).unwrap();
         let config = Config::from_toml("strategy = \"relevance\"").unwrap();
         let problem = Problem::new(&config, &catalog).unwrap();
         assert_relative_eq!(Similarities::new(&problem, &[0, 1]).between(0, 1), 0.0);

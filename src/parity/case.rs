@@ -279,7 +279,7 @@ fn widened(signal: &Embedding) -> Vec<Option<Vec<f64>>> {
     let all: Vec<f64> = match &signal.data {
         EmbeddingData::F16(v) => v.iter().map(|x| x.to_f64()).collect(),
         EmbeddingData::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
-        EmbeddingData::F64(v) => v.clone(),
+        EmbeddingData::F64(v) => v.to_vec(),
     };
     let rows = all.chunks_exact(signal.dim).zip(0..);
     rows.map(|(values, row)| (!signal.is_missing(row)).then(|| values.to_vec())).collect()
@@ -289,7 +289,7 @@ fn stored(values: &[f64], storage: &str) -> Option<EmbeddingData> {
     Some(match storage {
         "f16" => EmbeddingData::F16(values.iter().map(|&x| f16::from_f64(x)).collect()),
         "f32" => EmbeddingData::F32(values.iter().map(|&x| x as f32).collect()),
-        "f64" => EmbeddingData::F64(values.to_vec()),
+        "f64" => EmbeddingData::F64(values.to_vec().into()),
         _ => return None,
     })
 }
@@ -301,9 +301,9 @@ fn embedding_rows(signal: &Embedding, rows: &[u32]) -> Embedding {
     }
     let dim = signal.dim;
     let data = match &signal.data {
-        EmbeddingData::F16(v) => EmbeddingData::F16(picked(v, rows, dim)),
-        EmbeddingData::F32(v) => EmbeddingData::F32(picked(v, rows, dim)),
-        EmbeddingData::F64(v) => EmbeddingData::F64(picked(v, rows, dim)),
+        EmbeddingData::F16(v) => EmbeddingData::F16(picked(v, rows, dim).into()),
+        EmbeddingData::F32(v) => EmbeddingData::F32(picked(v, rows, dim).into()),
+        EmbeddingData::F64(v) => EmbeddingData::F64(picked(v, rows, dim).into()),
     };
     let missing = (0..).zip(rows).filter(|(_, row)| signal.is_missing(**row)).map(|(i, _)| i).collect();
     Embedding { missing, ..Embedding::new(&signal.name, dim, data) }

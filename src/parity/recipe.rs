@@ -157,7 +157,7 @@ pub fn embedding(name: &str, dim: usize, rows: &[f64], storage: Storage) -> Embe
     let data = match storage {
         Storage::F16 => EmbeddingData::F16(rows.iter().map(|&x| f16::from_f64(x)).collect()),
         Storage::F32 => EmbeddingData::F32(rows.iter().map(|&x| x as f32).collect()),
-        Storage::F64 => EmbeddingData::F64(rows.to_vec()),
+        Storage::F64 => EmbeddingData::F64(rows.to_vec().into()),
     };
     Embedding::new(name, dim, data)
 }

@@ -203,9 +203,9 @@ fn halved(case: &Case, index: usize) -> Option<Case> {
         let dim = signal.dim;
         let kept = if i == index { dim / 2 } else { dim };
         let data = match &signal.data {
-            EmbeddingData::F16(v) => EmbeddingData::F16(cut(v, dim, kept)),
-            EmbeddingData::F32(v) => EmbeddingData::F32(cut(v, dim, kept)),
-            EmbeddingData::F64(v) => EmbeddingData::F64(cut(v, dim, kept)),
+            EmbeddingData::F16(v) => EmbeddingData::F16(cut(v, dim, kept).into()),
+            EmbeddingData::F32(v) => EmbeddingData::F32(cut(v, dim, kept).into()),
+            EmbeddingData::F64(v) => EmbeddingData::F64(cut(v, dim, kept).into()),
         };
         let missing = signal.missing.clone();
         catalog.add_signal(Embedding { missing, ..Embedding::new(&signal.name, kept, data) }).ok()?;

@@ -45,7 +45,7 @@ mod tests {
 
     fn catalog() -> Catalog {
         let mut catalog = Catalog::new();
-        let rows = EmbeddingData::F32(vec![3.0, 4.0, 1.0, 0.0]);
+        let rows = EmbeddingData::F32(vec![3.0, 4.0, 1.0, 0.0].into());
         catalog.add_signal(Embedding::new("text", 2, rows)).unwrap();
         let data = ColumnData::Int(vec![Some(1), Some(2)]);
         catalog.add_column(Column { name: "class".to_owned(), data }).unwrap();

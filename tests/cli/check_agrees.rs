@@ -16,7 +16,7 @@ use crate::files::{Folder, col};
 fn report(config: &str, catalog: &[PathBuf], slates: &[PathBuf]) -> Report {
     let config = Config::from_toml(config).unwrap();
     let engine = EngineRequest { backend: Backend::Cpu, ..EngineRequest::default() };
-    check(&CheckRequest { catalog, slates, config: &config, engine })
+    check(&CheckRequest { catalog, slates, config: &config, engine, memory_limit: None })
 }
 
 /// What `rerank` does before it computes.

@@ -23,6 +23,7 @@ mod interrupt;
 mod kill;
 mod manual;
 mod many_slates;
+mod memory;
 mod parity;
 mod parts;
 mod program;

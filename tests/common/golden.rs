@@ -75,7 +75,7 @@ impl Golden {
     pub fn catalog(&self) -> Catalog {
         let mut catalog = Catalog::new();
         for (name, rows) in &self.items.signals {
-            let data = EmbeddingData::F64(rows.concat());
+            let data = EmbeddingData::F64(rows.concat().into());
             catalog.add_signal(Embedding::new(name, rows[0].len(), data)).unwrap();
         }
         for (name, values) in &self.items.columns {

@@ -97,9 +97,11 @@ fn with_gaps(no_text: &[u32], no_class: &[u32], no_confidence: &[u32]) -> Catalo
     for signal in CATALOG.signals() {
         let mut data = signal.data.clone();
         if let (EmbeddingData::F16(values), "text") = (&mut data, signal.name.as_str()) {
+            let mut rows = values.to_vec();
             for &row in no_text {
-                values[row as usize * signal.dim..(row as usize + 1) * signal.dim].fill(f16::NAN);
+                rows[row as usize * signal.dim..(row as usize + 1) * signal.dim].fill(f16::NAN);
             }
+            *values = rows.into();
         }
         catalog.add_signal(Embedding::new(&signal.name, signal.dim, data)).unwrap();
     }

@@ -52,8 +52,8 @@ fn a_parquet_catalog_keeps_every_column() {
     assert_eq!((catalog.n_items(), catalog.has_ids(), catalog.row_of("c")), (4, true, Some(2)));
     let text = catalog.signal("text").unwrap();
     let expected = [1.0, 0.5, 0.0, -2.0, 3.0, 4.0, 5.0, 6.0].map(f16::from_f32).to_vec();
-    assert_eq!((text.dim, &text.data), (2, &EmbeddingData::F16(expected)));
-    assert_eq!(catalog.signal("graph").unwrap().data, EmbeddingData::F32(vec![1.0, 2.0, 3.0, 4.0]));
+    assert_eq!((text.dim, &text.data), (2, &EmbeddingData::F16(expected.into())));
+    assert_eq!(catalog.signal("graph").unwrap().data, EmbeddingData::F32(vec![1.0, 2.0, 3.0, 4.0].into()));
     let value = |name: &str, row| catalog.column(name).unwrap().data.value(row);
     assert_eq!(value("title", 0), Value::Text("A".into()));
     assert_eq!(value("title", 1), Value::Null);
@@ -113,7 +113,7 @@ fn npy_and_safetensors_give_the_rows_of_parquet() {
     let names: Vec<&str> = catalog.signals().iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["text", "big", "columns", "tensor", "list"]);
     for signal in catalog.signals() {
-        assert_eq!((signal.dim, &signal.data), (2, &EmbeddingData::F32(rows.to_vec())), "{}", signal.name);
+        assert_eq!((signal.dim, &signal.data), (2, &EmbeddingData::F32(rows.to_vec().into())), "{}", signal.name);
     }
     assert_eq!((catalog.n_items(), catalog.has_ids()), (3, false));
 }
@@ -133,9 +133,9 @@ fn every_float_type_keeps_its_precision() {
         ],
     );
     let catalog = catalog(&[doubles, tensors]);
-    assert_eq!(catalog.signal("doubles").unwrap().data, EmbeddingData::F64(vec![0.1, 0.2]));
-    assert_eq!(catalog.signal("half").unwrap().data, EmbeddingData::F16(vec![f16::ONE, f16::NEG_ONE]));
-    assert_eq!(catalog.signal("brain").unwrap().data, EmbeddingData::F32(vec![1.0, 3.0]));
+    assert_eq!(catalog.signal("doubles").unwrap().data, EmbeddingData::F64(vec![0.1, 0.2].into()));
+    assert_eq!(catalog.signal("half").unwrap().data, EmbeddingData::F16(vec![f16::ONE, f16::NEG_ONE].into()));
+    assert_eq!(catalog.signal("brain").unwrap().data, EmbeddingData::F32(vec![1.0, 3.0].into()));
     assert!(catalog.signal("bias").is_none());
 }
 
@@ -163,7 +163,7 @@ fn items_without_an_embedding_are_missing_in_every_format() {
         let catalog = catalog(&[path]);
         let signal = catalog.signal("x").unwrap();
         assert_eq!((signal.n_rows(), signal.missing.as_slice()), (3, [1, 2].as_slice()));
-        assert_eq!(signal.data, EmbeddingData::F32(vec![1.0, 2.0, 0.0, 0.0, 0.0, 0.0]));
+        assert_eq!(signal.data, EmbeddingData::F32(vec![1.0, 2.0, 0.0, 0.0, 0.0, 0.0].into()));
     }
 }
 

@@ -25,7 +25,7 @@ fn catalog_file(folder: &Folder, catalog: &Catalog) -> PathBuf {
     for signal in catalog.signals() {
         let values: Vec<f32> = match &signal.data {
             EmbeddingData::F16(v) => v.iter().map(|x| x.to_f32()).collect(),
-            EmbeddingData::F32(v) => v.clone(),
+            EmbeddingData::F32(v) => v.to_vec(),
             EmbeddingData::F64(v) => v.iter().map(|&x| x as f32).collect(),
         };
         let rows = values.chunks(signal.dim).map(|row| Some(row.iter().copied().map(Some)));

@@ -11,20 +11,19 @@ use std::time::{Duration, Instant};
 use clap::{Args, value_parser};
 use spectrank::engine::ChosenEngine;
 use spectrank::folder::{Part, PartBatch};
-use spectrank::io::{self, CatalogColumns, OutputFormat, SlateFields};
+use spectrank::io::{BatchLimit, OutputFormat, SlateFields};
+use spectrank::memory::peak_bytes;
 use spectrank::pipeline::{self, Refusal, Stages};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 
+use super::memory::{Memory, MemoryFlags};
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
 use super::{Failure, exit, interrupt, terminal};
 use output::{Counted, Place, Ranked, Source, Writer};
 use stop::{Left, Stop};
 use summary::{Summary, report};
-
-/// Slates read, computed and written at a time; five such batches can be in memory.
-const BATCH_SLATES: usize = 1024;
 
 /// Flags of `rerank`.
 #[derive(Debug, Args)]
@@ -56,6 +55,8 @@ pub struct Rerank {
     config: ConfigFlags,
     #[command(flatten)]
     engine: EngineFlags,
+    #[command(flatten)]
+    memory: MemoryFlags,
     /// Print no progress bar, notices or summary.
     #[arg(long, short)]
     quiet: bool,
@@ -76,9 +77,9 @@ Examples:
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let place = Place::of(flags)?;
     let config = flags.config.load()?;
-    let catalog = io::read_catalog(&flags.catalog, &CatalogColumns::of(&config))?;
+    let (memory, catalog) = flags.memory.read_catalog(&flags.catalog, &config)?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
-    let source = io::open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
+    let source = memory.open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
     // Before there is a temporary file.
     interrupt::listen();
     let outlet = match place.open(flags, source.as_ref(), &catalog, &config) {
@@ -88,17 +89,19 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     };
     let mut engines = flags.engine.choose_each(&problem)?;
     let n_slates = source.n_slates();
-    let connected = outlet.connect(flags, source, &catalog, &config, identity(&engines))?;
+    let limit = memory.batch_limit(&config, engines.len());
+    let connected = outlet.connect(flags, source, &catalog, &config, limit, identity(&engines))?;
     let n_left = n_slates.map(|n_slates| n_slates.saturating_sub(connected.before.slates));
     let bar = terminal::progress_bar(n_left, flags.quiet || flags.json);
     let mut notices = Notices::new(flags.quiet);
     engines.iter_mut().for_each(|engine| notices.tell(&bar, engine.notice.take()));
+    notices.tell(&bar, memory.notice());
     for file in &connected.before.lost {
         notices.tell(&bar, Some(format!("{file} was missing or damaged: it is made again")));
     }
     let writer = Writer { sink: connected.sink, catalog: &catalog, bar: bar.clone() };
     let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
-    let run = Run { flags, problem: &problem, left: connected.left };
+    let run = Run { flags, memory: &memory, limit, problem: &problem, left: connected.left };
     let result = run.stream(&mut engines, connected.source, writer, &mut notices, &mut summary);
     bar.finish_and_clear();
     match result {
@@ -130,6 +133,9 @@ type Batch = (PartBatch, Vec<PreparedSlate>);
 /// What does not change during a run.
 struct Run<'a> {
     flags: &'a Rerank,
+    memory: &'a Memory,
+    /// What may be in a batch.
+    limit: BatchLimit,
     problem: &'a Problem<'a>,
     /// What is left of the output where the run ends early.
     left: Left,
@@ -149,11 +155,11 @@ impl Run<'_> {
         let in_engines = Mutex::new(Duration::ZERO);
         let notices = Mutex::new(notices);
         let bar = writer.bar.clone();
-        let Self { flags, problem, left } = self;
+        let Self { flags, memory, limit, problem, left } = self;
         let together = identity(engines);
         let worker = |engine: &mut ChosenEngine, alone: &str, (batch, prepared): Batch| {
             let before = Instant::now();
-            let result = engine.rerank(&prepared);
+            let result = memory.rerank(engine, problem, &prepared);
             *locked(&in_engines) += before.elapsed();
             locked(&notices).tell(&bar, engine.notice.take());
             // Another one where the CPU has taken over.
@@ -175,7 +181,8 @@ impl Run<'_> {
         };
         let Counted { writer, .. } = pipeline::run(Stages {
             read: || {
-                let Some(batch) = source.next_batch().map_err(Failure::from)? else { return Ok(None) };
+                let Some(batch) = source.next_batch(*limit).map_err(Failure::from)? else { return Ok(None) };
+                memory.check_slates(&batch.slates, problem, *limit)?;
                 let prepared = prepare(problem, &batch.slates, &flags.slates)?;
                 Ok(Some((batch, prepared)))
             },
@@ -193,8 +200,11 @@ impl Run<'_> {
                 stop
             },
         })?;
+        memory.check_files(problem.catalog)?;
         let parts = writer.sink.finish().map_err(|stop| stop.after(bar.position(), left))?;
         summary.engine = engines.iter().map(ChosenEngine::name).collect::<Vec<_>>().join("; ");
+        summary.mapped_bytes = memory.mapped_bytes;
+        summary.peak_memory_bytes = peak_bytes();
         summary.time(started.elapsed(), *locked(&in_engines) / engines.len().max(1) as u32);
         Ok(parts)
     }

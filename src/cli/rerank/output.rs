@@ -8,12 +8,12 @@ use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::contract;
 use spectrank::folder::{self, FolderSink, FolderSource, Header, InputFile, OutputFolder, Part, PartBatch, PartLayout};
-use spectrank::io::{self, InputError, OutputError, OutputFormat, SlateSink, SlateSource};
+use spectrank::io::{self, BatchLimit, InputError, OutputError, OutputFormat, SlateSink, SlateSource};
 use spectrank::pipeline::WriteStage;
 use spectrank::slate::RankedSlate;
 
 use super::stop::Left;
-use super::{BATCH_SLATES, Failure, Rerank, Stop, Summary};
+use super::{Failure, Rerank, Stop, Summary};
 
 /// Slates of a part where the user does not say.
 const PART_SLATES: u64 = 16_384;
@@ -60,7 +60,8 @@ impl Place {
         let layout = PartLayout {
             format: flags.output_format.unwrap_or(OutputFormat::Parquet),
             part_slates: flags.part_slates.unwrap_or(PART_SLATES),
-            batch_slates: BATCH_SLATES as u64,
+            batch_slates: 0,
+            batch_bytes: 0,
             has_ids: false,
         };
         Ok(Self::Folder(FolderPlace { layout, inputs }))
@@ -118,6 +119,7 @@ impl Outlet {
         source: Box<dyn SlateSource + Send + 'a>,
         catalog: &Catalog,
         config: &Config,
+        limit: BatchLimit,
         engine: String,
     ) -> Result<Connected<'a>, Failure> {
         let FolderPlace { layout, inputs } = match self {
@@ -131,7 +133,12 @@ impl Outlet {
         let cannot = |(path, error): (PathBuf, std::io::Error)| {
             Failure::input(path.display(), format_args!("cannot be read ({error}): check the disk"))
         };
-        let layout = PartLayout { has_ids: catalog.has_ids(), ..layout };
+        let layout = PartLayout {
+            has_ids: catalog.has_ids(),
+            batch_slates: limit.max_slates as u64,
+            batch_bytes: limit.max_bytes,
+            ..layout
+        };
         let header = Header::new(config, engine, inputs.map_err(cannot)?, layout);
         let is_repeatable = header.is_repeatable();
         let folder = OutputFolder::open(&flags.output, header, flags.resume)?;
@@ -152,10 +159,10 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
-    pub fn next_batch(&mut self) -> Result<Option<PartBatch>, InputError> {
+    pub fn next_batch(&mut self, limit: BatchLimit) -> Result<Option<PartBatch>, InputError> {
         match self {
-            Self::All(source) => Ok(source.next_batch(BATCH_SLATES)?.map(|slates| PartBatch { part: 0, slates })),
-            Self::Left(source) => source.next_batch(BATCH_SLATES),
+            Self::All(source) => Ok(source.next_batch_within(limit)?.map(|slates| PartBatch { part: 0, slates })),
+            Self::Left(source) => source.next_batch(limit),
         }
     }
 }

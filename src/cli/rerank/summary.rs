@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use spectrank::folder::Part;
+use spectrank::memory::size_text;
 use spectrank::problem::MissingCount;
 use spectrank::slate::{Pin, RankedSlate, Slate};
 
@@ -39,6 +40,11 @@ pub struct Summary {
     pub engine_slates_per_s: f64,
     /// What computed, in words.
     pub engine: String,
+    /// Most memory that was resident at a time, by the system's count; nothing where it does not tell.
+    pub peak_memory_bytes: Option<u64>,
+    /// Embeddings that stayed in their files to keep to the memory limit. Their pages can be part of the peak: the system
+    /// takes them back when it needs them.
+    pub mapped_bytes: u64,
     /// What the output folder holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<FolderSummary>,
@@ -145,8 +151,9 @@ pub fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
         for missing in &summary.missing {
             terminal::tell(format_args!("spectrank: {missing}"));
         }
+        let peak = summary.peak_memory_bytes.map_or(String::new(), |peak| format!(", peak memory {}", size_text(peak)));
         terminal::tell(format_args!(
-            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {}){}",
+            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {}){peak}{}",
             summary.slates,
             summary.positions,
             summary.left_out(),

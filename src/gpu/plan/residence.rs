@@ -72,7 +72,7 @@ mod tests {
 
     fn planned<T>(limits: DeviceLimits, look: impl Fn(&Plan, &Problem) -> T) -> T {
         let mut catalog = Catalog::new();
-        let rows = EmbeddingData::F32(vec![1.0; N_ITEMS * DIM]);
+        let rows = EmbeddingData::F32(vec![1.0; N_ITEMS * DIM].into());
         catalog.add_signal(Embedding::new("x", DIM, rows)).unwrap();
         let config = Config { slate_size: 5, ..Config::default() };
         let problem = Problem::new(&config, &catalog).unwrap();
