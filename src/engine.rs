@@ -12,6 +12,16 @@ use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::RankedSlate;
 
+/// Identity of the CPU engine in single precision.
+const CPU_F32: &str = "CPU, f32";
+/// How identities of GPU engines begin.
+const GPU: &str = "GPU, ";
+
+/// True where the second engine, by its [`Engine::identity`], is what takes over from the first one where that fails.
+pub(crate) fn takes_over(before: &str, now: &str) -> bool {
+    before.starts_with(GPU) && now == CPU_F32
+}
+
 /// Where slates are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Backend {
@@ -164,13 +174,13 @@ impl<'a> Engine<'a> {
     /// depend on the processor; a GPU's depend on its driver.
     pub fn identity(&self) -> String {
         match self {
-            Self::CpuF32(_) => "CPU, f32".to_owned(),
+            Self::CpuF32(_) => CPU_F32.to_owned(),
             Self::CpuF64(_) => "CPU, f64".to_owned(),
             Self::Gpu(engine) => {
                 let adapter = &engine.device().description;
                 let parts = [&adapter.name, &adapter.backend.to_string(), &adapter.driver, &adapter.driver_info];
                 let known = parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str);
-                format!("GPU, {}", known.collect::<Vec<_>>().join(", "))
+                format!("{GPU}{}", known.collect::<Vec<_>>().join(", "))
             }
         }
     }

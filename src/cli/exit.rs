@@ -11,7 +11,7 @@ use spectrank::io::{InputError, OutputError};
 use spectrank::parity::{CaseError, HarnessError};
 use spectrank::text::one_line;
 
-/// Exit codes. 2 is clap's, for a bad command line.
+/// Exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -19,6 +19,8 @@ pub enum Exit {
     Done = 0,
     /// Bad input or configuration.
     Input = 1,
+    /// A bad command line; the code is clap's.
+    Usage = 2,
     /// The output cannot be written.
     Output = 3,
     /// The GPU cannot be used or failed.
@@ -29,6 +31,40 @@ pub enum Exit {
     Interrupted = 130,
     /// SIGTERM; likewise.
     Terminated = 143,
+}
+
+impl Exit {
+    /// Every code.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Input,
+        Self::Usage,
+        Self::Output,
+        Self::Gpu,
+        Self::Parity,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// What it means, as help and README have it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Input => "bad input or configuration",
+            Self::Usage => "bad command line",
+            Self::Output => "the output cannot be written",
+            Self::Gpu => "the GPU cannot be used, failed, or did not pass devices --check",
+            Self::Parity => "parity found an engine that is wrong",
+            Self::Interrupted => "interrupted by Ctrl-C",
+            Self::Terminated => "terminated by SIGTERM",
+        }
+    }
+
+    /// All codes with their meanings, for the help.
+    pub fn list() -> String {
+        let code = |exit: Self| format!("{} {}", exit as u8, exit.meaning());
+        format!("Exit codes: {}.", Self::ALL.map(code).join("; "))
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -109,3 +145,17 @@ failure_from!(
     EngineError => Gpu,
     Interrupted => Gpu,
 );
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn the_readme_has_every_code_with_its_meaning() {
+        let readme = include_str!("../../README.md");
+        for exit in Exit::ALL {
+            let row = format!("| {} | {} |", exit as u8, exit.meaning());
+            assert!(readme.contains(&row), "the README lacks {row}");
+        }
+    }
+}

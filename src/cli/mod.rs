@@ -23,15 +23,11 @@ pub use exit::{Exit, Failure, told};
 
 /// Composes recommendation slates from scored candidates: relevance, variety and spacing as one utility.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXIT_CODES)]
+#[command(version, about, after_help = Exit::list())]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 bad input or configuration; 2 bad command line; 3 the output cannot be written; \
-4 the GPU cannot be used or failed; 5 parity: an engine does not compute what the reference computes; 130 interrupted by Ctrl-C; 143 by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -51,6 +51,11 @@ impl EngineFlags {
         Ok(Engine::choose_each(problem, &self.request_on(AdapterChoice::Auto), &self.adapter)?)
     }
 
+    /// What is to happen where the GPU fails, as far as the user says.
+    pub fn on_gpu_error(&self) -> Option<OnGpuError> {
+        self.on_gpu_error
+    }
+
     /// What engine is asked for, of a command that takes one.
     pub fn request(&self) -> Result<EngineRequest, Failure> {
         match self.adapter.as_slice() {

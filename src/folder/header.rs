@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::error::FolderProblem;
 use crate::config::Config;
 use crate::digest::Digest;
+use crate::engine::takes_over;
 use crate::io::{OUTPUT_COLUMNS, OutputFormat, OutputType};
 
 /// Version of the manifest's form.
@@ -39,6 +40,9 @@ pub struct Header {
     pub config_xxh3: String,
     /// That configuration.
     pub config: Value,
+    /// Whether the CPU may go on with what a GPU began; not part of the manifest. The parts it computes say so.
+    #[serde(skip)]
+    pub cpu_may_take_over: bool,
 }
 
 /// One column of the output.
@@ -99,6 +103,7 @@ impl Header {
             inputs,
             config_xxh3: Digest::of(config.to_string().as_bytes()).xxh3,
             config,
+            cpu_may_take_over: false,
         }
     }
 
@@ -130,11 +135,13 @@ impl Header {
                 "{key} was {before} when it was begun and is {now} now: set it back, or name another folder"
             ));
         }
-        if begun.engine != self.engine {
+        let takes_over = takes_over(&begun.engine, &self.engine);
+        if begun.engine != self.engine && !(takes_over && self.cpu_may_take_over) {
             let (before, now) = (&begun.engine, &self.engine);
+            let cpu = if takes_over { ", let the CPU do the rest (--on-gpu-error cpu)" } else { "" };
             return changed(format!(
-                "it was computed by \"{before}\" and would go on by \"{now}\", whose last digits can differ: ask for \
-                 the engine it was begun with (--backend, --adapter, --precision), or name another folder"
+                "it was begun by \"{before}\" and would go on by \"{now}\", whose last digits can differ: ask for the \
+                 engine it was begun with (--backend, --adapter, --precision){cpu}, or name another folder"
             ));
         }
         let (before, now) = (begun.format.extension(), self.format.extension());
@@ -285,7 +292,7 @@ pub(super) mod tests {
             (set("[spectral]\nstrength = 0.5"), "spectral.strength was 0.3 when it was begun and is 0.5 now"),
             (set("[[signal]]\nname = \"text\""), "signal was [] when"),
             (set("[semantic_id]\ncolumn = \"s\"\nstrength = 1.0\nwindow = 3"), "semantic_id was not set when"),
-            (said(|now| now.engine = "CPU, f64".to_owned()), "by \"CPU, f32\" and would go on by \"CPU, f64\""),
+            (said(|now| now.engine = "CPU, f64".to_owned()), "begun by \"CPU, f32\" and would go on by \"CPU, f64\""),
             (said(|now| now.format = OutputFormat::Jsonl), "add --output-format csv"),
             (said(|now| now.part_slates = 4), "add --part-slates 3"),
             (said(|now| now.batch_slates = 4), "its batches hold 2 slates or 1000 bytes and would now hold 4"),
@@ -294,6 +301,16 @@ pub(super) mod tests {
         ] {
             assert!(found.starts_with("cannot be resumed: ") && found.contains(expected), "{found}");
         }
+    }
+
+    #[test]
+    fn the_cpu_goes_on_for_a_gpu_where_it_is_asked_to() {
+        let begun = Header { engine: "GPU, NVIDIA RTX A4000, vulkan".to_owned(), ..header() };
+        let error = header().check(&begun).unwrap_err().to_string();
+        assert!(error.contains("(--on-gpu-error cpu)"), "{error}");
+        assert!(Header { cpu_may_take_over: true, ..header() }.check(&begun).is_ok());
+        let other = Header { engine: "CPU, f64".to_owned(), cpu_may_take_over: true, ..header() };
+        assert!(other.check(&begun).is_err() && Header { cpu_may_take_over: true, ..begun }.check(&header()).is_err());
     }
 
     #[test]

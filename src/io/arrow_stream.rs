@@ -145,7 +145,7 @@ impl<R: Read> ArrowStream<R> {
         let mut mark = Vec::with_capacity(FILE_MARK.len());
         (&mut reader).take(FILE_MARK.len() as u64).read_to_end(&mut mark)?;
         // What was read to tell a file from a stream is the start of the first message in a stream.
-        let start = if mark == FILE_MARK { Vec::new() } else { mark };
+        let start = if mark == FILE_MARK { after_padding(&mut reader)? } else { mark };
         let mut messages = Messages { reader: std::io::Cursor::new(start).chain(reader), n_read: 0, max_bytes };
         let Some(message) = messages.next_message()? else { return Err(cut("the schema")) };
         let header = message.header()?;
@@ -158,6 +158,19 @@ impl<R: Read> ArrowStream<R> {
         let messages = Messages { reader: reader.into_inner().1, n_read, max_bytes };
         Ok(Self { messages, schema: schema.into(), is_live })
     }
+}
+
+/// The first word of a file's first message. Some writers fill up the mark to 64 bytes.
+fn after_padding(reader: &mut impl Read) -> Result<Vec<u8>, InputProblem> {
+    let mut word = Vec::with_capacity(4);
+    for _ in FILE_MARK.len() / 4..=64 / 4 {
+        word.clear();
+        reader.take(4).read_to_end(&mut word)?;
+        if word != [0; 4] {
+            break;
+        }
+    }
+    Ok(word)
 }
 
 /// What the start of a file tells.

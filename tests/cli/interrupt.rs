@@ -8,20 +8,31 @@ use std::time::{Duration, Instant};
 
 use crate::data::Data;
 use crate::files::Folder;
+use crate::many_slates::*;
 use crate::program::*;
 
+/// Slates of runs in parts: enough for a signal to come in the middle.
+const N_SLATES: usize = 600;
 const LINE: &str = "{\"candidates\":[0,1,2,3,4,5],\"scores\":[6,5,4,3,2,1]}\n";
 
-/// The program with slates from a pipe, as a shell starts it: tests may run where Ctrl-C is ignored.
-fn spawn(folder: &Folder, output: &Path) -> Child {
-    let command = Rerank::of(&[Data::new().catalog_npy(folder)], &["-".into()], output).on_cpu();
+/// The program as a shell starts it: tests may run where Ctrl-C is ignored.
+fn started(command: &Rerank) -> Child {
     let mut shell = Command::new("env");
-    shell.args(["--default-signal=INT", env!("CARGO_BIN_EXE_spectrank")]).args(&command.0);
+    shell.args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_spectrank")]).args(&command.0);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// The program with slates from a pipe.
+fn spawn(folder: &Folder, output: &Path) -> Child {
+    started(&Rerank::of(&[Data::new().catalog_npy(folder)], &["-".into()], output).on_cpu())
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
+}
+
 fn ctrl_c(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    signal(child, "INT");
 }
 
 /// How the program ended, while the other end of its standard input stays open.
@@ -84,8 +95,7 @@ fn what_is_at_hand_is_written_to_standard_output() {
     assert_eq!(err, format!("spectrank: interrupted after {n_slates} slates: the output ends there\n"));
 }
 
-#[test]
-fn a_second_ctrl_c_stops_at_once() {
+fn stops_at_once(first_signal: &str, second_signal: &str, code: i32) {
     let folder = Folder::new();
     let mut child = spawn(&folder, Path::new("-"));
     let mut stdin = child.stdin.take().unwrap();
@@ -94,10 +104,59 @@ fn a_second_ctrl_c_stops_at_once() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();
     out.read_line(&mut first).unwrap();
-    ctrl_c(&child);
+    signal(&child, first_signal);
     sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
-    ctrl_c(&child);
-    assert_eq!(ended(&mut child), (Some(130), String::new()));
+    signal(&child, second_signal);
+    assert_eq!(ended(&mut child), (Some(code), String::new()));
     writer.join().unwrap();
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    for (first, second, code) in
+        [("INT", "INT", 130), ("TERM", "TERM", 143), ("TERM", "INT", 130), ("INT", "TERM", 143)]
+    {
+        stops_at_once(first, second, code);
+    }
+}
+
+#[test]
+fn a_run_in_parts_that_a_signal_ends_goes_on_to_the_same_bytes() {
+    let folder = in_memory();
+    let output = folder.path("whole/");
+    in_parts(&folder, N_SLATES, 2, &output).run().ok();
+    let whole = content(&output);
+    for (name, code, what) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        // On a disk, where a part takes its time.
+        let disk = Folder::new();
+        let output = disk.path("out/");
+        let command = in_parts(&folder, N_SLATES, 2, &output);
+        let mut child = started(&command);
+        wait_for(|| n_committed(&content(&output)) > 2);
+        signal(&child, name);
+        let (ended_with, err) = ended(&mut child);
+        let found = content(&output);
+        let n_parts = n_committed(&found);
+        assert_eq!(ended_with, Some(code), "{err}");
+        assert!(n_parts < N_SLATES / 2 && !found.keys().any(|name| name.starts_with(".spectrank-")), "{n_parts}");
+        assert!(err.starts_with(&format!("spectrank: {what} after ")), "{err}");
+        let kept = format!(" slates: {} slates in {n_parts} parts are kept, ", 2 * n_parts);
+        assert!(err.ends_with(&format!("{kept}and the same command with --resume goes on from there\n")), "{err}");
+        command.run().ok();
+        assert_eq!(content(&output), whole);
+    }
+}
+
+#[test]
+fn parts_from_a_pipe_are_kept_and_cannot_be_resumed() {
+    let folder = Folder::new();
+    let output = folder.path("out/");
+    let mut child = spawn(&folder, &output);
+    child.stdin.as_mut().unwrap().write_all(LINE.repeat(1024).as_bytes()).unwrap();
+    wait_for(|| n_committed(&content(&output)) > 0 || content(&output).keys().any(|name| name.ends_with(".part")));
+    ctrl_c(&child);
+    let (code, err) = ended(&mut child);
+    assert_eq!(code, Some(130), "{err}");
+    assert!(err.ends_with(" slates: no part is kept yet, but slates from a pipe cannot be resumed\n"), "{err}");
 }

@@ -10,7 +10,7 @@ use crate::many_slates::*;
 use crate::program::*;
 
 /// Kills in all, on two threads.
-const N_KILLS: usize = 240;
+const N_KILLS: usize = 300;
 const N_SLATES: usize = 60;
 const N_PARTS: usize = 20;
 

@@ -10,6 +10,7 @@ mod commands;
 mod compare;
 mod contract;
 mod data;
+mod exit_codes;
 mod explain;
 #[path = "../inputs/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of the formats; each uses its own part")]

@@ -7,7 +7,7 @@ use crate::files::Folder;
 use crate::gpu::adapter;
 use crate::program::*;
 
-fn parity(arguments: &[&str]) -> Ran {
+pub fn parity(arguments: &[&str]) -> Ran {
     run(["parity", "--engine", "cpu-f32"].iter().chain(arguments))
 }
 
@@ -17,7 +17,7 @@ fn json(text: &str) -> serde_json::Value {
 
 /// A utility that is the difference of two numbers of size 1e4, which single precision holds to 5e-4: no engine in
 /// single precision can be right about the second position.
-fn beyond_single_precision(folder: &Folder) -> PathBuf {
+pub fn beyond_single_precision(folder: &Folder) -> PathBuf {
     let config = "slate_size = 3
         spacing = [{ name = \"s\", column = \"class\", values = [1], strength = 10000.0, window = 1 }]";
     let case = serde_json::json!({

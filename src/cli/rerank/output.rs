@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::contract;
+use spectrank::engine::OnGpuError;
 use spectrank::folder::{self, FolderSink, FolderSource, Header, InputFile, OutputFolder, Part, PartBatch, PartLayout};
 use spectrank::io::{self, BatchLimit, InputError, OutputError, OutputFormat, SlateSink, SlateSource};
 use spectrank::pipeline::WriteStage;
@@ -139,7 +140,8 @@ impl Outlet {
             batch_bytes: limit.max_bytes,
             ..layout
         };
-        let header = Header::new(config, engine, inputs.map_err(cannot)?, layout);
+        let cpu_may_take_over = flags.engine.on_gpu_error() == Some(OnGpuError::Cpu);
+        let header = Header { cpu_may_take_over, ..Header::new(config, engine, inputs.map_err(cannot)?, layout) };
         let is_repeatable = header.is_repeatable();
         let folder = OutputFolder::open(&flags.output, header, flags.resume)?;
         let lost = folder.lost().map(|part| part.file.clone()).collect();

@@ -27,10 +27,8 @@ impl Stop {
             }
             // A file that is mended is another file.
             (Self::Failed(failure), Left::Parts { kept, .. }) if failure.exit == Exit::Input => {
-                let (slates, parts) = (kept.slates(), kept.parts());
-                let left = format_args!(
-                    "; {slates} slates in {parts} parts are kept for --resume, as long as the files stay as they are"
-                );
+                let kept = told(kept);
+                let left = format_args!("; {kept} for --resume, as long as the files stay as they are");
                 Self::Failed(failure.and(left))
             }
             (Self::Failed(failure), Left::Parts { .. }) => Self::Failed(failure.and(format_args!("; {left}"))),
@@ -80,13 +78,20 @@ impl fmt::Display for Left {
             Self::Nothing => f.write_str("nothing was kept"),
             Self::Stream => f.write_str("the output ends there"),
             Self::Parts { kept, is_repeatable } => {
-                write!(f, "{} slates in {} parts are kept, ", kept.slates(), kept.parts())?;
-                f.write_str(if *is_repeatable {
-                    "and the same command with --resume goes on from there"
-                } else {
-                    "but slates from a pipe cannot be resumed"
-                })
+                let how = match is_repeatable {
+                    true => "and the same command with --resume goes on from there",
+                    false => "but slates from a pipe cannot be resumed",
+                };
+                write!(f, "{}, {how}", told(kept))
             }
         }
+    }
+}
+
+fn told(kept: &Kept) -> String {
+    match (kept.slates(), kept.parts()) {
+        (_, 0) => "no part is kept yet".to_owned(),
+        (slates, 1) => format!("{slates} slates in 1 part are kept"),
+        (slates, parts) => format!("{slates} slates in {parts} parts are kept"),
     }
 }
