@@ -31,8 +31,12 @@ fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> 
     // What a few rows take of a file is not known; room for more is made as they come.
     let n_bytes = if wanted.max_rows == usize::MAX { n_file_bytes as usize } else { 0 };
     let (roots, mut columns) = plan(&schema, n_bytes, wanted)?;
-    let mut n_rows = 0;
-    for batch in file.batches(roots, BATCH_ROWS.min(wanted.max_rows.max(1)))? {
+    let n_rows_wanted = usize::try_from(file.n_rows()).unwrap_or(usize::MAX).min(wanted.max_rows);
+    // Where nothing is to be decoded, a number is all there is to rows.
+    let mut n_rows = if roots.is_empty() { n_rows_wanted } else { 0 };
+    let batch_rows = BATCH_ROWS.min(wanted.max_rows.max(1));
+    let batches = if roots.is_empty() { None } else { Some(file.batches(roots, batch_rows)?.kept()) };
+    for batch in batches.into_iter().flatten() {
         if n_rows >= wanted.max_rows {
             break;
         }

@@ -130,6 +130,14 @@ pub enum InputProblem {
     /// A Parquet file its reader refuses.
     #[error("cannot be read as Parquet ({0}): export it again")]
     Parquet(String),
+    /// A file that would become far larger than it is.
+    #[error(
+        "unpacks to more than {limit_mib} MiB, a thousand times its size: check where it comes from, and export it again"
+    )]
+    Unpacked {
+        /// The limit.
+        limit_mib: u64,
+    },
     /// An Arrow stream or file its reader refuses.
     #[error("cannot be read as Arrow ({0}): export it again")]
     Arrow(String),

@@ -28,6 +28,8 @@ mod output_error;
 mod output_json;
 mod output_parquet;
 mod parquet_file;
+mod parquet_page_header;
+mod parquet_pages;
 mod pytorch;
 mod resolve;
 mod safetensors;
@@ -37,6 +39,7 @@ mod slates_json;
 mod slates_long;
 mod slates_npy;
 mod slates_table;
+mod unpacked;
 
 pub use catalog_files::{CatalogColumns, read_catalog, read_catalog_start};
 pub use error::{AtPath, InputError, InputProblem};

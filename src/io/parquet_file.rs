@@ -1,18 +1,27 @@
 //! Opening Parquet files that may be damaged.
 //!
 //! The reader checks much but not all of what a file says, and panics where it believed a wrong number. So the
-//! directory is checked before it is used, and what still goes wrong inside the reader becomes an error.
+//! directory is checked before it is used, pages before they are unpacked, and what still goes wrong inside the reader
+//! becomes an error.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::Length;
 
+use super::arrow_expansion::expanded_bytes;
+use super::arrow_values::cast;
 use super::error::InputProblem;
+use super::parquet_pages::Pages;
 use super::slates_table::{Rows, Table};
+use super::unpacked;
 use crate::panics::caught;
 
 /// Runs the reader; a panic inside it becomes an error.
@@ -29,33 +38,61 @@ fn damaged(detail: &str) -> InputProblem {
 
 /// A file whose directory has been read and checked.
 pub(crate) struct ParquetFile {
-    builder: ParquetRecordBatchReaderBuilder<File>,
+    pages: Pages,
+    metadata: ArrowReaderMetadata,
 }
 
 impl ParquetFile {
     pub(crate) fn open(file: File) -> Result<Self, InputProblem> {
-        let n_file_bytes = file.metadata()?.len();
-        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))?;
-        check(builder.metadata(), n_file_bytes)?;
-        Ok(Self { builder })
+        let pages = Pages::new(file);
+        let metadata = guarded(|| ArrowReaderMetadata::load(&pages, ArrowReaderOptions::new()))?;
+        check(metadata.metadata(), pages.len())?;
+        Ok(Self { pages: pages.checked(metadata.metadata()), metadata })
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
-        self.builder.schema()
+        self.metadata.schema()
     }
 
     /// Rows, as the directory has them.
     pub(crate) fn n_rows(&self) -> u64 {
-        self.builder.metadata().file_metadata().num_rows().try_into().unwrap_or(0)
+        self.metadata.metadata().file_metadata().num_rows().try_into().unwrap_or(0)
     }
 
-    /// Reads some root columns in batches.
+    /// Reads some root columns in batches, with texts as views: a value that is named often is held once, and what it
+    /// comes to can be counted before it is written out.
     pub(crate) fn batches(self, roots: Vec<usize>, n_rows: usize) -> Result<Batches, InputProblem> {
-        let n_rows_left = self.n_rows();
-        let mask = ProjectionMask::roots(self.builder.parquet_schema(), roots);
-        let reader = guarded(|| self.builder.with_projection(mask).with_batch_size(n_rows).build())?;
-        Ok(Batches { reader: Some(reader), n_rows_left })
+        let (n_rows_left, n_file_bytes) = (self.n_rows(), self.pages.len());
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        let Self { pages, metadata } = self;
+        let reader = guarded(|| {
+            let fields: Vec<_> = metadata.schema().fields().iter().map(viewed).collect();
+            let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            let viewed = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages.clone(), viewed);
+            builder.with_projection(mask).with_batch_size(n_rows).build()
+        })?;
+        let schema = Arc::clone(metadata.schema());
+        Ok(Batches { reader: Some(reader), pages, schema, n_rows_left, n_file_bytes, n_kept_bytes: None })
     }
+}
+
+/// The field with views in place of texts and bytes.
+fn viewed(field: &Arc<Field>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Dictionary(_, values) if matches!(**values, DataType::Utf8 | DataType::LargeUtf8) => {
+            DataType::Utf8View
+        }
+        DataType::List(element) => DataType::List(viewed(element)),
+        DataType::LargeList(element) => DataType::LargeList(viewed(element)),
+        DataType::FixedSizeList(element, n) => DataType::FixedSizeList(viewed(element), *n),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 /// Every column chunk must lie inside the file.
@@ -79,33 +116,72 @@ fn check(metadata: &ParquetMetaData, n_file_bytes: u64) -> Result<(), InputProbl
 /// Batches of rows; over at the first error.
 pub(crate) struct Batches {
     reader: Option<ParquetRecordBatchReader>,
+    pages: Pages,
+    /// The columns as the file has them.
+    schema: SchemaRef,
     /// Rows that the directory promises and that have not come yet.
     n_rows_left: u64,
+    n_file_bytes: u64,
+    /// Bytes of all batches so far, where they are kept.
+    n_kept_bytes: Option<u64>,
+}
+
+impl Batches {
+    /// For a caller that keeps what it reads: the limit holds for all batches together.
+    pub(crate) fn kept(self) -> Self {
+        Self { n_kept_bytes: Some(0), ..self }
+    }
+
+    fn read(&mut self) -> Option<Result<RecordBatch, InputProblem>> {
+        let reader = self.reader.as_mut()?;
+        self.pages.start_batch();
+        let batch = guarded(|| reader.next().transpose()).transpose()?;
+        Some(batch.and_then(|batch| self.limited(batch)))
+    }
+
+    /// Holds against the limit what the batch comes to when it is written out.
+    fn limited(&mut self, batch: RecordBatch) -> Result<RecordBatch, InputProblem> {
+        let mut n_bytes = batch.columns().iter().map(expanded_bytes).fold(0, u64::saturating_add);
+        if let Some(n_kept_bytes) = &mut self.n_kept_bytes {
+            *n_kept_bytes = n_kept_bytes.saturating_add(n_bytes);
+            n_bytes = *n_kept_bytes;
+        }
+        let limit = unpacked::limit(self.n_file_bytes);
+        if n_bytes > limit {
+            return Err(InputProblem::Unpacked { limit_mib: limit >> 20 });
+        }
+        match self.n_rows_left.checked_sub(batch.num_rows() as u64) {
+            Some(n_rows_left) => self.n_rows_left = n_rows_left,
+            None => return Err(other_n_rows()),
+        }
+        Ok(batch)
+    }
+
+    /// A batch with its columns as the file has them.
+    pub(crate) fn restored(&self, batch: &RecordBatch) -> Result<RecordBatch, InputProblem> {
+        let fields = self.schema.fields().iter().zip(batch.columns());
+        let columns = fields.map(|(field, column)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    }
+}
+
+fn other_n_rows() -> InputProblem {
+    damaged("it holds another number of rows than its directory says")
 }
 
 impl Iterator for Batches {
     type Item = Result<RecordBatch, InputProblem>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let reader = self.reader.as_mut()?;
-        let batch = guarded(|| reader.next().transpose()).transpose();
-        match &batch {
-            Some(Ok(rows)) => match self.n_rows_left.checked_sub(rows.num_rows() as u64) {
-                Some(n_rows_left) => {
-                    self.n_rows_left = n_rows_left;
-                    return batch;
-                }
-                None => self.reader = None,
-            },
-            Some(Err(_)) => {
-                self.reader = None;
-                return batch;
-            }
-            None => self.reader = None,
+        let had_reader = self.reader.is_some();
+        let batch = self.read();
+        if !matches!(batch, Some(Ok(_))) {
+            self.reader = None;
         }
-        // The end, or more rows than promised.
-        (batch.is_some() || self.n_rows_left > 0)
-            .then(|| Err(damaged("it holds another number of rows than its directory says")))
+        match batch {
+            None if had_reader && self.n_rows_left > 0 => Some(Err(other_n_rows())),
+            batch => batch,
+        }
     }
 }
 
@@ -117,7 +193,7 @@ impl Rows for Batches {
 
 impl Table for ParquetFile {
     fn schema(&self) -> SchemaRef {
-        self.builder.schema().clone()
+        self.metadata.schema().clone()
     }
 
     fn n_rows(&self) -> Option<u64> {
