@@ -41,7 +41,7 @@ slice() {
     TIMEFORMAT='%U %S'
     times=$({ time "$programs/$target" "$work/corpus/$target" "$work/seeds/$target" "regressions/$target" \
         -dict="dictionaries/$target.dict" -artifact_prefix="$work/finds/$target/" -max_total_time="$seconds" \
-        -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 >"$output" 2>&1; } 2>&1) ||
+        -timeout="${FUZZ_TIMEOUT_S:-30}" -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 >"$output" 2>&1; } 2>&1) ||
         echo "run.sh: $target found something: $work/finds/$target (the end of $output says what)" >&2
     awk -v target="$target" -v times="$times" '
         /number_of_executed_units/ { runs = $2 }

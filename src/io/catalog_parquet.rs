@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, Field, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 
 use super::arrow_values::{Scalar, list_element, scalar, scalars};
 use super::catalog_columns::{CodesBuilder, EmbeddingBuilder, append};
@@ -134,12 +134,14 @@ enum Kind {
 
 impl Collector {
     fn push(&mut self, array: &ArrayRef, n_rows_before: usize) -> Result<(), InputProblem> {
+        let name = &self.name;
+        let cannot_be_used = |error| InputProblem::Values(format!("column \"{name}\": {error}"));
         match &mut self.kind {
-            Kind::Ids(ids) => push_ids(ids, array),
+            Kind::Ids(ids) => push_ids(ids, array, cannot_be_used),
             Kind::Embedding(builder) => builder.push(array),
             Kind::Codes(builder) => builder.push(array, n_rows_before),
             Kind::Scalar(kind, data) => {
-                append(data, scalars(array, *kind)?);
+                append(data, scalars(array, *kind).map_err(cannot_be_used)?);
                 Ok(())
             }
             Kind::Unsupported(_) => Ok(()),
@@ -169,11 +171,15 @@ impl Collector {
     }
 }
 
-fn push_ids(ids: &mut Vec<String>, array: &ArrayRef) -> Result<(), InputProblem> {
+fn push_ids(
+    ids: &mut Vec<String>,
+    array: &ArrayRef,
+    cannot_be_used: impl Fn(ArrowError) -> InputProblem,
+) -> Result<(), InputProblem> {
     let missing = |row: usize| InputProblem::Catalog(crate::catalog::CatalogError::MissingId { row });
     let start = ids.len();
     let kind = scalar(array.data_type()).unwrap_or(Scalar::Text);
-    match scalars(array, kind)? {
+    match scalars(array, kind).map_err(cannot_be_used)? {
         ColumnData::Int(values) => {
             for (i, value) in values.into_iter().enumerate() {
                 ids.push(value.ok_or_else(|| missing(start + i))?.to_string());

@@ -27,6 +27,9 @@ pub enum InputProblem {
     /// The file exists but cannot be opened.
     #[error("cannot be opened ({0}): check that it is a file and that you may read it")]
     CannotOpen(#[source] std::io::Error),
+    /// A pipe or a device, in which nobody can go back.
+    #[error("is a pipe or a device: write its content to a file, or send slates through standard input (--slates -)")]
+    NotAFile,
     /// Reading failed half way.
     #[error("cannot be read ({0}): check the disk, then copy or export the file again")]
     Read(#[source] std::io::Error),
@@ -405,7 +408,7 @@ impl From<std::io::Error> for InputProblem {
 
 impl From<parquet::errors::ParquetError> for InputProblem {
     fn from(error: parquet::errors::ParquetError) -> Self {
-        Self::Parquet(error.to_string())
+        Self::Parquet(super::parquet_file::plain(&error.to_string()).to_owned())
     }
 }
 

@@ -27,9 +27,17 @@ use crate::panics::caught;
 /// Runs the reader; a panic inside it becomes an error.
 fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, InputProblem> {
     match caught(work) {
-        Ok(result) => result.map_err(|error| InputProblem::Parquet(error.to_string())),
+        Ok(result) => result.map_err(|error| InputProblem::Parquet(plain(&error.to_string()).to_owned())),
         Err(message) => Err(damaged(&message)),
     }
+}
+
+/// What went wrong without the names of the kinds of error it passed through.
+pub(super) fn plain(message: &str) -> &str {
+    let rest = ["Parquet argument error: ", "Parquet error: ", "External: "]
+        .iter()
+        .find_map(|kind| message.strip_prefix(kind));
+    rest.map_or(message, plain)
 }
 
 fn damaged(detail: &str) -> InputProblem {

@@ -22,7 +22,7 @@ use targets::{TARGETS, Target};
 static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Changed inputs per target, unless the environment says otherwise.
-const N_RUNS: u64 = 300;
+const N_RUNS: u64 = 1000;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz")

@@ -11,7 +11,9 @@ pub fn safetensors(data: &[u8]) {
 /// Never read for its tensors: what counts is the message, and what the archive says of itself.
 pub fn pytorch(data: &[u8]) {
     let path = file("x.pt", data);
-    let line = read_catalog(&[path.clone()], &CatalogColumns::All).expect_err("a pickle is no catalog").to_string();
+    let line = read_catalog(std::slice::from_ref(&path), &CatalogColumns::All)
+        .expect_err("a pickle is no catalog")
+        .to_string();
     assert!(line.contains("python -c") && !line.chars().any(char::is_control), "{line:?}");
     match read_module_info(&path) {
         Ok(info) => assert_eq!(Some(info), read_module_info(&path).ok()),
