@@ -77,6 +77,18 @@ fn changed_seeds_break_nothing() {
     }
 }
 
+/// Every place to cut in a short seed, else a prime step that meets all residues.
+#[test]
+fn seeds_cut_anywhere_break_nothing() {
+    spectrank::panics::silence_caught();
+    for seed in seeds::all() {
+        let target = TARGETS.iter().find(|target| target.name == seed.target).unwrap();
+        for cut in (0..seed.data.len()).step_by(if seed.data.len() < 700 { 1 } else { 13 }) {
+            check(target, &seed.data[..cut], &format!("{} cut at {cut}", seed.name));
+        }
+    }
+}
+
 #[test]
 fn every_seed_is_small_and_has_a_target() {
     let seeds = seeds::all();
