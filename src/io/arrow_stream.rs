@@ -16,6 +16,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use super::arrow_expansion::expanded_bytes;
 use super::error::InputProblem;
 use super::slates_table::{Rows, Table};
+use super::unpacked;
 use crate::panics::caught;
 
 /// How a stream starts: the mark before the length of the schema.
@@ -92,10 +93,10 @@ impl<R: Read> Messages<R> {
         let n_body_bytes = root_as_message(&header).map_err(|e| bad_header(e.to_string()))?.bodyLength();
         let n_body_bytes =
             u64::try_from(n_body_bytes).map_err(|_| bad_header(format!("its body has {n_body_bytes} bytes")))?;
-        self.limit(n_body_bytes)?;
+        self.limit(n_body_bytes, u64::MAX)?;
         let body = self.bytes(n_body_bytes)?.ok_or_else(|| cut("the body of a message"))?;
         let message = RawMessage { header, body: Buffer::from_vec(body) };
-        self.limit(decompressed_bytes(&message)?)?;
+        self.limit(decompressed_bytes(&message)?, n_body_bytes)?;
         Ok(Some(message))
     }
 
@@ -106,11 +107,13 @@ impl<R: Read> Messages<R> {
         Ok((bytes.len() as u64 == n_bytes).then_some(bytes))
     }
 
-    fn limit(&self, n_bytes: u64) -> Result<(), InputProblem> {
-        if n_bytes <= self.max_bytes {
+    /// Holds bytes against the limits: that of any message, and what may come out of so many bytes.
+    fn limit(&self, n_bytes: u64, from_bytes: u64) -> Result<(), InputProblem> {
+        let limit = self.max_bytes.min(unpacked::limit(from_bytes));
+        if n_bytes <= limit {
             return Ok(());
         }
-        Err(InputProblem::MessageTooLarge { message: self.n_read, limit_mib: self.max_bytes >> 20 })
+        Err(InputProblem::MessageTooLarge { message: self.n_read, limit_mib: limit >> 20 })
     }
 }
 
@@ -257,7 +260,7 @@ impl<R: Read> ArrowRows<R> {
         let bytes = self.dictionary_bytes.entry(batch.id()).or_default();
         *bytes =
             if batch.isDelta() { *bytes } else { 0 } + (message.body.len() as u64).max(decompressed_bytes(message)?);
-        self.stream.messages.limit(self.dictionary_bytes.values().sum())?;
+        self.stream.messages.limit(self.dictionary_bytes.values().sum(), u64::MAX)?;
         let (schema, version) = (&self.stream.schema, header.version());
         guarded(|| read_dictionary(&message.body, batch, schema, &mut self.dictionaries, &version))
     }
@@ -276,7 +279,8 @@ impl<R: Read> ArrowRows<R> {
                 .read_record_batch()
         })?;
         let n_bytes = rows.columns().iter().map(expanded_bytes).fold(0u64, u64::saturating_add);
-        self.stream.messages.limit(n_bytes)?;
+        let from_bytes = message.body.len() as u64 + self.dictionary_bytes.values().sum::<u64>();
+        self.stream.messages.limit(n_bytes, from_bytes)?;
         Ok(rows)
     }
 }

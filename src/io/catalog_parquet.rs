@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, Field, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 
 use super::arrow_values::{Scalar, list_element, lists_of, range, scalar, scalars};
 use super::catalog_columns::{CodesBuilder, EmbeddingBuilder, append};
@@ -39,9 +39,11 @@ fn read_part(file: File, wanted: &mut Wanted<'_>) -> Result<Part, InputProblem> 
         n_bytes.saturating_mul(2).min(usize::try_from(wanted.bytes_left().unwrap_or(0)).unwrap_or(usize::MAX));
     let most_rows = usize::try_from(file.n_rows()).unwrap_or(usize::MAX).min(wanted.max_rows);
     let (roots, mut columns) = plan(&schema, (most_rows, reserve), wanted)?;
-    let batch_rows = usize::try_from(batch_rows(&file, &roots)).unwrap_or(1);
-    let mut n_rows = 0;
-    for batch in file.batches(roots, batch_rows.min(wanted.max_rows.max(1)))? {
+    let batch_rows = usize::try_from(batch_rows(&file, &roots)).unwrap_or(1).min(wanted.max_rows.max(1));
+    // Where nothing is to be decoded, a number is all there is to rows.
+    let mut n_rows = if roots.is_empty() { most_rows } else { 0 };
+    let batches = if roots.is_empty() { None } else { Some(file.batches(roots, batch_rows)?.kept()) };
+    for batch in batches.into_iter().flatten() {
         if n_rows >= wanted.max_rows {
             break;
         }
@@ -236,12 +238,14 @@ impl Collector {
     }
 
     fn push(&mut self, array: &ArrayRef, n_rows_before: usize) -> Result<(), InputProblem> {
+        let name = &self.name;
+        let cannot_be_used = |error| InputProblem::Values(format!("column \"{name}\": {error}"));
         match &mut self.kind {
-            Kind::Ids(ids) => push_ids(ids, array),
+            Kind::Ids(ids) => push_ids(ids, array, cannot_be_used),
             Kind::Embedding(builder) => builder.push(array),
             Kind::Codes(builder) => builder.push(array, n_rows_before),
             Kind::Scalar(kind, data) => {
-                append(data, scalars(array, *kind)?);
+                append(data, scalars(array, *kind).map_err(cannot_be_used)?);
                 Ok(())
             }
             Kind::Unsupported(_) => Ok(()),
@@ -271,11 +275,15 @@ impl Collector {
     }
 }
 
-fn push_ids(ids: &mut ItemIds, array: &ArrayRef) -> Result<(), InputProblem> {
+fn push_ids(
+    ids: &mut ItemIds,
+    array: &ArrayRef,
+    cannot_be_used: impl Fn(ArrowError) -> InputProblem,
+) -> Result<(), InputProblem> {
     let missing = |row: usize| InputProblem::Catalog(crate::catalog::CatalogError::MissingId { row });
     let start = ids.len();
     let kind = scalar(array.data_type()).unwrap_or(Scalar::Text);
-    match scalars(array, kind)? {
+    match scalars(array, kind).map_err(cannot_be_used)? {
         ColumnData::Int(values) => {
             for (i, value) in values.into_iter().enumerate() {
                 ids.push(&value.ok_or_else(|| missing(start + i))?.to_string());

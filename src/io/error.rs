@@ -27,6 +27,9 @@ pub enum InputProblem {
     /// The file exists but cannot be opened.
     #[error("cannot be opened ({0}): check that it is a file and that you may read it")]
     CannotOpen(#[source] std::io::Error),
+    /// A pipe or a device, in which nobody can go back.
+    #[error("is a pipe or a device: write its content to a file, or send slates through standard input (--slates -)")]
+    NotAFile,
     /// Reading failed half way.
     #[error("cannot be read ({0}): check the disk, then copy or export the file again")]
     Read(#[source] std::io::Error),
@@ -142,6 +145,14 @@ pub enum InputProblem {
     /// A Parquet file its reader refuses.
     #[error("cannot be read as Parquet ({0}): export it again")]
     Parquet(String),
+    /// A file that would become far larger than it is.
+    #[error(
+        "unpacks to more than {limit_mib} MiB, a thousand times its size: check where it comes from, and export it again"
+    )]
+    Unpacked {
+        /// The limit.
+        limit_mib: u64,
+    },
     /// An Arrow stream or file its reader refuses.
     #[error("cannot be read as Arrow ({0}): export it again")]
     Arrow(String),
@@ -409,7 +420,7 @@ impl From<std::io::Error> for InputProblem {
 
 impl From<parquet::errors::ParquetError> for InputProblem {
     fn from(error: parquet::errors::ParquetError) -> Self {
-        Self::Parquet(error.to_string())
+        Self::Parquet(super::parquet_file::plain(&error.to_string()).to_owned())
     }
 }
 

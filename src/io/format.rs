@@ -57,6 +57,10 @@ impl Role {
 
 /// Opens a file to read, with messages for the usual reasons why not.
 pub(crate) fn open(path: &Path) -> Result<File, InputError> {
+    // Whoever opens a pipe waits until somebody writes to it, and nothing is read in one go from start to end.
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return Err(InputProblem::NotAFile).at(path);
+    }
     let file = File::open(path)
         .map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => InputProblem::Missing,

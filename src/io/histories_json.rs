@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::error::{AtPath, InputProblem};
 use super::histories::{BloomSummary, Builder, HistoriesError, HistoryProblem};
-use super::json_lines::JsonLines;
+use super::json_lines::{JsonLines, detail};
 use super::output_error::{OutputProblem, output_at};
 use super::output_target::Target;
 use crate::bloom::hash_of;
@@ -43,8 +43,7 @@ fn convert(
     let (column, name) = (builder.request.column.clone(), builder.request.name.clone());
     let line = lines.line + 1;
     let Some(read) = lines.next_line()? else { return Ok(false) };
-    let Object(fields) =
-        serde_json::from_slice(read).map_err(|e| InputProblem::Json { line, detail: e.to_string() })?;
+    let Object(fields) = serde_json::from_slice(read).map_err(|e| InputProblem::Json { line, detail: detail(&e) })?;
     if column != name && fields.iter().any(|(key, _)| *key == name) {
         return Err(HistoryProblem::NameTaken { column: name }.into());
     }

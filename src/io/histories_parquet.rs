@@ -41,8 +41,9 @@ pub(super) fn build(
     let writer = ArrowWriter::try_new(draft.file, Arc::clone(&schema), Some(properties));
     let mut writer = output_at(output, writer)?;
     let roots = (0..file.schema().fields().len()).collect();
-    for batch in file.batches(roots, BATCH_ROWS).at(input)? {
-        let batch = batch.and_then(|batch| replace(&batch, at, &schema, &mut builder)).at(input)?;
+    let mut batches = file.batches(roots, BATCH_ROWS).at(input)?;
+    while let Some(batch) = batches.next() {
+        let batch = batch.and_then(|batch| replace(&batches.restored(&batch)?, at, &schema, &mut builder)).at(input)?;
         output_at(output, writer.write(&batch))?;
         if writer.in_progress_size() > ROW_GROUP_BYTES {
             output_at(output, writer.flush())?;

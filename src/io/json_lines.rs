@@ -4,6 +4,8 @@ use std::io::{BufRead, Read};
 
 use super::error::InputProblem;
 
+/// What some editors put before the first line: the order of bytes, of which UTF-8 has one.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Longest line that is read.
 pub(crate) const MAX_LINE_BYTES: usize = 64 << 20;
 
@@ -34,9 +36,20 @@ impl<R: BufRead> JsonLines<R> {
                 let limit_mib = self.max_line_bytes >> 20;
                 return Err(InputProblem::LineTooLong { line: self.line, limit_mib });
             }
-            if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Some(&self.buffer));
+            let mark = if self.line == 1 { BYTE_ORDER_MARK } else { &[] };
+            let start = if self.buffer.starts_with(mark) { mark.len() } else { 0 };
+            if !self.buffer[start..].trim_ascii().is_empty() {
+                return Ok(Some(&self.buffer[start..]));
             }
         }
+    }
+}
+
+/// What is wrong with a line. Its number is told beside: to the parser every line is the first.
+pub(crate) fn detail(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {
+        Some(problem) => format!("{problem} at column {}", error.column()),
+        None => text,
     }
 }

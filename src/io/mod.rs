@@ -31,6 +31,9 @@ mod output_json;
 mod output_parquet;
 mod output_target;
 mod parquet_file;
+mod parquet_page_header;
+mod parquet_pages;
+mod parquet_sizes;
 mod pytorch;
 mod resolve;
 mod safetensors;
@@ -40,6 +43,7 @@ mod slates_json;
 mod slates_long;
 mod slates_npy;
 mod slates_table;
+mod unpacked;
 
 pub use catalog_files::{CatalogColumns, CatalogStorage, read_catalog, read_catalog_as, read_catalog_start};
 pub use error::{AtPath, InputError, InputProblem};

@@ -1,29 +1,43 @@
 //! Opening Parquet files that may be damaged.
 //!
 //! The reader checks much but not all of what a file says, and panics where it believed a wrong number. So the
-//! directory is checked before it is used, and what still goes wrong inside the reader becomes an error.
+//! directory is checked before it is used, pages before they are unpacked, and what still goes wrong inside the reader
+//! becomes an error.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Type;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::Length;
 
+use super::arrow_expansion::expanded_bytes;
+use super::arrow_values::cast;
 use super::error::InputProblem;
+use super::parquet_pages::Pages;
 use super::slates_table::{Rows, Table};
+use super::unpacked;
 use crate::panics::caught;
 
 /// Runs the reader; a panic inside it becomes an error.
 fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, InputProblem> {
     match caught(work) {
-        Ok(result) => result.map_err(|error| InputProblem::Parquet(error.to_string())),
+        Ok(result) => result.map_err(|error| InputProblem::Parquet(plain(&error.to_string()).to_owned())),
         Err(message) => Err(damaged(&message)),
     }
+}
+
+/// What went wrong without the names of the kinds of error it passed through.
+pub(super) fn plain(message: &str) -> &str {
+    let rest = ["Parquet argument error: ", "Parquet error: ", "External: "]
+        .iter()
+        .find_map(|kind| message.strip_prefix(kind));
+    rest.map_or(message, plain)
 }
 
 fn damaged(detail: &str) -> InputProblem {
@@ -32,16 +46,16 @@ fn damaged(detail: &str) -> InputProblem {
 
 /// A file whose directory has been read and checked.
 pub(crate) struct ParquetFile {
-    file: File,
-    metadata: ArrowReaderMetadata,
+    pages: Pages,
+    pub(super) metadata: ArrowReaderMetadata,
 }
 
 impl ParquetFile {
     pub(crate) fn open(file: File) -> Result<Self, InputProblem> {
-        let n_file_bytes = file.metadata()?.len();
-        let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()))?;
-        check(metadata.metadata(), n_file_bytes)?;
-        Ok(Self { file, metadata })
+        let pages = Pages::new(file);
+        let metadata = guarded(|| ArrowReaderMetadata::load(&pages, ArrowReaderOptions::new()))?;
+        check(metadata.metadata(), pages.len())?;
+        Ok(Self { pages: pages.checked(metadata.metadata()), metadata })
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
@@ -53,70 +67,39 @@ impl ParquetFile {
         self.metadata.metadata().file_metadata().num_rows().try_into().unwrap_or(0)
     }
 
-    fn chunks(&self, root: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
-        let schema = self.metadata.parquet_schema();
-        let leaves: Vec<usize> =
-            (0..schema.num_columns()).filter(|&leaf| schema.get_column_root_idx(leaf) == root).collect();
-        let groups = self.metadata.metadata().row_groups().iter();
-        groups.flat_map(move |group| leaves.clone().into_iter().map(|leaf| group.column(leaf)))
-    }
-
-    /// Bytes of a row of some root columns as they are decoded, about: sizes are those of the encoded columns.
-    pub(crate) fn row_bytes(&self, roots: &[usize]) -> u64 {
-        let bytes = roots.iter().flat_map(|&root| self.chunks(root)).map(plain_bytes);
-        bytes.fold(0, u64::saturating_add).div_ceil(self.n_rows().max(1))
-    }
-
-    /// Bytes of the largest stretch of a root column, decompressed.
-    pub(crate) fn largest_chunk_bytes(&self, root: usize) -> u64 {
-        self.chunks(root).map(|chunk| count(chunk.uncompressed_size())).max().unwrap_or(0)
-    }
-
-    /// Values of a root column; a null is one, and so is an empty list.
-    pub(crate) fn n_values(&self, root: usize) -> u64 {
-        self.chunks(root).map(|chunk| count(chunk.num_values())).fold(0, u64::saturating_add)
-    }
-
-    /// True for a column of text.
-    pub(crate) fn is_text(&self, root: usize) -> bool {
-        self.chunks(root).all(|chunk| chunk.column_type() == Type::BYTE_ARRAY)
-    }
-
-    /// Bytes of all text of a root column, about: older files do not say how often a text is repeated.
-    pub(crate) fn text_bytes(&self, root: usize) -> u64 {
-        let bytes = self.chunks(root).map(|chunk| {
-            chunk.unencoded_byte_array_data_bytes().map_or_else(|| count(chunk.uncompressed_size()), count)
-        });
-        bytes.fold(0, u64::saturating_add)
-    }
-
-    /// Reads some root columns in batches.
+    /// Reads some root columns in batches, with texts as views: a value that is named often is held once, and what it
+    /// comes to can be counted before it is written out.
     pub(crate) fn batches(self, roots: Vec<usize>, batch_rows: usize) -> Result<Batches, InputProblem> {
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        let viewed = guarded(|| {
+            let fields: Vec<_> = self.schema().fields().iter().map(viewed).collect();
+            let schema = Schema::new_with_metadata(fields, self.schema().metadata().clone());
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)
+        })?;
         let n_rows_left = self.n_rows();
-        let mut batches = Batches { file: self, mask, batch_rows, reader: None, n_rows_left };
+        let mut batches =
+            Batches { file: self, viewed, mask, batch_rows, reader: None, n_rows_left, n_kept_bytes: None };
         batches.reader = Some(batches.reader_from(0)?);
         Ok(batches)
     }
 }
 
-fn count(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
-}
-
-/// Bytes of a column as plain values: encodings can make them look like less.
-fn plain_bytes(chunk: &ColumnChunkMetaData) -> u64 {
-    let width = match chunk.column_type() {
-        Type::BOOLEAN => 1,
-        Type::INT32 | Type::FLOAT => 4,
-        Type::INT64 | Type::DOUBLE => 8,
-        Type::INT96 => 12,
-        Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(chunk.column_descr().type_length()).unwrap_or(0),
-        Type::BYTE_ARRAY => 8,
+/// The field with views in place of texts and bytes.
+fn viewed(field: &Arc<Field>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Dictionary(_, values) if matches!(**values, DataType::Utf8 | DataType::LargeUtf8) => {
+            DataType::Utf8View
+        }
+        DataType::List(element) => DataType::List(viewed(element)),
+        DataType::LargeList(element) => DataType::LargeList(viewed(element)),
+        DataType::FixedSizeList(element, n) => DataType::FixedSizeList(viewed(element), *n),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
+        _ => return Arc::clone(field),
     };
-    let values = count(chunk.num_values()).saturating_mul(width);
-    let text = chunk.unencoded_byte_array_data_bytes().map_or(0, count);
-    values.saturating_add(text).max(count(chunk.uncompressed_size()))
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 /// Every column chunk must lie inside the file.
@@ -140,11 +123,15 @@ fn check(metadata: &ParquetMetaData, n_file_bytes: u64) -> Result<(), InputProbl
 /// Batches of rows; over at the first error.
 pub(crate) struct Batches {
     file: ParquetFile,
+    /// The directory, with views in place of texts.
+    viewed: ArrowReaderMetadata,
     mask: ProjectionMask,
     batch_rows: usize,
     reader: Option<ParquetRecordBatchReader>,
     /// Rows that the directory promises and that have not come yet.
     n_rows_left: u64,
+    /// Bytes of all batches so far, where they are kept.
+    n_kept_bytes: Option<u64>,
 }
 
 impl Batches {
@@ -157,42 +144,74 @@ impl Batches {
         {
             (first, offset) = (first + 1, offset - n_rows);
         }
-        let file = self.file.file.try_clone()?;
         guarded(|| {
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.file.metadata.clone())
-                .with_projection(self.mask.clone())
-                .with_batch_size(self.batch_rows);
+            let builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.pages.clone(), self.viewed.clone())
+                    .with_projection(self.mask.clone())
+                    .with_batch_size(self.batch_rows);
             match row {
                 0 => builder.build(),
                 _ => builder.with_row_groups((first..groups.len()).collect()).with_offset(offset).build(),
             }
         })
     }
+
+    /// For a caller that keeps what it reads: the limit holds for all batches together.
+    pub(crate) fn kept(self) -> Self {
+        Self { n_kept_bytes: Some(0), ..self }
+    }
+
+    fn read(&mut self) -> Option<Result<RecordBatch, InputProblem>> {
+        let reader = self.reader.as_mut()?;
+        self.file.pages.start_batch();
+        let batch = guarded(|| reader.next().transpose()).transpose()?;
+        Some(batch.and_then(|batch| self.limited(batch)))
+    }
+
+    /// Holds against the limit what the batch comes to when it is written out.
+    fn limited(&mut self, batch: RecordBatch) -> Result<RecordBatch, InputProblem> {
+        let mut n_bytes = batch.columns().iter().map(expanded_bytes).fold(0, u64::saturating_add);
+        if let Some(n_kept_bytes) = &mut self.n_kept_bytes {
+            *n_kept_bytes = n_kept_bytes.saturating_add(n_bytes);
+            n_bytes = *n_kept_bytes;
+        }
+        let limit = unpacked::limit(self.file.pages.len());
+        if n_bytes > limit {
+            return Err(InputProblem::Unpacked { limit_mib: limit >> 20 });
+        }
+        match self.n_rows_left.checked_sub(batch.num_rows() as u64) {
+            Some(n_rows_left) => self.n_rows_left = n_rows_left,
+            None => return Err(other_n_rows()),
+        }
+        Ok(batch)
+    }
+
+    /// A batch with its columns as the file has them.
+    pub(crate) fn restored(&self, batch: &RecordBatch) -> Result<RecordBatch, InputProblem> {
+        let schema = self.file.schema();
+        let fields = schema.fields().iter().zip(batch.columns());
+        let columns = fields.map(|(field, column)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    }
+}
+
+fn other_n_rows() -> InputProblem {
+    damaged("it holds another number of rows than its directory says")
 }
 
 impl Iterator for Batches {
     type Item = Result<RecordBatch, InputProblem>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let reader = self.reader.as_mut()?;
-        let batch = guarded(|| reader.next().transpose()).transpose();
-        match &batch {
-            Some(Ok(rows)) => match self.n_rows_left.checked_sub(rows.num_rows() as u64) {
-                Some(n_rows_left) => {
-                    self.n_rows_left = n_rows_left;
-                    return batch;
-                }
-                None => self.reader = None,
-            },
-            Some(Err(_)) => {
-                self.reader = None;
-                return batch;
-            }
-            None => self.reader = None,
+        let had_reader = self.reader.is_some();
+        let batch = self.read();
+        if !matches!(batch, Some(Ok(_))) {
+            self.reader = None;
         }
-        // The end, or more rows than promised.
-        (batch.is_some() || self.n_rows_left > 0)
-            .then(|| Err(damaged("it holds another number of rows than its directory says")))
+        match batch {
+            None if had_reader && self.n_rows_left > 0 => Some(Err(other_n_rows())),
+            batch => batch,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `.safetensors` catalogs: one signal per two-dimensional tensor of floats.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde::Deserialize;
 
 use super::catalog_files::{Part, Wanted};
 use super::error::{AtPath, InputError, InputProblem};
@@ -67,6 +69,15 @@ fn read_part(path: &Path, mut file: File, wanted: &mut Wanted<'_>) -> Result<Par
     }
 }
 
+/// The header as text. Tensors by name, so that of two at one place, or of two faults, the same one always comes first.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: Option<HashMap<String, String>>,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
 /// The header, held against the length of the file: after this, every tensor's bytes are known to be there.
 pub(crate) fn read_header(file: &mut File) -> Result<(Metadata, u64), InputProblem> {
     let n_file_bytes = file.seek(SeekFrom::End(0))?;
@@ -83,8 +94,11 @@ pub(crate) fn read_header(file: &mut File) -> Result<(Metadata, u64), InputProbl
     }
     let mut text = vec![0; n_header_bytes as usize];
     file.read_exact(&mut text)?;
+    let header: Header = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
+    let mut tensors: Vec<_> = header.tensors.into_iter().collect();
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
     // Checks that shapes, types and offsets agree and that no product overflows.
-    let metadata: Metadata = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
+    let metadata = Metadata::new(header.metadata, tensors).map_err(|e| bad(e.to_string()))?;
     let data_start = N_LENGTH_BYTES + n_header_bytes;
     let n_there = n_file_bytes - data_start;
     let n_claimed = metadata.data_len() as u64;

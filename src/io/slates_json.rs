@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json};
 
 use super::error::{AtPath, InputError, InputProblem};
-use super::json_lines::JsonLines;
+use super::json_lines::{JsonLines, detail};
 use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
 use super::slates::{BatchLimit, DecodeLimits, SlateFields, SlateSource, batch_of};
 use super::slates_columns::known;
@@ -41,7 +41,7 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
         let Some(text) = self.lines.next_line()? else { return Ok(None) };
-        let object = serde_json::from_slice::<Map<String, Json>>(text).map_err(|e| e.to_string());
+        let object = serde_json::from_slice::<Map<String, Json>>(text).map_err(|e| detail(&e));
         let object = object.map_err(|detail| InputProblem::Json { line: self.lines.line, detail });
         let slate = object.and_then(|object| self.slate(object));
         // A slate that cannot be read counts all the same: those after it keep their numbers.

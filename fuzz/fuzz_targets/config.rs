@@ -1,0 +1,3 @@
+#![no_main]
+
+spectrank_fuzz::fuzz!("config");

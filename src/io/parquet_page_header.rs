@@ -1,0 +1,202 @@
+//! What the header of a Parquet page claims: a structure in Thrift's compact protocol, of which three sizes are read.
+//!
+//! Source: `parquet.thrift` (`PageHeader`) of the Parquet format, and Thrift's compact protocol specification.
+
+use std::io::Read;
+
+/// Longest header that is read; statistics make them long.
+const MAX_BYTES: u64 = 16 << 20;
+/// Structures inside of structures that are followed.
+const MAX_DEPTH: u32 = 16;
+
+/// Type codes of the compact protocol.
+mod code {
+    pub(super) const TRUE: u8 = 1;
+    pub(super) const FALSE: u8 = 2;
+    pub(super) const BYTE: u8 = 3;
+    pub(super) const I16: u8 = 4;
+    pub(super) const I32: u8 = 5;
+    pub(super) const I64: u8 = 6;
+    pub(super) const DOUBLE: u8 = 7;
+    pub(super) const BINARY: u8 = 8;
+    pub(super) const LIST: u8 = 9;
+    pub(super) const SET: u8 = 10;
+    pub(super) const MAP: u8 = 11;
+    pub(super) const STRUCT: u8 = 12;
+}
+
+/// Claims of a page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct PageHeader {
+    /// Bytes in the file.
+    pub(super) n_bytes: u64,
+    /// Bytes once they are decompressed.
+    pub(super) n_unpacked_bytes: u64,
+    /// Values of a page of data, nulls and empty lists included.
+    pub(super) n_values: u64,
+    /// Values of a dictionary.
+    pub(super) n_dictionary_values: u64,
+}
+
+impl PageHeader {
+    /// The header and its length in bytes; nothing where there is none. Negative sizes read as 0: the reader refuses them.
+    pub(super) fn read(reader: impl Read) -> Option<(Self, u64)> {
+        let mut input = Compact { reader: reader.take(MAX_BYTES), n_read: 0 };
+        let mut header = Self::default();
+        let mut id = 0;
+        while let Some(kind) = input.field(&mut id)? {
+            match (id, kind) {
+                (2, code::I32) => header.n_unpacked_bytes = input.size()?,
+                (3, code::I32) => header.n_bytes = input.size()?,
+                (5 | 8, code::STRUCT) => header.n_values = input.first_size()?,
+                (7, code::STRUCT) => header.n_dictionary_values = input.first_size()?,
+                _ => input.skip(kind, MAX_DEPTH)?,
+            }
+        }
+        Some((header, input.n_read))
+    }
+}
+
+/// Thrift's compact protocol; everything is nothing at the end of the input.
+struct Compact<R> {
+    reader: R,
+    n_read: u64,
+}
+
+impl<R: Read> Compact<R> {
+    fn byte(&mut self) -> Option<u8> {
+        let mut byte = [0];
+        self.reader.read_exact(&mut byte).ok()?;
+        self.n_read += 1;
+        Some(byte[0])
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        self.varint().map(|x| (x >> 1) as i64 ^ -((x & 1) as i64))
+    }
+
+    /// A 32-bit number as the reader takes it: cut off, and 0 where it is negative.
+    fn size(&mut self) -> Option<u64> {
+        self.integer().map(|x| u64::try_from(x as i32).unwrap_or(0))
+    }
+
+    /// The type of the next field, whose number goes to `id`; `Some(None)` at the end of the structure.
+    fn field(&mut self, id: &mut i64) -> Option<Option<u8>> {
+        let byte = self.byte()?;
+        if byte == 0 {
+            return Some(None);
+        }
+        *id = match byte >> 4 {
+            0 => self.integer()?,
+            step => id.checked_add(i64::from(step))?,
+        };
+        Some(Some(byte & 0x0F))
+    }
+
+    /// Field 1 of a structure, a 32-bit number.
+    fn first_size(&mut self) -> Option<u64> {
+        let (mut size, mut id) = (0, 0);
+        while let Some(kind) = self.field(&mut id)? {
+            match (id, kind) {
+                (1, code::I32) => size = self.size()?,
+                _ => self.skip(kind, MAX_DEPTH)?,
+            }
+        }
+        Some(size)
+    }
+
+    fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        match kind {
+            code::TRUE | code::FALSE => {}
+            code::BYTE => drop(self.byte()?),
+            code::I16 | code::I32 | code::I64 => drop(self.varint()?),
+            code::DOUBLE => self.skip_bytes(8)?,
+            code::BINARY => {
+                let n_bytes = self.varint()?;
+                self.skip_bytes(n_bytes)?;
+            }
+            code::LIST | code::SET => {
+                let head = self.byte()?;
+                let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+                for _ in 0..n {
+                    self.skip_element(head & 0x0F, depth)?;
+                }
+            }
+            code::MAP => {
+                let n = self.varint()?;
+                let kinds = if n > 0 { self.byte()? } else { 0 };
+                for _ in 0..n {
+                    self.skip_element(kinds >> 4, depth)?;
+                    self.skip_element(kinds & 0x0F, depth)?;
+                }
+            }
+            code::STRUCT => {
+                let mut id = 0;
+                while let Some(kind) = self.field(&mut id)? {
+                    self.skip(kind, depth)?;
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// In a list even truth values take a byte.
+    fn skip_element(&mut self, kind: u8, depth: u32) -> Option<()> {
+        self.skip(if kind == code::TRUE || kind == code::FALSE { code::BYTE } else { kind }, depth)
+    }
+
+    fn skip_bytes(&mut self, n_bytes: u64) -> Option<()> {
+        let n_skipped = std::io::copy(&mut (&mut self.reader).take(n_bytes), &mut std::io::sink()).ok()?;
+        self.n_read += n_skipped;
+        (n_skipped == n_bytes).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_and_everything_else_is_passed_over() {
+        // DATA_PAGE (0), 36 bytes that become 70, a checksum, 18 values with statistics of two texts and a flag.
+        let statistics = [0x5C, 0x38, 3, b'a', b'b', b'c', 0x18, 1, b'd', 0x11, 0];
+        let mut bytes = vec![0x15, 0, 0x15, 140, 1, 0x15, 72, 0x15, 0xFF, 0xFF, 3, 0x1C, 0x15, 36, 0x15, 0];
+        bytes.extend(statistics.iter().chain(&[0, 0]));
+        let (header, n_bytes) = PageHeader::read(bytes.as_slice()).unwrap();
+        let expected = PageHeader { n_bytes: 36, n_unpacked_bytes: 70, n_values: 18, n_dictionary_values: 0 };
+        assert_eq!((header, n_bytes), (expected, bytes.len() as u64));
+        for cut in 0..bytes.len() {
+            assert!(PageHeader::read(&bytes[..cut]).is_none(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_dictionary_has_values_of_its_own_and_field_numbers_may_be_written_out() {
+        let bytes = [0x15, 4, 0x15, 0, 0x15, 0, 0x0C, 14, 0x15, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F, 0, 0];
+        let (header, _) = PageHeader::read(&bytes[..]).unwrap();
+        assert_eq!(header, PageHeader { n_dictionary_values: i32::MAX as u64, ..PageHeader::default() });
+    }
+
+    #[test]
+    fn lists_maps_and_depth_end() {
+        // An unknown field 15 with a list of two truth values, a map of a byte to a number, then the end.
+        let bytes = [0xF9, 0x21, 1, 2, 0x1B, 1, 0x35, 7, 2, 0];
+        assert_eq!(PageHeader::read(&bytes[..]).unwrap(), (PageHeader::default(), bytes.len() as u64));
+        assert!(PageHeader::read([0xFC].iter().chain(&[0x1C; 100]).copied().collect::<Vec<u8>>().as_slice()).is_none());
+        assert!(PageHeader::read(&[0xF9, 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F][..]).is_none());
+    }
+}

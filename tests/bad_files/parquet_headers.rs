@@ -1,0 +1,194 @@
+//! Parquet files whose headers lie: sizes, counts and places that are not those of the content.
+
+use std::path::PathBuf;
+
+use arrow_array::types::Float32Type;
+use arrow_array::{Int64Array, ListArray, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use spectrank::io::CatalogColumns;
+
+use crate::files::{Folder, catalog_error, col};
+
+/// A catalog of 40 items with ids, numbers and embeddings in one row group, without statistics: every size is where a header has it.
+fn catalog(codec: Compression) -> Vec<u8> {
+    let rows = (0..40).map(|i| Some([Some(i as f32), Some(1.0)]));
+    let batch = arrow_array::RecordBatch::try_from_iter([
+        ("item_id", col(StringArray::from_iter_values((0..40).map(|i| format!("item-{i}"))))),
+        ("n", col(Int64Array::from_iter_values(0..40))),
+        ("x", col(ListArray::from_iter_primitive::<Float32Type, _, _>(rows))),
+    ]);
+    let batch = batch.unwrap();
+    let properties =
+        WriterProperties::builder().set_compression(codec).set_statistics_enabled(EnabledStatistics::None).build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+fn refused(bytes: &[u8]) -> String {
+    let folder = Folder::new();
+    catalog_error(&[folder.bytes("x.parquet", bytes)], &CatalogColumns::All)
+}
+
+/// A number as Thrift writes it.
+fn varint(value: i64) -> Vec<u8> {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    let mut bytes = Vec::new();
+    while rest >= 0x80 {
+        bytes.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+    bytes
+}
+
+/// The bytes with the first header's field in another size: fields follow each other as type, unpacked size, size.
+fn with_first_page(bytes: &[u8], unpacked: Option<i64>, packed: Option<i64>, n_values: Option<i64>) -> Vec<u8> {
+    let mut at = 4;
+    let mut out = bytes[..at].to_vec();
+    let mut field = |new: Option<i64>, n_before: usize| {
+        out.extend(&bytes[at..at + n_before]);
+        at += n_before;
+        let n_bytes = bytes[at..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        let old = bytes[at..at + n_bytes].to_vec();
+        out.extend(new.map_or(old, varint));
+        at += n_bytes;
+    };
+    // The type, then the two sizes, then what is in the header of a dictionary page.
+    field(None, 1);
+    field(unpacked, 1);
+    field(packed, 1);
+    field(n_values, 2);
+    out.extend(&bytes[at..]);
+    out
+}
+
+#[test]
+fn pages() {
+    let good = catalog(Compression::SNAPPY);
+    let huge = i64::from(i32::MAX);
+    for (bytes, line) in [
+        (
+            with_first_page(&good, Some(huge), None, None),
+            "cannot be read as Parquet (a page of 177 bytes claims to hold 2147483647): export it again",
+        ),
+        (
+            with_first_page(&good, Some(-1), None, None),
+            "cannot be read as Parquet (a dictionary of 0 bytes claims to hold 40 values): export it again",
+        ),
+        (
+            with_first_page(&good, Some(0), None, None),
+            "cannot be read as Parquet (a dictionary of 0 bytes claims to hold 40 values): export it again",
+        ),
+        (
+            with_first_page(&good, None, Some(huge), None),
+            "cannot be read as Parquet (EOF: Invalid page header): export it again",
+        ),
+        (
+            with_first_page(&good, None, Some(-5), None),
+            "cannot be read as Parquet (EOF: Invalid page header): export it again",
+        ),
+        (
+            with_first_page(&good, None, None, Some(huge)),
+            "cannot be read as Parquet (a dictionary of 430 bytes claims to hold 2147483647 values): export it again",
+        ),
+        (
+            with_first_page(&good, None, None, Some(-1)),
+            "cannot be read as Parquet (Integer overflow: out of range integral type conversion attempted): export it again",
+        ),
+        (
+            with_first_page(&good, None, None, Some(3)),
+            "cannot be read as Parquet (invalid key=3 for dictionary): export it again",
+        ),
+    ] {
+        assert_eq!(refused(&bytes), line);
+    }
+}
+
+/// Every codec believes the claim of the header before it looks at the content.
+#[test]
+fn codecs() {
+    for (codec, line) in [
+        (
+            Compression::UNCOMPRESSED,
+            "cannot be read as Parquet (a page of 430 bytes claims to hold 2000000000): export it again",
+        ),
+        (
+            Compression::SNAPPY,
+            "cannot be read as Parquet (a page of 177 bytes claims to hold 2000000000): export it again",
+        ),
+        (
+            Compression::GZIP(GzipLevel::default()),
+            "cannot be read as Parquet (a page of 110 bytes claims to hold 2000000000): export it again",
+        ),
+        (
+            Compression::ZSTD(ZstdLevel::default()),
+            "cannot be read as Parquet (a page of 119 bytes claims to hold 2000000000): export it again",
+        ),
+        (
+            Compression::LZ4_RAW,
+            "cannot be read as Parquet (a page of 173 bytes claims to hold 2000000000): export it again",
+        ),
+    ] {
+        let bytes = with_first_page(&catalog(codec), Some(2_000_000_000), None, None);
+        assert_eq!(refused(&bytes), line, "{codec}");
+    }
+}
+
+#[test]
+fn directories() {
+    let good = catalog(Compression::SNAPPY);
+    let with_footer = |length: u32| [&good[..good.len() - 8], &length.to_le_bytes()[..], b"PAR1"].concat();
+    for (bytes, line) in [
+        (b"PAR1".to_vec(), "is truncated (the closing PAR1 mark is missing): copy or export it again"),
+        (b"PAR1PAR1".to_vec(), "is truncated (the closing PAR1 mark is missing): copy or export it again"),
+        (b"PAR1\0\0\0\0PAR1".to_vec(), "cannot be read as Parquet (EOF: Unexpected EOF): export it again"),
+        (with_footer(0), "cannot be read as Parquet (EOF: Unexpected EOF): export it again"),
+        (
+            with_footer(u32::MAX),
+            "cannot be read as Parquet (EOF: Parquet file too small. Size is 1533 but need 4294967303): export it again",
+        ),
+        (
+            with_footer(good.len() as u32),
+            "cannot be read as Parquet (EOF: Parquet file too small. Size is 1533 but need 1541): export it again",
+        ),
+        (
+            [&good[..good.len() - 4], b"PARE"].concat(),
+            "is truncated (the closing PAR1 mark is missing): copy or export it again",
+        ),
+        (good[..good.len() - 1].to_vec(), "is truncated (the closing PAR1 mark is missing): copy or export it again"),
+        (
+            [&good[..], b"PAR1"].concat(),
+            "cannot be read as Parquet (EOF: Parquet file too small. Size is 1537 but need 827474264): export it again",
+        ),
+        (
+            b"PARE....PARE".to_vec(),
+            "is not a Parquet file (it starts with \"PARE....PARE\"): fix the extension or export the file again",
+        ),
+    ] {
+        assert_eq!(refused(&bytes), line, "{} bytes", bytes.len());
+    }
+}
+
+/// Every byte of the directory is given three other values: never a panic, never all memory, always one line or a catalog.
+#[test]
+fn a_directory_with_any_byte_changed() {
+    let good = catalog(Compression::UNCOMPRESSED);
+    let n_directory = u32::from_le_bytes(good[good.len() - 8..good.len() - 4].try_into().unwrap()) as usize;
+    let folder = Folder::new();
+    let start = good.len() - 8 - n_directory;
+    for at in start..good.len() {
+        for value in [0, 0xFF, good[at] ^ 0x10] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            let path: PathBuf = folder.bytes("x.parquet", &bytes);
+            if let Err(error) = spectrank::io::read_catalog(std::slice::from_ref(&path), &CatalogColumns::All) {
+                crate::files::without_path(&error.to_string(), &path);
+            }
+        }
+    }
+}
