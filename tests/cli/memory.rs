@@ -101,9 +101,9 @@ fn the_peak_stays_below_the_limit_whatever_the_slates() {
     let values = vectors(N_ITEMS, 64);
     let catalog = [parquet(&folder, "items.parquet", vec![("item_id", ids(N_ITEMS)), ("vec", embedding(&values, 64))])];
     let plain = slates(4000, 200, N_ITEMS);
-    let mut filtered = slates(4000, 40, N_ITEMS);
-    let filter = vec![0x55; 32 << 10];
-    filtered.push(("seen_bloom", col(BinaryArray::from_iter_values((0..4000).map(|_| &filter)))));
+    let mut filtered = slates(1500, 40, N_ITEMS);
+    let filter = vec![0x55; 128 << 10];
+    filtered.push(("seen_bloom", col(BinaryArray::from_iter_values((0..1500).map(|_| &filter)))));
     let config = folder.bytes("bloom.toml", b"filter.seen_bloom = \"seen_bloom\"");
     let config = config.to_str().unwrap();
     let inputs = [
@@ -122,7 +122,7 @@ fn the_peak_stays_below_the_limit_whatever_the_slates() {
             assert!(peak <= limit + ALLOWANCE_BYTES, "{name}: {peak} at a limit of {limit}, {unlimited} without");
             assert!(read_rows(&output) == expected, "{name}: other rows at a limit of {limit}");
         }
-        // What is checked must bite: with filters of 32 KiB a thousand slates at a time are far beyond the least limit.
+        // What is checked must bite: with filters of 128 KiB a thousand slates at a time are far beyond the least limit.
         assert!(name != "filters" || unlimited > least + (60 << 20), "{unlimited} without a limit, {least} at least");
     }
 }
