@@ -7,6 +7,7 @@ use std::sync::Arc;
 use several::Team;
 
 use crate::cpu::CpuEngine;
+use crate::gpu::plan::Residence;
 use crate::gpu::{self, AdapterChoice, AdapterError, GpuEngine, GpuError, GpuOptions, OpenDevice};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
@@ -147,7 +148,10 @@ impl<'a> Engine<'a> {
             (_, Precision::F64) if is_auto => Ok(cpu(None)),
             (_, Precision::F64) => Err(EngineError::F64OnGpu),
             _ => match gpu() {
-                Ok(engine) => Ok(chosen(engine, None)),
+                Ok(engine) => {
+                    let notice = engine.notice();
+                    Ok(chosen(engine, notice))
+                }
                 Err(error) if is_auto => Ok(cpu(Some(format!("using the CPU engine: {error}")))),
                 Err(error) => Err(error),
             },
@@ -158,6 +162,17 @@ impl<'a> Engine<'a> {
         match precision {
             Precision::F32 => Self::CpuF32(CpuEngine::new(problem)),
             Precision::F64 => Self::CpuF64(CpuEngine::new(problem)),
+        }
+    }
+
+    /// What a user should know of how it works.
+    fn notice(&self) -> Option<String> {
+        match self {
+            Self::Gpu(engine) if engine.residence() == Residence::Host => {
+                let why = "the catalog stays in the host's memory, the GPU does not hold it or should not";
+                Some(format!("{why}: each batch brings the rows of its items, which is slower"))
+            }
+            _ => None,
         }
     }
 

@@ -187,7 +187,7 @@ fn gpu_estimate(
     }
     let list = gpu::list();
     let adapter = &list[gpu::choose(&list, &request.adapter).ok()?];
-    let limits = limits(adapter);
+    let limits = DeviceLimits { catalog_bytes: request.gpu.max_catalog_bytes, ..limits(adapter) };
     let mut found = GpuEstimate { adapter: adapter.to_string(), ..GpuEstimate::default() };
     // Steps are not counted here: they depend on lanes, not on memory.
     let lanes = request.gpu.lanes.unwrap_or(64);

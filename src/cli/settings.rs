@@ -10,6 +10,7 @@ use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError
 use spectrank::evaluate::{EvaluateError, MeasureRequest};
 use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
 use spectrank::io::SlateFields;
+use spectrank::memory::MemoryLimit;
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
@@ -38,6 +39,10 @@ pub struct EngineFlags {
     /// giving up on slow GPUs. The result is the same.
     #[arg(long, value_name = "MS", default_value_t = 200, value_parser = value_parser!(u64).range(1..=60_000))]
     max_dispatch_ms: u64,
+    /// Most GPU memory for the catalog (4GiB, 512MB). A larger one stays in the host's memory, as does one that the GPU does not
+    /// hold, and each batch brings the rows of its items. The result is the same.
+    #[arg(long, value_name = "SIZE")]
+    gpu_catalog_limit: Option<MemoryLimit>,
 }
 
 impl EngineFlags {
@@ -67,12 +72,13 @@ impl EngineFlags {
 
     fn request_on(&self, adapter: AdapterChoice) -> EngineRequest {
         let max_dispatch = Some(Duration::from_millis(self.max_dispatch_ms));
+        let max_catalog_bytes = self.gpu_catalog_limit.map_or(u64::MAX, |limit| limit.0);
         EngineRequest {
             backend: self.backend,
             adapter,
             precision: self.precision,
             on_gpu_error: self.on_gpu_error,
-            gpu: GpuOptions { max_dispatch, ..GpuOptions::default() },
+            gpu: GpuOptions { max_dispatch, max_catalog_bytes, ..GpuOptions::default() },
         }
     }
 }

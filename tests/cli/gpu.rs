@@ -73,6 +73,21 @@ fn the_pace_changes_nothing_but_the_time() {
     assert_eq!(outputs[0], outputs[1]);
 }
 
+#[test]
+fn a_catalog_can_stay_on_the_host() {
+    let Some(adapter) = adapter() else { return };
+    let folder = Folder::new();
+    let ranked = |output: &str, more: &[&str]| {
+        let ran = rerank(&folder, output).with(["--adapter", &adapter.name]).with(more).run().ok();
+        (std::fs::read(folder.path(output)).unwrap(), ran.stderr)
+    };
+    let (on_device, said) = ranked("device.csv", &[]);
+    assert!(!said.contains("host"), "{said}");
+    let (on_host, said) = ranked("host.csv", &["--gpu-catalog-limit", "1KiB"]);
+    assert!(said.contains("the catalog stays in the host's memory"), "{said}");
+    assert_eq!(on_device, on_host);
+}
+
 /// More batches than adapters, here one that is opened several times.
 #[test]
 fn several_gpus_give_the_bytes_of_one() {
