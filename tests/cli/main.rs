@@ -20,6 +20,7 @@ mod gpu;
 #[cfg(target_os = "linux")]
 mod interrupt;
 mod manual;
+#[cfg(target_os = "linux")]
 mod memory;
 mod parity;
 mod program;

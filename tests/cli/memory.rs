@@ -1,4 +1,4 @@
-//! `--memory-limit`, and what a run takes: real processes, measured.
+//! `--memory-limit`, and what a run takes: real processes, measured (on Linux, whose counts are known).
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -94,16 +94,15 @@ fn least_limit(catalog: &[PathBuf], slates: &Path, more: &[&str]) -> u64 {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn the_peak_stays_below_the_limit_whatever_the_slates() {
     const N_ITEMS: usize = 120_000;
     let folder = Folder::new();
     let values = vectors(N_ITEMS, 64);
     let catalog = [parquet(&folder, "items.parquet", vec![("item_id", ids(N_ITEMS)), ("vec", embedding(&values, 64))])];
     let plain = slates(4000, 200, N_ITEMS);
-    let mut filtered = slates(4000, 40, N_ITEMS);
-    let filter = vec![0x55; 32 << 10];
-    filtered.push(("seen_bloom", col(BinaryArray::from_iter_values((0..4000).map(|_| &filter)))));
+    let mut filtered = slates(3000, 40, N_ITEMS);
+    let filter = vec![0x55; 64 << 10];
+    filtered.push(("seen_bloom", col(BinaryArray::from_iter_values((0..3000).map(|_| &filter)))));
     let config = folder.bytes("bloom.toml", b"filter.seen_bloom = \"seen_bloom\"");
     let config = config.to_str().unwrap();
     let inputs = [
@@ -122,13 +121,12 @@ fn the_peak_stays_below_the_limit_whatever_the_slates() {
             assert!(peak <= limit + ALLOWANCE_BYTES, "{name}: {peak} at a limit of {limit}, {unlimited} without");
             assert!(read_rows(&output) == expected, "{name}: other rows at a limit of {limit}");
         }
-        // What is checked must bite: with filters of 32 KiB a thousand slates at a time are far beyond the least limit.
-        assert!(name != "filters" || unlimited > least + (60 << 20), "{unlimited} without a limit, {least} at least");
+        // What is checked must bite: with filters of 64 KiB a thousand slates at a time are far beyond the least limit.
+        assert!(name != "filters" || unlimited > least + (40 << 20), "{unlimited} without a limit, {least} at least");
     }
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn fifteen_times_the_slates_take_no_more_memory() {
     const N_ITEMS: usize = 1000;
     let folder = Folder::new();
@@ -166,7 +164,6 @@ fn fifteen_times_the_slates_take_no_more_memory() {
 }
 
 /// Runs with so much memory of its own and no more; pages of mapped files are not counted by this limit of the system.
-#[cfg(target_os = "linux")]
 fn with_data_limit(n_bytes: u64, command: &Rerank) -> Ran {
     let script = format!("ulimit -d {} && exec \"$@\"", n_bytes >> 10);
     let mut shell = Command::new("sh");
@@ -174,7 +171,6 @@ fn with_data_limit(n_bytes: u64, command: &Rerank) -> Ran {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn embeddings_stay_in_their_files_where_the_limit_asks_for_it() {
     const N_ITEMS: usize = 800_000;
     let folder = Folder::new();
@@ -277,7 +273,6 @@ fn what_is_too_large_for_its_share_is_named() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn rows_of_nan_in_a_mapped_file_are_missing_too() {
     const N_ITEMS: usize = 200_000;
     let folder = Folder::new();
@@ -312,7 +307,6 @@ fn rows_of_nan_in_a_mapped_file_are_missing_too() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_mapped_file_that_changes_halfway_ends_in_an_error() {
     const N_ITEMS: usize = 300_000;
     let folder = Folder::new();
