@@ -257,8 +257,14 @@ fn what_is_too_large_for_its_share_is_named() {
     let batch = RecordBatch::try_from_iter(slates(400, 1000, 9000)).unwrap();
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
-    let line = fails(&folder.bytes("large.arrows", &writer.into_inner().unwrap()), &[]);
+    let large = folder.bytes("large.arrows", &writer.into_inner().unwrap());
+    let line = fails(&large, &[]);
     assert!(line.contains("message 2 takes more than "), "{line}");
+    // `check` has seen that message, and says what it asks for.
+    let enough = mib(least_limit(&catalog, &large, &QUICK));
+    let ran =
+        rerank(&catalog, &large, &folder.path("out.csv")).with(QUICK).with(["--memory-limit", &enough]).run().ok();
+    assert_eq!(summary(&ran)["slates"], 400);
 
     let line =
         fails(&folder.bytes("long.jsonl", format!("{{\"candidates\":[{}0]}}", "0,".repeat(300_000)).as_bytes()), &[]);
