@@ -132,7 +132,7 @@ pub trait SlateSource: Send {
     }
 }
 
-/// Bytes that a byte of an Arrow message becomes: as it comes, and as lists and numbers of one type, which can be twice as wide.
+/// Bytes for each byte that an Arrow message may take: as it comes, decompressed, and as lists and numbers of 64 bits.
 const PER_MESSAGE_BYTE: u64 = 3;
 /// Bytes that a byte of JSON becomes: a number and its comma can be two letters, and are a value of 32 bytes.
 const PER_LINE_BYTE: u64 = 17;
@@ -165,9 +165,9 @@ impl DecodeLimits {
         }
     }
 
-    /// What a message becomes.
+    /// What room a message asks for: numbers of 32 bits count as the 64 that they become.
     pub(crate) fn of_message(n_bytes: u64) -> u64 {
-        n_bytes.saturating_mul(PER_MESSAGE_BYTE)
+        n_bytes.saturating_mul(2 * PER_MESSAGE_BYTE)
     }
 
     /// What a line becomes.

@@ -24,6 +24,7 @@ mod interrupt;
 mod kill;
 mod manual;
 mod many_slates;
+#[cfg(target_os = "linux")]
 mod memory;
 mod parity;
 mod parts;
