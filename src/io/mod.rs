@@ -27,6 +27,7 @@ mod output_csv;
 mod output_error;
 mod output_json;
 mod output_parquet;
+mod parquet_delta;
 mod parquet_file;
 mod parquet_page_header;
 mod parquet_pages;

@@ -8,18 +8,16 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use arrow_schema::{DataType, Field, Fields, SchemaRef};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::Length;
 
 use super::arrow_expansion::expanded_bytes;
 use super::arrow_values::cast;
 use super::error::InputProblem;
-use super::parquet_pages::Pages;
+use super::parquet_pages::{CheckedGroups, Pages};
 use super::slates_table::{Rows, Table};
 use super::unpacked;
 use crate::panics::caught;
@@ -74,12 +72,10 @@ impl ParquetFile {
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
         let Self { pages, metadata } = self;
         let reader = guarded(|| {
-            let fields: Vec<_> = metadata.schema().fields().iter().map(viewed).collect();
-            let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
-            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
-            let viewed = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages.clone(), viewed);
-            builder.with_projection(mask).with_batch_size(n_rows).build()
+            let fields: Fields = metadata.schema().fields().iter().map(viewed).collect();
+            let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, Some(&fields))?;
+            let groups = CheckedGroups { pages: pages.clone(), metadata: Arc::clone(metadata.metadata()) };
+            ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, n_rows, None)
         })?;
         let schema = Arc::clone(metadata.schema());
         Ok(Batches { reader: Some(reader), pages, schema, n_rows_left, n_file_bytes, n_kept_bytes: None })
