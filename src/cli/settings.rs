@@ -1,5 +1,6 @@
 //! Flags that several commands share.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -220,9 +221,19 @@ pub fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::from_toml(&read_text(path, "--config")?).map_err(|e| Failure::input(path.display(), e))
 }
 
+/// Longest configuration that is read.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
 fn read_text(path: &Path, flag: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|e| Failure::input(path.display(), format!("cannot be read ({e}): check {flag}")))
+    let mut text = String::new();
+    // Pipes are welcome, and have no length to ask for.
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text));
+    let n_bytes = read.map_err(|e| Failure::input(path.display(), format!("cannot be read ({e}): check {flag}")))?;
+    if n_bytes as u64 > MAX_CONFIG_BYTES {
+        let problem = format!("is longer than {} MiB: check {flag}", MAX_CONFIG_BYTES >> 20);
+        return Err(Failure::input(path.display(), problem));
+    }
+    Ok(text)
 }
 
 fn set<T>(setting: &mut T, flag: Option<T>) {

@@ -41,7 +41,7 @@ pub const MAX_STRENGTH: f64 = 1e6;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
     /// Not TOML, an unknown key, or a value of the wrong type.
-    #[error("line {line}: {key}: {message}")]
+    #[error("{}{key}: {message}", place(*line))]
     Syntax {
         /// 1-based line of the file, 0 where unknown.
         line: usize,
@@ -68,6 +68,11 @@ pub enum ConfigError {
         /// Why, and what to do.
         reason: String,
     },
+}
+
+/// The line of a message; nothing where it is unknown.
+fn place(line: usize) -> String {
+    if line == 0 { String::new() } else { format!("line {line}: ") }
 }
 
 /// Which rule composes the slate.

@@ -73,7 +73,7 @@ pub struct Spacing {
 
 /// A TOML scalar compared with catalog or slate values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, text, true or false")]
 pub enum Scalar {
     /// Boolean.
     Bool(bool),

@@ -30,6 +30,7 @@ mod output_error;
 mod output_json;
 mod output_parquet;
 mod output_target;
+mod parquet_delta;
 mod parquet_file;
 mod parquet_page_header;
 mod parquet_pages;

@@ -8,18 +8,18 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::ProjectionMask;
+use arrow_schema::{DataType, Field, Fields, SchemaRef};
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::Length;
 
 use super::arrow_expansion::expanded_bytes;
 use super::arrow_values::cast;
 use super::error::InputProblem;
-use super::parquet_pages::Pages;
+use super::parquet_pages::{CheckedGroups, Pages};
 use super::slates_table::{Rows, Table};
 use super::unpacked;
 use crate::panics::caught;
@@ -71,15 +71,8 @@ impl ParquetFile {
     /// comes to can be counted before it is written out.
     pub(crate) fn batches(self, roots: Vec<usize>, batch_rows: usize) -> Result<Batches, InputProblem> {
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
-        let viewed = guarded(|| {
-            let fields: Vec<_> = self.schema().fields().iter().map(viewed).collect();
-            let schema = Schema::new_with_metadata(fields, self.schema().metadata().clone());
-            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
-            ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)
-        })?;
         let n_rows_left = self.n_rows();
-        let mut batches =
-            Batches { file: self, viewed, mask, batch_rows, reader: None, n_rows_left, n_kept_bytes: None };
+        let mut batches = Batches { file: self, mask, batch_rows, reader: None, n_rows_left, n_kept_bytes: None };
         batches.reader = Some(batches.reader_from(0)?);
         Ok(batches)
     }
@@ -123,8 +116,6 @@ fn check(metadata: &ParquetMetaData, n_file_bytes: u64) -> Result<(), InputProbl
 /// Batches of rows; over at the first error.
 pub(crate) struct Batches {
     file: ParquetFile,
-    /// The directory, with views in place of texts.
-    viewed: ArrowReaderMetadata,
     mask: ProjectionMask,
     batch_rows: usize,
     reader: Option<ParquetRecordBatchReader>,
@@ -145,14 +136,13 @@ impl Batches {
             (first, offset) = (first + 1, offset - n_rows);
         }
         guarded(|| {
-            let builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.pages.clone(), self.viewed.clone())
-                    .with_projection(self.mask.clone())
-                    .with_batch_size(self.batch_rows);
-            match row {
-                0 => builder.build(),
-                _ => builder.with_row_groups((first..groups.len()).collect()).with_offset(offset).build(),
-            }
+            let (pages, metadata) = (self.file.pages.clone(), &self.file.metadata);
+            let fields: Fields = metadata.schema().fields().iter().map(viewed).collect();
+            let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), self.mask.clone(), Some(&fields))?;
+            let groups = CheckedGroups { pages, metadata: Arc::clone(metadata.metadata()), first };
+            let rest = RowSelector::select(groups.num_rows().saturating_sub(offset));
+            let selection = (offset > 0).then(|| RowSelection::from(vec![RowSelector::skip(offset), rest]));
+            ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, self.batch_rows, selection)
         })
     }
 

@@ -9,12 +9,15 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use parquet::arrow::arrow_reader::RowGroups;
+use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::parquet_page_header::PageHeader;
-use super::unpacked;
+use super::{parquet_delta, unpacked};
 
 /// Values in lists that one batch may pull, however small the file. They are decoded page by page until the rows of the batch are
 /// whole, so a row that never ends would take all memory.
@@ -139,5 +142,89 @@ impl ChunkReader for Pages {
             limits.bodies.lock().unwrap_or_else(PoisonError::into_inner).remove(&start);
         }
         self.file.get_bytes(start, length)
+    }
+}
+
+/// All row groups from one on, whose pages are checked once more when they are unpacked.
+pub(super) struct CheckedGroups {
+    pub(super) pages: Pages,
+    pub(super) metadata: Arc<ParquetMetaData>,
+    pub(super) first: usize,
+}
+
+impl RowGroups for CheckedGroups {
+    fn num_rows(&self) -> usize {
+        let n_rows = |group: &RowGroupMetaData| usize::try_from(group.num_rows()).unwrap_or(0);
+        self.row_groups().map(n_rows).fold(0, usize::saturating_add)
+    }
+
+    fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>, ParquetError> {
+        let (pages, metadata) = (Arc::new(self.pages.clone()), Arc::clone(&self.metadata));
+        Ok(Box::new(Chunks { pages, metadata, column, next_group: self.first }))
+    }
+
+    fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
+        Box::new(self.metadata.row_groups().iter().skip(self.first))
+    }
+
+    fn metadata(&self) -> &ParquetMetaData {
+        &self.metadata
+    }
+}
+
+/// The chunks of a column.
+struct Chunks {
+    pages: Arc<Pages>,
+    metadata: Arc<ParquetMetaData>,
+    column: usize,
+    next_group: usize,
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Box<dyn PageReader>, ParquetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let group = self.metadata.row_groups().get(self.next_group)?;
+        self.next_group += 1;
+        let chunk = group.column(self.column);
+        let n_rows = group.num_rows().try_into().unwrap_or(0);
+        let levels = (chunk.column_descr().max_rep_level(), chunk.column_descr().max_def_level());
+        let reader = SerializedPageReader::new(Arc::clone(&self.pages), chunk, n_rows, None);
+        Some(reader.map(|reader| Box::new(CheckedPages { reader, levels }) as _))
+    }
+}
+
+impl PageIterator for Chunks {}
+
+/// The pages of a chunk.
+struct CheckedPages {
+    reader: SerializedPageReader<Pages>,
+    /// Largest repetition and definition level of the column.
+    levels: (i16, i16),
+}
+
+impl PageReader for CheckedPages {
+    fn get_next_page(&mut self) -> Result<Option<Page>, ParquetError> {
+        let page = self.reader.get_next_page()?;
+        if let Some(page) = &page {
+            parquet_delta::check(page, self.levels.0, self.levels.1).map_err(ParquetError::General)?;
+        }
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>, ParquetError> {
+        self.reader.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<(), ParquetError> {
+        self.reader.skip_next_page()
+    }
+}
+
+impl Iterator for CheckedPages {
+    type Item = Result<Page, ParquetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
     }
 }

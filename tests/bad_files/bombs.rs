@@ -27,8 +27,12 @@ fn run(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
 fn rerank(folder: &Folder, catalog: &Path, slates: &Path) -> (Option<i32>, String) {
     let config =
         folder.bytes("feed.toml", b"strategy = \"relevance\"\n[[cap]]\ncolumn = \"title\"\nmax = 1\nwindow = 2\n");
+    rerank_by(folder, catalog, slates, &config)
+}
+
+fn rerank_by(folder: &Folder, catalog: &Path, slates: &Path, config: &Path) -> (Option<i32>, String) {
     let output = folder.path("out.csv");
-    let paths = [catalog, slates, &config, &output].map(|path| path.to_str().unwrap());
+    let paths = [catalog, slates, config, &output].map(|path| path.to_str().unwrap());
     let [catalog, slates, config, output] = paths;
     run(
         folder,
@@ -144,4 +148,24 @@ fn histories() {
         )
     );
     assert!(!output.exists());
+}
+
+#[test]
+fn configurations() {
+    let folder = Folder::new();
+    let (catalog, slates) = (good_catalog(&folder), good_slates(&folder));
+    let refused = |config: &Path| rerank_by(&folder, &catalog, &slates, config);
+    let (code, text) = refused(Path::new("/dev/zero"));
+    assert_eq!((code, text.as_str()), (Some(1), "spectrank: /dev/zero: is longer than 16 MiB: check --config\n"));
+    let (code, text) = refused(&folder.bytes("bytes.toml", b"slate_size = 20 # \xff"));
+    assert_eq!(
+        (code, text.as_str()),
+        (Some(1), "spectrank: bytes.toml: cannot be read (stream did not contain valid UTF-8): check --config\n")
+    );
+    let (code, text) = refused(folder.0.path());
+    let place = folder.0.path().display();
+    assert_eq!(
+        (code, text),
+        (Some(1), format!("spectrank: {place}: cannot be read (Is a directory (os error 21)): check --config\n"))
+    );
 }

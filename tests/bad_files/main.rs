@@ -7,6 +7,7 @@
 mod arrays;
 #[cfg(target_os = "linux")]
 mod bombs;
+mod config;
 #[path = "../inputs/files.rs"]
 #[allow(dead_code, reason = "shared with the tests of the formats; each uses its own part")]
 mod files;
