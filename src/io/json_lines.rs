@@ -11,7 +11,7 @@ pub(crate) const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// The stream of lines; empty ones are skipped.
 pub(crate) struct JsonLines<R> {
-    reader: R,
+    pub(crate) reader: R,
     buffer: Vec<u8>,
     /// 1-based number of the line read last.
     pub(crate) line: u64,

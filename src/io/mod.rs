@@ -19,6 +19,7 @@ mod histories_json;
 mod histories_parquet;
 mod inspect;
 mod json_lines;
+mod live_input;
 mod npy;
 mod npy_header;
 mod output;

@@ -29,7 +29,8 @@ impl SlateSink for JsonSink {
             });
             output_at(self.target.path(), written)?;
         }
-        Ok(())
+        let ended = self.target.end_batch();
+        output_at(self.target.path(), ended)
     }
 
     fn finish(self: Box<Self>) -> Result<(), OutputError> {

@@ -123,6 +123,14 @@ impl Target {
         }
     }
 
+    /// What there is to do after a batch: whoever reads a stream may wait for it.
+    pub(crate) fn end_batch(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Stdout(writer, _) => writer.flush(),
+            Self::File(..) | Self::Part { .. } => Ok(()),
+        }
+    }
+
     /// Flushes, and brings a file's bytes to the disk.
     fn sync(&mut self) -> std::io::Result<()> {
         self.flush()?;

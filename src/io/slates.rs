@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arrow_stream::{self, ArrowStream, is_arrow};
 use super::error::{AtPath, InputError, InputProblem};
 use super::format::{Format, Role, open_as};
+use super::live_input::LiveInput;
 use super::parquet_file::ParquetFile;
 use super::{json_lines, slates_json, slates_npy, slates_table};
 use crate::catalog::Catalog;
@@ -272,8 +273,9 @@ fn open_standard_input<'a>(
         return Err(InputProblem::NoPipe { format: "Parquet" }).at(path);
     }
     let is_arrow = is_arrow(&head);
-    let reader = BufReader::with_capacity(1 << 18, Cursor::new(head).chain(stdin()));
+    let input = Cursor::new(head).chain(stdin());
     if is_arrow {
+        let reader = BufReader::with_capacity(1 << 18, input);
         slates_table::open(
             path,
             ArrowStream::open(reader, true, limits.message_bytes).at(path)?,
@@ -282,6 +284,7 @@ fn open_standard_input<'a>(
             limits,
         )
     } else {
-        Ok(Box::new(slates_json::JsonSlates::from_reader(path, reader, catalog, fields.clone(), limits)))
+        let input = LiveInput::new(input);
+        Ok(Box::new(slates_json::JsonSlates::live(path, input, catalog, fields.clone(), limits)))
     }
 }

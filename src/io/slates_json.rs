@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::error::{AtPath, InputError, InputProblem};
 use super::json_lines::{JsonLines, detail};
+use super::live_input::LiveInput;
 use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
 use super::slates::{BatchLimit, DecodeLimits, SlateFields, SlateSource, batch_of};
 use super::slates_columns::known;
@@ -24,6 +25,21 @@ pub(crate) struct JsonSlates<'a, R> {
     catalog: &'a Catalog,
     fields: SlateFields,
     n_read: u64,
+    /// Whether another line can be had without waiting long; a batch ends where not.
+    has_line: fn(&mut R) -> bool,
+}
+
+impl<'a> JsonSlates<'a, LiveInput> {
+    /// Slates that come as someone writes them, who may wait for answers before there are more.
+    pub(crate) fn live(
+        path: &Path,
+        input: LiveInput,
+        catalog: &'a Catalog,
+        fields: SlateFields,
+        limits: DecodeLimits,
+    ) -> Self {
+        Self { has_line: LiveInput::has_line, ..Self::from_reader(path, input, catalog, fields, limits) }
+    }
 }
 
 impl<'a, R: BufRead> JsonSlates<'a, R> {
@@ -36,7 +52,7 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
     ) -> Self {
         let mut lines = JsonLines::new(reader);
         lines.max_line_bytes = limits.line_bytes;
-        Self { path: path.to_owned(), lines, catalog, fields, n_read: 0 }
+        Self { path: path.to_owned(), lines, catalog, fields, n_read: 0, has_line: |_| true }
     }
 
     fn next_slate(&mut self) -> Result<Option<Slate>, InputProblem> {
@@ -170,7 +186,13 @@ fn attribute(value: Json) -> Option<Value> {
 
 impl<R: BufRead + Send> SlateSource for JsonSlates<'_, R> {
     fn next_batch_within(&mut self, limit: BatchLimit) -> Result<Option<Vec<Slate>>, InputError> {
-        batch_of(limit, || self.next_slate().at(&self.path))
+        let mut is_first = true;
+        batch_of(limit, || {
+            if !std::mem::take(&mut is_first) && !(self.has_line)(&mut self.lines.reader) {
+                return Ok(None);
+            }
+            self.next_slate().at(&self.path)
+        })
     }
 
     fn skip(&mut self, n_slates: u64) -> Result<u64, InputError> {

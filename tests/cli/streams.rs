@@ -1,6 +1,6 @@
 //! In a pipe: slates on standard input, rankings on standard output, in kind and batch by batch.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -114,6 +114,28 @@ fn every_batch_is_answered_before_the_next_one_is_sent() {
     assert!(reader.next().is_none());
     assert_eq!(rows(&answers), expected);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn every_json_line_is_answered_before_the_next_one_is_sent() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let expected = from_files(&folder, &data);
+    let lines = std::fs::read_to_string(data.slates_jsonl(&folder)).unwrap();
+    let mut child = spawn(data.catalog_parquet(&folder), &["--quiet"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    let mut found = Vec::new();
+    for (line, (_, candidates, _)) in lines.lines().zip(&data.slates) {
+        stdin.write_all(format!("{line}\n\n").as_bytes()).unwrap();
+        for _ in 0..candidates.len().min(12) {
+            let mut answer = String::new();
+            answers.read_line(&mut answer).unwrap();
+            found.extend(json_rows(&answer));
+        }
+    }
+    drop(stdin);
+    assert_eq!(found, expected);
+    assert_eq!((answers.read(&mut [0]).unwrap(), child.wait().unwrap().code()), (0, Some(0)));
 }
 
 #[test]
