@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use arrow_array::RecordBatch;
+use arrow_array::types::{Float64Type, UInt32Type};
+use arrow_array::{BinaryArray, ListArray, RecordBatch, StringArray};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 
 use crate::data::Data;
-use crate::files::Folder;
+use crate::files::{Folder, col};
 use crate::program::*;
 
 /// The slates of `data` as an Arrow stream, some rows to a message.
@@ -114,6 +115,28 @@ fn every_batch_is_answered_before_the_next_one_is_sent() {
     assert!(reader.next().is_none());
     assert_eq!(rows(&answers), expected);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Filters of a quarter of a mebibyte: 600 slates are beyond what a batch of a file may take.
+#[test]
+fn a_message_is_answered_by_one_batch_whatever_it_takes() {
+    const N: usize = 600;
+    let folder = Folder::new();
+    let catalog = Data::new().catalog_parquet(&folder);
+    let config = folder.bytes("bloom.toml", b"filter.seen_bloom = \"seen_bloom\"");
+    let ids = StringArray::from_iter_values((0..N).map(|i| format!("s{i}")));
+    let candidates = ListArray::from_iter_primitive::<UInt32Type, _, _>((0..N).map(|i| Some([Some(i as u32 % 40)])));
+    let scores = ListArray::from_iter_primitive::<Float64Type, _, _>((0..N).map(|_| Some([Some(1.0)])));
+    let filter = vec![0; 256 << 10];
+    let filters = BinaryArray::from_iter_values((0..N).map(|_| &filter));
+    let columns = [("slate_id", col(ids)), ("candidates", col(candidates)), ("scores", col(scores))];
+    let batch = RecordBatch::try_from_iter(columns.into_iter().chain([("seen_bloom", col(filters))])).unwrap();
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    let input = writer.into_inner().unwrap();
+    let (code, out, err) = feed(catalog, &["--config", config.to_str().unwrap()], &input);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(batches(out).iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [N]);
 }
 
 #[test]
