@@ -70,7 +70,8 @@ pub struct FolderSummary {
 impl FolderSummary {
     /// For the summary line.
     fn text(&self) -> String {
-        let mut text = format!("; {} slates in {} parts", self.slates, self.parts);
+        let part = if self.parts == 1 { "part" } else { "parts" };
+        let mut text = format!("; {} slates in {} {part}", self.slates, self.parts);
         if self.resumed_parts > 0 {
             text += &format!(", {} in {} from before", self.resumed_slates, self.resumed_parts);
         }
