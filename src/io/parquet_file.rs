@@ -53,6 +53,9 @@ pub(crate) struct ParquetFile {
 impl ParquetFile {
     pub(crate) fn open(file: File) -> Result<Self, InputProblem> {
         let pages = Pages::new(file);
+        if !pages.has_sound_directory()? {
+            return Err(damaged("its directory has no end"));
+        }
         let metadata = guarded(|| ArrowReaderMetadata::load(&pages, ArrowReaderOptions::new()))?;
         check(metadata.metadata(), pages.len())?;
         Ok(Self { pages: pages.checked(metadata.metadata()), metadata })

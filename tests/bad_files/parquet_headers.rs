@@ -146,8 +146,14 @@ fn directories() {
     for (bytes, line) in [
         (b"PAR1".to_vec(), "is truncated (the closing PAR1 mark is missing): copy or export it again"),
         (b"PAR1PAR1".to_vec(), "is truncated (the closing PAR1 mark is missing): copy or export it again"),
-        (b"PAR1\0\0\0\0PAR1".to_vec(), "cannot be read as Parquet (EOF: Unexpected EOF): export it again"),
-        (with_footer(0), "cannot be read as Parquet (EOF: Unexpected EOF): export it again"),
+        (
+            b"PAR1\0\0\0\0PAR1".to_vec(),
+            "cannot be read as Parquet (its content is damaged: its directory has no end): export it again",
+        ),
+        (
+            with_footer(0),
+            "cannot be read as Parquet (its content is damaged: its directory has no end): export it again",
+        ),
         (
             with_footer(u32::MAX),
             "cannot be read as Parquet (EOF: Parquet file too small. Size is 1533 but need 4294967303): export it again",

@@ -1,4 +1,5 @@
-//! What the header of a Parquet page claims: a structure in Thrift's compact protocol, of which three sizes are read.
+//! What Parquet's structures in Thrift's compact protocol claim: the sizes in the header of a page, and whether a directory
+//! comes to an end.
 //!
 //! Source: `parquet.thrift` (`PageHeader`) of the Parquet format, and Thrift's compact protocol specification.
 
@@ -6,7 +7,7 @@ use std::io::Read;
 
 /// Longest header that is read; statistics make them long.
 const MAX_BYTES: u64 = 16 << 20;
-/// Structures inside of structures that are followed.
+/// Structures and lists inside of each other that are followed; a directory has nine.
 const MAX_DEPTH: u32 = 16;
 
 /// Type codes of the compact protocol.
@@ -55,6 +56,12 @@ impl PageHeader {
         }
         Some((header, input.n_read))
     }
+}
+
+/// True for a structure that ends where the bytes do.
+pub(super) fn is_whole(structure: &[u8]) -> bool {
+    let mut input = Compact { reader: structure, n_read: 0 };
+    input.skip(code::STRUCT, MAX_DEPTH).is_some() && input.n_read == structure.len() as u64
 }
 
 /// Thrift's compact protocol; everything is nothing at the end of the input.
@@ -131,17 +138,12 @@ impl<R: Read> Compact<R> {
             code::LIST | code::SET => {
                 let head = self.byte()?;
                 let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
-                for _ in 0..n {
-                    self.skip_element(head & 0x0F, depth)?;
-                }
+                self.skip_elements(n, &[head & 0x0F], depth)?;
             }
             code::MAP => {
                 let n = self.varint()?;
                 let kinds = if n > 0 { self.byte()? } else { 0 };
-                for _ in 0..n {
-                    self.skip_element(kinds >> 4, depth)?;
-                    self.skip_element(kinds & 0x0F, depth)?;
-                }
+                self.skip_elements(n, &[kinds >> 4, kinds & 0x0F], depth)?;
             }
             code::STRUCT => {
                 let mut id = 0;
@@ -154,9 +156,18 @@ impl<R: Read> Compact<R> {
         Some(())
     }
 
-    /// In a list even truth values take a byte.
-    fn skip_element(&mut self, kind: u8, depth: u32) -> Option<()> {
-        self.skip(if kind == code::TRUE || kind == code::FALSE { code::BYTE } else { kind }, depth)
+    /// Truth values in lists are refused: the format has none here, and the reader passes over them without taking a byte, so
+    /// that a few bytes could claim to be thousands of millions of them.
+    fn skip_elements(&mut self, n: u64, kinds: &[u8], depth: u32) -> Option<()> {
+        if n > 0 && kinds.iter().any(|kind| [code::TRUE, code::FALSE].contains(kind)) {
+            return None;
+        }
+        for _ in 0..n {
+            for &kind in kinds {
+                self.skip(kind, depth)?;
+            }
+        }
+        Some(())
     }
 
     fn skip_bytes(&mut self, n_bytes: u64) -> Option<()> {
@@ -193,10 +204,16 @@ mod tests {
 
     #[test]
     fn lists_maps_and_depth_end() {
-        // An unknown field 15 with a list of two truth values, a map of a byte to a number, then the end.
-        let bytes = [0xF9, 0x21, 1, 2, 0x1B, 1, 0x35, 7, 2, 0];
+        // An unknown field 15 with a list of two bytes, a map of a byte to a number, then the end.
+        let bytes = [0xF9, 0x23, 1, 2, 0x1B, 1, 0x35, 7, 2, 0];
         assert_eq!(PageHeader::read(&bytes[..]).unwrap(), (PageHeader::default(), bytes.len() as u64));
         assert!(PageHeader::read([0xFC].iter().chain(&[0x1C; 100]).copied().collect::<Vec<u8>>().as_slice()).is_none());
         assert!(PageHeader::read(&[0xF9, 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F][..]).is_none());
+        assert!(
+            is_whole(&bytes) && !is_whole(&bytes[..bytes.len() - 1]) && !is_whole(&[bytes.as_slice(), &[0]].concat())
+        );
+        // 2³¹ − 1 truth values in a list, and in a map.
+        let endless = [&[0xF9, 0xF1, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0][..], &[0xFB, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0x13, 0]];
+        assert!(endless.iter().all(|bytes| PageHeader::read(*bytes).is_none() && !is_whole(bytes)));
     }
 }
