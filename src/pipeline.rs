@@ -140,10 +140,14 @@ fn compute_all<R, W, E>(
         let result = match batch.map_err(Refusal::Failed).and_then(&mut compute) {
             Ok(results) => Ok(results),
             Err(Refusal::Failed(error)) => Err(error),
-            Err(Refusal::Retired(batch, error)) => match task.give_back(batch) {
-                true => return,
-                false => Err(error),
-            },
+            Err(Refusal::Retired(batch, error)) => {
+                if !task.give_back(batch) {
+                    // Nobody is left, whatever batches before this one were given back.
+                    queue.close();
+                    let _ = done.send((task.number(), Err(error)));
+                }
+                return;
+            }
         };
         // Nobody listens any more where the run has failed.
         let _ = done.send((task.number(), result));
@@ -171,7 +175,10 @@ fn hand_on<R, W, E>(
         match done.recv_timeout(POLL) {
             Ok((number, result)) => drop(early.insert(number, result)),
             Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => return stopped,
+            // Where the last worker gave up, its error may wait behind a batch that nobody took.
+            Err(RecvTimeoutError::Disconnected) => {
+                return stopped.and(early.into_values().find_map(Result::err).map_or(Ok(()), Err));
+            }
         }
         while let Some(result) = early.remove(&n_handed_on) {
             if writer.send(result?).is_err() {
