@@ -74,20 +74,6 @@ fn dot_f32_wide(a: &[f32], b: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + tail
 }
 
-/// `product ← S basis`: S is `m × m` and symmetric, the others hold columns of length `m`.
-#[multiversion(targets = "simd")]
-pub fn multiply(symmetric: &[f64], basis: &[f64], product: &mut [f64], m: usize) {
-    for (column, out) in basis.chunks_exact(m).zip(product.chunks_exact_mut(m)) {
-        out.fill(0.0);
-        // A row of a symmetric matrix is a column: whole rows are added, in the order of the slots.
-        for (row, &factor) in symmetric.chunks_exact(m).zip(column) {
-            for (o, &s) in out.iter_mut().zip(row) {
-                *o += s * factor;
-            }
-        }
-    }
-}
-
 impl Real for f32 {
     fn of(x: f64) -> Self {
         x as Self

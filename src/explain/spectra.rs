@@ -35,7 +35,7 @@ impl<'r> Spectra<'r> {
 
     pub(super) fn explain(&self, names: &Names<'_>) -> Vec<SpectrumExplanation> {
         let solver = self.spectral.solver();
-        let diagonal = self.occupied().map(|slot| self.spectral.gram()[slot * solver.n_slots + slot]);
+        let diagonal = self.occupied().map(|slot| self.spectral.gram(slot, slot));
         let trace: f64 = diagonal.sum();
         let explain = |&(k, sign): &(usize, f64)| {
             let eigenvalue = solver.eigenvalues[k];

@@ -195,12 +195,12 @@ impl<'a> Beside<'a> {
     /// Similarities of a window's items, by slots.
     pub fn check_similarity(&mut self, similarity: impl Fn(usize, usize) -> f64) -> Checked {
         let Some(spectral) = self.run.spectral() else { return Ok(()) };
-        let (items, gram) = (&self.run.slots().window.items, spectral.gram());
+        let items = &self.run.slots().window.items;
         let m = items.len();
-        let scale = (0..m).filter(|&a| items[a] != EMPTY).map(|a| gram[a * m + a]).fold(1.0, f64::max);
+        let scale = (0..m).filter(|&a| items[a] != EMPTY).map(|a| spectral.gram(a, a)).fold(1.0, f64::max);
         for a in (0..m).filter(|&a| items[a] != EMPTY) {
             for b in (0..m).filter(|&b| items[b] != EMPTY) {
-                let (found, wanted) = (similarity(a, b), gram[a * m + b]);
+                let (found, wanted) = (similarity(a, b), spectral.gram(a, b));
                 self.compared.similarity_error = self.compared.similarity_error.max((found - wanted).abs() / scale);
                 if is_off(found, wanted, SIMILARITY_TOLERANCE * scale) {
                     let what = format!("the similarity of slots {a} and {b} is {found:e}, not {wanted:e}");

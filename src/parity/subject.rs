@@ -125,8 +125,8 @@ fn follow<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate) -> Result<(), 
         if let Some(spectral) = run.spectral() {
             beside.check_window(&window.items, &window.placed_at, spectral.is_active())?;
             if spectral.is_active() {
-                let (solver, gram, m) = (spectral.solver(), spectral.gram(), window.size());
-                beside.check_similarity(|a, b| gram[a * m + b])?;
+                let solver = spectral.solver();
+                beside.check_similarity(|a, b| spectral.gram(a, b))?;
                 beside.check_spectra(|slot, k| solver.entry(slot, k), &solver.eigenvalues)?;
                 let exposure = spectral.exposure();
                 beside.check_exposure(|slot| exposure.penalty(&exposure.member_loadings(solver, slot)).into())?;

@@ -48,11 +48,11 @@ const GROUP: usize = 4;
 pub struct Exposure<R> {
     n_spectra: usize,
     /// What turns an item's similarities into its loadings: `[group of 4 spectra][slot][spectrum in the group]`.
-    projector: Vec<R>,
+    projector: Vec<[R; GROUP]>,
     /// f λ^(-1/2) or f λ^(-1); 0 for dropped spectra.
     inverse: Vec<f64>,
-    /// H while items are added, then w.
-    weights: Vec<R>,
+    /// H while items are added, then w: `[spectrum][group of 4 spectra][spectrum in the group]`, 0 beyond K.
+    weights: Vec<[R; GROUP]>,
 }
 
 impl<R: Real> Exposure<R> {
@@ -71,30 +71,72 @@ impl<R: Real> Exposure<R> {
         self.projector.clear();
         for group in (0..k).step_by(GROUP) {
             for slot in 0..solved.n_slots {
-                self.projector.extend(
-                    (group..group + GROUP)
-                        .map(|s| if s < k { R::of(solved.entry(slot, s) * self.inverse[s]) } else { R::zero() }),
-                );
+                self.projector.push(std::array::from_fn(|lane| match group + lane {
+                    s if s < k => R::of(solved.entry(slot, s) * self.inverse[s]),
+                    _ => R::zero(),
+                }));
             }
         }
         self.weights.clear();
-        self.weights.resize(k * k, R::zero());
+        self.weights.resize(self.n_groups() * GROUP * self.n_groups(), [R::zero(); GROUP]);
+    }
+
+    fn n_groups(&self) -> usize {
+        self.n_spectra.div_ceil(GROUP)
     }
 
     /// Loadings of an item from its similarities to the slots.
     pub fn loadings(&self, similarity: &[R]) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
-        let groups = self.projector.chunks_exact(similarity.len() * GROUP);
-        for (group, loadings) in groups.zip(loadings.chunks_exact_mut(GROUP)) {
-            let mut sums = [R::zero(); GROUP];
-            for (&s, row) in similarity.iter().zip(group.chunks_exact(GROUP)) {
-                for lane in 0..GROUP {
-                    sums[lane] += s * row[lane];
-                }
-            }
-            loadings.copy_from_slice(&sums);
+        for (group, loadings) in loadings.as_chunks_mut::<GROUP>().0.iter_mut().enumerate().take(self.n_groups()) {
+            *loadings = self.group_loadings(similarity, group);
         }
         loadings
+    }
+
+    #[inline(always)]
+    fn group_loadings(&self, similarity: &[R], group: usize) -> [R; GROUP] {
+        let n_slots = similarity.len();
+        let mut sums = [R::zero(); GROUP];
+        for (&s, row) in similarity.iter().zip(&self.projector[group * n_slots..(group + 1) * n_slots]) {
+            for lane in 0..GROUP {
+                sums[lane] += s * row[lane];
+            }
+        }
+        sums
+    }
+
+    /// [`Self::penalty`] of an item from its similarities to the slots.
+    pub fn penalty_from(&self, similarity: &[R]) -> R {
+        match self.n_groups() {
+            1 => self.penalty_in_groups::<1>(|group| self.group_loadings(similarity, group)),
+            2 => self.penalty_in_groups::<2>(|group| self.group_loadings(similarity, group)),
+            3 => self.penalty_in_groups::<3>(|group| self.group_loadings(similarity, group)),
+            _ => self.penalty_in_groups::<{ MAX_SPECTRA / GROUP }>(|group| self.group_loadings(similarity, group)),
+        }
+    }
+
+    /// The penalty with a number of groups that the compiler knows, so that loadings stay in registers.
+    #[inline(always)]
+    fn penalty_in_groups<const N: usize>(&self, loadings: impl Fn(usize) -> [R; GROUP]) -> R {
+        let loadings: [[R; GROUP]; N] = std::array::from_fn(loadings);
+        let mut sums = [[R::zero(); GROUP]; N];
+        let rows = self.weights.as_chunks::<N>().0;
+        for (row, &l_k) in rows.iter().zip(loadings.as_flattened()) {
+            for (sums, weights) in sums.iter_mut().zip(row) {
+                for lane in 0..GROUP {
+                    sums[lane] += l_k * weights[lane];
+                }
+            }
+        }
+        let mut total = [R::zero(); GROUP];
+        for (sums, loadings) in sums.iter().zip(&loadings) {
+            for lane in 0..GROUP {
+                total[lane] += sums[lane] * loadings[lane];
+            }
+        }
+        // w is positive semi-definite; rounding must not turn the penalty into a reward.
+        sum(&total).max(R::zero())
     }
 
     /// Loadings of the window item in `slot`: f_k √λ_k u_k, or f_k u_k for unit loadings (SPEC 4.3).
@@ -111,17 +153,20 @@ impl<R: Real> Exposure<R> {
 
     /// Adds a placed item's loadings to H, weighted by its age.
     pub fn add(&mut self, loadings: &[R; MAX_SPECTRA], age_weight: R) {
-        let n = self.n_spectra;
-        for k in 0..n {
-            for l in 0..n {
-                self.weights[k * n + l] += age_weight * loadings[k] * loadings[l];
+        let n_groups = self.n_groups();
+        let groups = loadings.as_chunks::<GROUP>().0;
+        for (row, &l_k) in self.weights.chunks_exact_mut(n_groups).zip(loadings) {
+            for (weights, group) in row.iter_mut().zip(groups) {
+                for lane in 0..GROUP {
+                    weights[lane] += age_weight * l_k * group[lane];
+                }
             }
         }
     }
 
     /// Turns H into the weights w.
     pub fn finish(&mut self, eigenvalues: &[f64], spectral: &Spectral) {
-        let (n, epsilon) = (self.n_spectra, spectral.epsilon);
+        let (n, width, epsilon) = (self.n_spectra, self.n_groups() * GROUP, spectral.epsilon);
         for k in 0..n {
             for l in 0..n {
                 let scale = ((epsilon + eigenvalues[k]) * (epsilon + eigenvalues[l])).sqrt();
@@ -129,27 +174,32 @@ impl<R: Real> Exposure<R> {
                     Coupling::Full => 1.0,
                     Coupling::Diagonal => coupling(eigenvalues[k], eigenvalues[l]),
                 };
-                self.weights[k * n + l] *= R::of(coupling / scale);
+                self.weights.as_flattened_mut()[k * width + l] *= R::of(coupling / scale);
             }
         }
     }
 
     /// w_kl (SPEC 4.5) once the position is finished.
     pub fn weight(&self, k: usize, l: usize) -> R {
-        self.weights[k * self.n_spectra + l]
+        self.weights.as_flattened()[k * self.n_groups() * GROUP + l]
     }
 
     /// Σ_kl w_kl ℓ_k ℓ_l, never negative: what the diversity term multiplies by −strength.
     pub fn penalty(&self, loadings: &[R; MAX_SPECTRA]) -> R {
-        let n = self.n_spectra;
-        let mut sum = R::zero();
-        for (row, &l_k) in self.weights.chunks_exact(n).zip(loadings) {
-            let inner = row.iter().zip(loadings).fold(R::zero(), |sum, (&w, &l)| sum + w * l);
-            sum += l_k * inner;
+        let groups = loadings.as_chunks::<GROUP>().0;
+        match self.n_groups() {
+            1 => self.penalty_in_groups::<1>(|group| groups[group]),
+            2 => self.penalty_in_groups::<2>(|group| groups[group]),
+            3 => self.penalty_in_groups::<3>(|group| groups[group]),
+            _ => self.penalty_in_groups::<{ MAX_SPECTRA / GROUP }>(|group| groups[group]),
         }
-        // w is positive semi-definite; rounding must not turn the penalty into a reward.
-        sum.max(R::zero())
     }
+}
+
+// Not inlined, or the compiler works in pairs all the way up into the loops; see `real.rs`.
+#[inline(never)]
+fn sum<R: Real>(lanes: &[R; GROUP]) -> R {
+    (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 }
 
 /// C_kl = exp(−½ (ln(λ_k/λ_l) / width)²), with the logarithm as 2·artanh((a−b)/(a+b)) in five terms of its series:

@@ -17,6 +17,8 @@ pub struct Window {
     pub entered: Vec<u32>,
     /// Index into the history of placed items where the slot holds one of P, [`EMPTY`] for A.
     pub placed_at: Vec<u32>,
+    /// Slots in the order in which their items entered.
+    by_entry: Vec<u32>,
     next_ahead: usize,
 }
 
@@ -30,6 +32,7 @@ impl Window {
             slots.resize(size, EMPTY);
         }
         self.entered.fill(0);
+        self.by_entry.clear();
         self.next_ahead = 0;
     }
 
@@ -72,7 +75,17 @@ impl Window {
         let slot = self.items.iter().position(|&item| item == EMPTY)?;
         self.items[slot] = local;
         self.entered[slot] = step;
+        if let Some(at) = self.by_entry.iter().position(|&other| other == slot as u32) {
+            self.by_entry.remove(at);
+        }
+        self.by_entry.push(slot as u32);
         Some(slot)
+    }
+
+    /// Occupied slots whose item entered after a step, the newest first.
+    pub fn entered_since(&self, step: u32) -> impl Iterator<Item = usize> {
+        let slots = self.by_entry.iter().rev().map(|&slot| slot as usize);
+        slots.take_while(move |&slot| self.entered[slot] > step).filter(|&slot| self.items[slot] != EMPTY)
     }
 
     /// The rank at which A goes on: every unplaced candidate below it is in A.
@@ -115,6 +128,8 @@ mod tests {
         assert_eq!(window.items, [9, 3]);
         assert_eq!(window.entered, [3, 2]);
         assert_eq!(window.placed_at, [2, 1]);
+        assert_eq!(window.entered_since(1).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(window.entered_since(2).collect::<Vec<_>>(), [0]);
     }
 
     #[test]

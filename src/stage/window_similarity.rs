@@ -7,6 +7,7 @@
 use crate::catalog::{Embedding, EmbeddingData};
 use crate::problem::Problem;
 use crate::real::Real;
+use crate::stage::eigensolve::column_length;
 use crate::stage::window::{EMPTY, Window};
 
 /// Rows of a slate's items, read from the catalog when first needed, and their similarities to the window.
@@ -72,27 +73,38 @@ impl<R: Real> WindowSimilarity<R> {
         self.refreshed.resize(n_local, 0);
     }
 
+    #[inline]
     fn load(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize) -> usize {
         if self.row_index[local] == EMPTY {
-            self.row_index[local] = (self.factors.len() / self.segments.len().max(1)) as u32;
-            let row = catalog_rows[local] as usize;
-            for signal in &problem.signals {
-                let embedding: &Embedding = signal.embedding;
-                R::append_row(embedding, row, &mut self.rows);
-                self.factors.push(R::of(f64::from(signal.factors[row])));
-            }
+            self.read(problem, catalog_rows, local);
         }
         self.row_index[local] as usize
     }
 
+    // Once per item: apart from what runs for every pair.
+    #[cold]
+    fn read(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize) {
+        self.row_index[local] = (self.factors.len() / self.segments.len().max(1)) as u32;
+        let row = catalog_rows[local] as usize;
+        for signal in &problem.signals {
+            let embedding: &Embedding = signal.embedding;
+            R::append_row(embedding, row, &mut self.rows);
+            self.factors.push(R::of(f64::from(signal.factors[row])));
+        }
+    }
+
+    #[inline]
     fn pair(&mut self, a: usize, b: usize) -> R {
         self.n_compared += 1;
+        let row_a = &self.rows[a * self.dim..][..self.dim];
+        let row_b = &self.rows[b * self.dim..][..self.dim];
+        // The product of the factors comes first, so that S_ab and S_ba are the same number.
+        if self.segments.len() == 1 {
+            return self.factors[a] * self.factors[b] * R::dot(row_a, row_b);
+        }
         let n_signals = self.segments.len();
-        let row_a = &self.rows[a * self.dim..(a + 1) * self.dim];
-        let row_b = &self.rows[b * self.dim..(b + 1) * self.dim];
         let mut sum = R::zero();
         for (s, &(start, end)) in self.segments.iter().enumerate() {
-            // The product of the factors comes first, so that S_ab and S_ba are the same number.
             let factor = self.factors[a * n_signals + s] * self.factors[b * n_signals + s];
             sum += factor * R::dot(&row_a[start..end], &row_b[start..end]);
         }
@@ -119,21 +131,21 @@ impl<R: Real> WindowSimilarity<R> {
         let last = self.refreshed[local];
         if last < step {
             let row = self.load(problem, catalog_rows, local);
-            for slot in 0..self.n_slots {
-                if window.items[slot] != EMPTY && window.entered[slot] > last {
-                    let other = self.load(problem, catalog_rows, window.items[slot] as usize);
-                    self.similarity[range.start + slot] = self.pair(row, other);
-                }
+            for slot in window.entered_since(last) {
+                let other = self.load(problem, catalog_rows, window.items[slot] as usize);
+                self.similarity[range.start + slot] = self.pair(row, other);
             }
             self.refreshed[local] = step;
         }
         &self.similarity[range]
     }
 
-    /// Brings the window's similarity matrix S_W (`n_slots × n_slots`, zero in rows and columns of empty slots) up to
-    /// date, in double precision: only slots that are empty or changed after the step `since` are touched.
+    /// Brings the window's similarity matrix S_W (a row per slot, as long as the eigensolver's columns; zero in rows and
+    /// columns of empty slots) up to date, in double precision: only slots that are empty or changed after the step
+    /// `since` are touched.
     pub fn gram(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, since: u32, gram: &mut [f64]) {
         let n = self.n_slots;
+        let length = column_length(n);
         for a in 0..n {
             let is_empty = window.items[a] == EMPTY;
             if !is_empty && window.entered[a] <= since {
@@ -149,8 +161,8 @@ impl<R: Real> WindowSimilarity<R> {
                 } else {
                     self.between_wide(problem, catalog_rows, window.items[a] as usize, window.items[b] as usize)
                 };
-                gram[a * n + b] = value;
-                gram[b * n + a] = value;
+                gram[a * length + b] = value;
+                gram[b * length + a] = value;
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::config::Horizon;
 use crate::real::Real;
 use crate::run::Slots;
-use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS};
+use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS, column_length};
 use crate::stage::exposure::Exposure;
 use crate::stage::window::EMPTY;
 use crate::strategy::Strategy;
@@ -24,7 +24,7 @@ impl<R: Real> Strategy<R> for Spectral<R> {
     fn reset(&mut self, slots: &Slots<R>) {
         let size = slots.window.size();
         self.gram.clear();
-        self.gram.resize(size * size, 0.0);
+        self.gram.resize(size * column_length(size), 0.0);
         self.solver.reset(size, slots.problem.config.spectral.spectra);
         self.gram_step = 0;
         self.is_first_solve = true;
@@ -53,8 +53,8 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         if !self.is_active {
             return R::zero();
         }
-        let loadings = self.exposure.loadings(slots.similarities(local));
-        R::of(-slots.problem.config.spectral.strength) * self.exposure.penalty(&loadings)
+        let strength = R::of(-slots.problem.config.spectral.strength);
+        strength * self.exposure.penalty_from(slots.similarities(local))
     }
 }
 
@@ -64,9 +64,9 @@ impl<R: Real> Spectral<R> {
         self.is_active
     }
 
-    /// The window's similarity matrix at this position.
-    pub fn gram(&self) -> &[f64] {
-        &self.gram
+    /// Similarity of the items in two slots of the window at this position; 0 where one is empty.
+    pub fn gram(&self, a: usize, b: usize) -> f64 {
+        self.gram[a * column_length(self.solver.n_slots) + b]
     }
 
     /// The solved window.
