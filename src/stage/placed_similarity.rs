@@ -5,13 +5,13 @@
 
 use crate::real::Real;
 
-/// How similarities become one number. Of types that the compiler sees through: it runs for every pair.
+/// How similarities become one number.
 #[derive(Debug, Clone, Copy)]
-pub struct Fold<T, C> {
+pub struct Fold<R> {
     /// What one similarity counts.
-    pub term: T,
+    pub term: fn(R) -> R,
     /// Two counts as one.
-    pub combine: C,
+    pub combine: fn(R, R) -> R,
 }
 
 /// One folded number per item of a slate.
@@ -54,7 +54,7 @@ impl<R: Real> PlacedSimilarity<R> {
         &mut self,
         local: usize,
         history: &[u32],
-        fold: Fold<impl Fn(R) -> R, impl Fn(R, R) -> R>,
+        fold: Fold<R>,
         mut similarity_to: impl FnMut(usize) -> R,
     ) -> R {
         let width = self.window.max(1);
@@ -62,7 +62,7 @@ impl<R: Real> PlacedSimilarity<R> {
         let n_placed = history.len();
         let reach = if self.window == 0 { n_placed } else { n_placed.min(self.window) };
         let first = (self.n_seen[local] as usize).max(n_placed - reach);
-        for (place, &placed) in (first..).zip(&history[first..]) {
+        for (place, &placed) in history.iter().enumerate().skip(first) {
             let term = (fold.term)(similarity_to(placed as usize));
             if self.window == 0 {
                 terms[0] = (fold.combine)(terms[0], term);
@@ -80,7 +80,7 @@ impl<R: Real> PlacedSimilarity<R> {
 mod tests {
     use super::*;
 
-    const SUM: Fold<fn(f64) -> f64, fn(f64, f64) -> f64> = Fold { term: |s| s, combine: |a, b| a + b };
+    const SUM: Fold<f64> = Fold { term: |s| s, combine: |a, b| a + b };
 
     #[test]
     fn what_left_the_window_leaves_nothing_behind() {
