@@ -5,32 +5,17 @@
 # tests' own checks run in any case. SPECTRANK_SCREENSHOTS=DIR keeps a picture of every page.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tests/packages.sh
+source tests/packages.sh
 
 AXE_VERSION=4.14.1
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        echo "tests/browser.sh: root is needed for: $*; run it as root, or install chromium in another way" >&2
-        return 1
-    fi
-}
 
 has_browser() {
     [ -n "${SPECTRANK_BROWSER:-}" ] || command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
 if ! has_browser >/dev/null; then
-    if ! command -v apt-get >/dev/null; then
-        echo "tests/browser.sh: no Chromium, and no apt-get to install it with: install it, or set SPECTRANK_BROWSER" >&2
-        exit 1
-    fi
-    echo "tests/browser.sh: no browser; installing Chromium" >&2
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    install_packages "install Chromium, or set SPECTRANK_BROWSER" chromium
 fi
 
 if command -v npm >/dev/null; then

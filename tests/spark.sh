@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=integrations/python/tests/environment.sh
 source integrations/python/tests/environment.sh
 
-command -v java >/dev/null || install_packages openjdk-17-jre-headless
+command -v java >/dev/null || install_packages "install Java 17" openjdk-17-jre-headless
 make_environment spark "pyspark>=4,<5" "pandas<3" pyarrow
 export SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON="$bin/python" PYSPARK_DRIVER_PYTHON="$bin/python"
 "$bin/python" integrations/python/tests/spark_job.py
