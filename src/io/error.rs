@@ -136,6 +136,15 @@ pub enum InputProblem {
         /// What it may take.
         max_bytes: u64,
     },
+    /// The system has no memory for it.
+    #[error(
+        "takes {} of memory, more than there is: --memory-limit leaves embeddings of .npy and .safetensors in their files",
+        crate::memory::size_text(*n_bytes)
+    )]
+    NoRoom {
+        /// What it takes.
+        n_bytes: u64,
+    },
     /// An embedding that cannot be mapped into memory.
     #[error("cannot be mapped into memory ({0}): raise --memory-limit, so that it can be read")]
     CannotMap(#[source] std::io::Error),

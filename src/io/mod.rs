@@ -38,6 +38,7 @@ mod parquet_sizes;
 mod parquet_thrift;
 mod pytorch;
 mod resolve;
+mod room;
 mod safetensors;
 mod slates;
 mod slates_columns;

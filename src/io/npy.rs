@@ -14,6 +14,7 @@ use super::error::{AtPath, InputError, InputProblem};
 use super::footprint::FilePart;
 use super::growing::Growing;
 use super::npy_header::{self, Header, NumberType};
+use super::room::room_for;
 use crate::catalog::{Embedding, EmbeddingData, MappedFile};
 
 /// The first bytes of every `.npy` file.
@@ -168,9 +169,9 @@ fn read_embedding(matrix: &mut Matrix, n_rows: usize) -> Result<EmbeddingData, I
     let number = matrix.number();
     let n_values = n_rows * matrix.dim;
     let mut data = match number.float_bytes() {
-        Some(2) => Growing::F16(Vec::with_capacity(n_values)),
-        Some(4) => Growing::F32(Vec::with_capacity(n_values)),
-        Some(8) => Growing::F64(Vec::with_capacity(n_values)),
+        Some(2) => Growing::F16(room_for(n_values)?),
+        Some(4) => Growing::F32(room_for(n_values)?),
+        Some(8) => Growing::F64(room_for(n_values)?),
         _ => {
             let what = "the array".to_owned();
             return Err(InputProblem::WrongDtype { what, found: number.to_string(), expected: "float16, 32 or 64" });

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::catalog_files::{Part, Wanted};
 use super::error::{AtPath, InputError, InputProblem};
 use super::footprint::FilePart;
+use super::room::room_for;
 use crate::catalog::{Embedding, EmbeddingData, MappedFile};
 
 /// Longest header that is read; the format's own limit is 100 MB.
@@ -186,7 +187,7 @@ struct Values<'a> {
 impl Values<'_> {
     fn read<const N: usize, T>(self, decode: impl Fn([u8; N]) -> T) -> Result<Vec<T>, InputProblem> {
         const BLOCK_BYTES: usize = 1 << 20;
-        let mut out = Vec::with_capacity(self.n_bytes / N);
+        let mut out = room_for(self.n_bytes / N)?;
         let mut block = vec![0; BLOCK_BYTES.min(self.n_bytes)];
         let mut n_left = self.n_bytes;
         while n_left > 0 {
