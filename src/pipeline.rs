@@ -15,6 +15,7 @@ mod queue;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -93,7 +94,7 @@ where
 {
     let Stages { read, compute, write, stop, abandon } = stages;
     let queue = Queue::new(compute.len());
-    let queue = &queue;
+    let (queue, is_gone) = (&queue, &AtomicBool::new(false));
     thread::scope(|scope| {
         let (done_sender, done) = channel();
         let (sender, results) = sync_channel(WAITING_BATCHES);
@@ -104,8 +105,8 @@ where
         };
         let workers: Vec<_> = compute.into_iter().map(worker).collect();
         drop(done_sender);
-        let writer = scope.spawn(move || write_all(write, &results));
-        let computed = hand_on(queue, &done, &sender, &stop);
+        let writer = scope.spawn(move || write_all(write, &results, is_gone));
+        let computed = hand_on(queue, &done, &Outlet { sender: &sender, is_gone }, &stop);
         // The writer ends after what it has, the others with the batch they are at.
         queue.close();
         drop(sender);
@@ -154,11 +155,18 @@ fn compute_all<R, W, E>(
     }
 }
 
+/// The way to the writer.
+struct Outlet<'a, W> {
+    sender: &'a SyncSender<W>,
+    /// The writer has failed.
+    is_gone: &'a AtomicBool,
+}
+
 /// Gives results to the writer in the order of their batches.
 fn hand_on<R, W, E>(
     queue: &Queue<R, E>,
     done: &Receiver<(usize, Result<W, E>)>,
-    writer: &SyncSender<W>,
+    writer: &Outlet<W>,
     stop: &impl Fn() -> Result<(), E>,
 ) -> Result<(), E> {
     let mut early = BTreeMap::new();
@@ -174,6 +182,8 @@ fn hand_on<R, W, E>(
         }
         match done.recv_timeout(POLL) {
             Ok((number, result)) => drop(early.insert(number, result)),
+            // A writer that failed must not wait for input that may never come.
+            Err(RecvTimeoutError::Timeout) if writer.is_gone.load(Ordering::Relaxed) => return stopped,
             Err(RecvTimeoutError::Timeout) => continue,
             // Where the last worker gave up, its error may wait behind a batch that nobody took.
             Err(RecvTimeoutError::Disconnected) => {
@@ -181,7 +191,7 @@ fn hand_on<R, W, E>(
             }
         }
         while let Some(result) = early.remove(&n_handed_on) {
-            if writer.send(result?).is_err() {
+            if writer.sender.send(result?).is_err() {
                 // The writer is gone, and has a failure to tell of.
                 return stopped;
             }
@@ -191,9 +201,13 @@ fn hand_on<R, W, E>(
     }
 }
 
-fn write_all<W, E, Write: WriteStage<W, E>>(mut write: Write, results: &Receiver<W>) -> Result<Write, E> {
+fn write_all<W, E, Write: WriteStage<W, E>>(
+    mut write: Write,
+    results: &Receiver<W>,
+    is_gone: &AtomicBool,
+) -> Result<Write, E> {
     while let Ok(result) = results.recv() {
-        write.write(result)?;
+        write.write(result).inspect_err(|_| is_gone.store(true, Ordering::Relaxed))?;
     }
     Ok(write)
 }

@@ -82,12 +82,15 @@ impl Memory {
         Ok(io::open_slates_within(paths, catalog, fields, self.work.reader_bytes)?)
     }
 
-    /// What may be in a batch, for so many engines: each after the first adds two batches. A message of an Arrow pipe is
+    /// What may be in a batch, for so many engines: each after the first adds two batches, which a limit has to hold as well. A message of an Arrow pipe is
     /// answered by one batch whatever it takes, unless memory is limited: who sent it may count on that.
     pub fn batch_limit(&self, config: &Config, n_engines: usize, is_arrow_pipe: bool) -> BatchLimit {
         let n_more = 2 * n_engines.saturating_sub(1) as u64;
-        let is_unlimited = is_arrow_pipe && self.work == Work::UNLIMITED;
-        let max_bytes = if is_unlimited { u64::MAX } else { self.work.batch_bytes * N_BATCHES / (N_BATCHES + n_more) };
+        let max_bytes = match (self.work == Work::UNLIMITED, is_arrow_pipe) {
+            (true, true) => u64::MAX,
+            (true, false) => self.work.batch_bytes,
+            (false, _) => self.work.batch_bytes * N_BATCHES / (N_BATCHES + n_more),
+        };
         BatchLimit { max_slates: BATCH_SLATES, max_bytes, n_positions: config.slate_size }
     }
 

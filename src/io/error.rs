@@ -397,12 +397,12 @@ pub enum InputProblem {
         detail: String,
     },
     /// A line too long to be a slate.
-    #[error("line {line} is longer than {limit_mib} MiB: write one slate per line")]
+    #[error("line {line} is longer than {}: write one slate per line, or raise --memory-limit if there is one", crate::memory::size_text(*max_bytes))]
     LineTooLong {
         /// 1-based line number.
         line: u64,
         /// The limit.
-        limit_mib: usize,
+        max_bytes: u64,
     },
     /// A JSON value of the wrong kind.
     #[error("line {line}, slate \"{slate}\": \"{key}\" must be {expected}")]

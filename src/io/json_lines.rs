@@ -33,8 +33,8 @@ impl<R: BufRead> JsonLines<R> {
             }
             self.line += 1;
             if self.buffer.len() > self.max_line_bytes {
-                let limit_mib = self.max_line_bytes >> 20;
-                return Err(InputProblem::LineTooLong { line: self.line, limit_mib });
+                let max_bytes = self.max_line_bytes as u64;
+                return Err(InputProblem::LineTooLong { line: self.line, max_bytes });
             }
             let mark = if self.line == 1 { BYTE_ORDER_MARK } else { &[] };
             let start = if self.buffer.starts_with(mark) { mark.len() } else { 0 };

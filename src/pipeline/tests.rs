@@ -183,6 +183,31 @@ fn a_panic_of_a_worker_is_passed_on_and_nobody_waits_for_it() {
 }
 
 #[test]
+fn a_writer_that_fails_ends_a_run_whose_reader_waits() {
+    // The reader waits until the run has given up on it.
+    let (leave, waits) = channel::<()>();
+    let mut n_read = 0;
+    let result = run(Stages {
+        read: move || {
+            n_read += 1;
+            if n_read > 1 {
+                let _ = waits.recv();
+                return Ok(None);
+            }
+            Ok(Some(n_read))
+        },
+        compute: vec![Ok],
+        write: |_: i32| Err("the disk is full"),
+        stop: || Ok(()),
+        abandon: |error| {
+            drop(leave);
+            error
+        },
+    });
+    assert_eq!(result.map(drop), Err("the disk is full"));
+}
+
+#[test]
 fn a_stop_ends_a_run_whose_reader_waits() {
     // The reader waits until the run has given up on it.
     let (leave, waits) = channel::<()>();

@@ -56,6 +56,36 @@ fn an_output_that_cannot_be_written_is_3() {
     }
 }
 
+/// An input is never the place of the output, however it is named.
+#[test]
+fn an_input_is_not_written_over() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let (catalog, slates) = (data.catalog_parquet(&folder), data.slates_parquet(&folder));
+    let before = [&catalog, &slates].map(|path| std::fs::read(path).unwrap());
+    for output in [&catalog, &slates, &folder.path("./slates.parquet")] {
+        let ran = Rerank::of(std::slice::from_ref(&catalog), std::slice::from_ref(&slates), output).on_cpu().run();
+        assert!(ran.failed(1).ends_with("is an input: name another file as --output"), "{}", ran.stderr);
+    }
+    assert_eq!([&catalog, &slates].map(|path| std::fs::read(path).unwrap()), before);
+}
+
+/// The other end of standard input stays open: what failed is told at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_while_more_slates_may_come() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let command = Rerank::of(&[data.catalog_npy(&folder)], &["-".into()], Path::new("-")).on_cpu();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child =
+        program().args(&command.0).stdin(Stdio::piped()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let lines = std::fs::read(data.slates_jsonl(&folder)).unwrap();
+    std::io::Write::write_all(&mut stdin, &lines).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    drop(stdin);
+    assert!(ran.failed(3).contains("cannot be written"), "{}", ran.stderr);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_3() {

@@ -1,5 +1,6 @@
 //! `spectrank rerank`
 
+mod inputs;
 mod output;
 mod stop;
 mod summary;
@@ -21,6 +22,7 @@ use super::memory::{Memory, MemoryFlags};
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
 use super::{Failure, exit, interrupt, terminal};
+use inputs::Watch;
 use output::{Counted, Place, Ranked, Source, Writer};
 use stop::{Left, Stop};
 use summary::{Summary, report};
@@ -75,6 +77,9 @@ Examples:
 
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
+    inputs::refuse_own_output(flags)?;
+    // Before anything is read.
+    let watch = Watch::of(flags);
     let place = Place::of(flags)?;
     let config = flags.config.load()?;
     let (memory, catalog) = flags.memory.read_catalog(&flags.catalog, &config)?;
@@ -99,7 +104,7 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     for file in &connected.before.lost {
         notices.tell(&bar, Some(format!("{file} was missing or damaged: it is made again")));
     }
-    let writer = Writer { sink: connected.sink, catalog: &catalog, bar: bar.clone() };
+    let writer = Writer { sink: connected.sink, watch: &watch, catalog: &catalog, bar: bar.clone() };
     let mut summary = Summary { missing: problem.missing.clone(), ..Summary::default() };
     let run = Run { flags, memory: &memory, limit, problem: &problem, left: connected.left };
     let result = run.stream(&mut engines, connected.source, writer, &mut notices, &mut summary);
@@ -201,6 +206,7 @@ impl Run<'_> {
             },
         })?;
         memory.check_files(problem.catalog)?;
+        writer.check_inputs().map_err(|stop| stop.after(bar.position(), left))?;
         let parts = writer.sink.finish().map_err(|stop| stop.after(bar.position(), left))?;
         summary.engine = engines.iter().map(ChosenEngine::name).collect::<Vec<_>>().join("; ");
         summary.mapped_bytes = memory.mapped_bytes;

@@ -13,6 +13,7 @@ use spectrank::io::{self, BatchLimit, InputError, OutputError, OutputFormat, Sla
 use spectrank::pipeline::WriteStage;
 use spectrank::slate::RankedSlate;
 
+use super::inputs::Watch;
 use super::stop::Left;
 use super::{Failure, Rerank, Stop, Summary};
 
@@ -196,12 +197,24 @@ pub struct Ranked {
 /// The last stage.
 pub struct Writer<'a> {
     pub sink: Sink,
+    pub watch: &'a Watch,
     pub catalog: &'a Catalog,
     pub bar: ProgressBar,
 }
 
+impl Writer<'_> {
+    /// What a folder says of its parts must hold: they are ranked from the files whose digests it has.
+    pub fn check_inputs(&self) -> Result<(), Stop> {
+        match self.sink {
+            Sink::Single(_) => Ok(()),
+            Sink::Folder(_) => self.watch.check().map_err(Stop::from),
+        }
+    }
+}
+
 impl WriteStage<Ranked, Stop> for Writer<'_> {
     fn write(&mut self, Ranked { batch, ranked, engine }: Ranked) -> Result<(), Stop> {
+        self.check_inputs()?;
         match &mut self.sink {
             Sink::Single(sink) => sink.write(&batch.slates, &ranked, self.catalog)?,
             Sink::Folder(sink) => sink.write(&batch, &ranked, self.catalog, &engine).map_err(Failure::from)?,

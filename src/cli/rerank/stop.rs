@@ -26,7 +26,7 @@ impl Stop {
                 Self::Failed(Failure::new(signal.exit(), text))
             }
             // A file that is mended is another file.
-            (Self::Failed(failure), Left::Parts { kept, .. }) if failure.exit == Exit::Input => {
+            (Self::Failed(failure), Left::Parts { kept, is_repeatable: true }) if failure.exit == Exit::Input => {
                 let kept = told(kept);
                 let left = format_args!("; {kept} for --resume, as long as the files stay as they are");
                 Self::Failed(failure.and(left))
