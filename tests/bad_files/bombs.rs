@@ -120,7 +120,10 @@ fn slates() {
     let (code, text) = rerank(&folder, &good_catalog(&folder), &path);
     assert_eq!(
         (code, text.as_str()),
-        (Some(1), "spectrank: endless.jsonl: line 1 is longer than 64 MiB: write one slate per line\n")
+        (
+            Some(1),
+            "spectrank: endless.jsonl: line 1 is longer than 64 MiB: write one slate per line, or raise --memory-limit if there is one\n"
+        )
     );
 }
 
