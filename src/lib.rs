@@ -90,6 +90,7 @@ pub mod report;
 pub mod run;
 pub mod slate;
 pub mod stage;
+pub mod stamp;
 pub mod strategy;
 pub mod text;
 pub mod tune;

@@ -10,10 +10,11 @@ use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytemuck::Pod;
 use memmap2::{Mmap, MmapMut, MmapOptions};
+
+use crate::stamp::Stamp;
 
 /// Bytes to a page of memory: the most of any common system.
 const PAGE_BYTES: u64 = 16 << 10;
@@ -23,8 +24,7 @@ const PAGE_BYTES: u64 = 16 << 10;
 pub struct MappedFile {
     path: PathBuf,
     file: File,
-    n_bytes: u64,
-    modified: Option<SystemTime>,
+    stamp: Stamp,
 }
 
 impl MappedFile {
@@ -41,8 +41,7 @@ impl MappedFile {
             // A file system without locks.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        let metadata = file.metadata()?;
-        Ok(Self { path: path.to_owned(), n_bytes: metadata.len(), modified: metadata.modified().ok(), file })
+        Ok(Self { path: path.to_owned(), stamp: file.metadata()?.into(), file })
     }
 
     /// The file's path.
@@ -52,7 +51,7 @@ impl MappedFile {
 
     /// True where the file has kept its size and its time of change.
     pub fn is_unchanged(&self) -> bool {
-        self.file.metadata().is_ok_and(|now| now.len() == self.n_bytes && now.modified().ok() == self.modified)
+        self.file.metadata().is_ok_and(|now| Stamp::from(now) == self.stamp)
     }
 }
 
@@ -93,7 +92,7 @@ impl<T: Pod> MappedValues<T> {
     pub fn new(file: Arc<MappedFile>, start: u64, n_values: usize, max_private_bytes: u64) -> io::Result<Self> {
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         let n_bytes = n_values.checked_mul(size_of::<T>()).ok_or_else(|| invalid("its size overflows"))?;
-        let end = start.checked_add(n_bytes as u64).filter(|&end| end <= file.n_bytes);
+        let end = start.checked_add(n_bytes as u64).filter(|&end| end <= file.stamp.n_bytes);
         end.ok_or_else(|| invalid("its end is past the end of the file"))?;
         let mut options = MmapOptions::new();
         // A map that may be written to later sets no memory aside for that: most of it never is.

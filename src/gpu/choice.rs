@@ -97,10 +97,7 @@ pub fn choose(list: &[AdapterDescription], choice: &AdapterChoice) -> Result<usi
         }
         AdapterChoice::All => match all_gpus(list)?.as_slice() {
             [one] => Ok(*one),
-            several => {
-                let matches = several.iter().map(|&i| list[i].to_string()).collect::<Vec<_>>().join(", ");
-                Err(AdapterError::Ambiguous { wanted: "asked for".to_owned(), matches })
-            }
+            several => Err(ambiguous(list, several, "asked for".to_owned())),
         },
         AdapterChoice::Index(index) if *index < list.len() => Ok(*index),
         // Model numbers look like indices: `--adapter 4090` means the card. A smaller number is an index past the end,
@@ -142,8 +139,12 @@ fn only_gpu(
     if is_one {
         return Ok(best);
     }
+    Err(ambiguous(list, &matches, format!("`{wanted}`")))
+}
+
+fn ambiguous(list: &[AdapterDescription], matches: &[usize], wanted: String) -> AdapterError {
     let matches = matches.iter().map(|&i| list[i].to_string()).collect::<Vec<_>>().join(", ");
-    Err(AdapterError::Ambiguous { wanted: format!("`{wanted}`"), matches })
+    AdapterError::Ambiguous { wanted, matches }
 }
 
 /// True where two adapters are the same GPU through different drivers. Where a backend does not tell the PCI id, names

@@ -1,18 +1,16 @@
 //! Files that a run reads, watched while it does.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+
+use spectrank::stamp::Stamp;
 
 use super::{Failure, Rerank};
 
-/// The inputs as they were when the run began.
-pub struct Watch(Vec<(PathBuf, Stamp)>);
+/// The inputs as they were when the run began; nothing of what is no file.
+pub struct Watch(Vec<(PathBuf, Option<Stamp>)>);
 
-/// What a change of a file shows in; nothing where it cannot be had.
-type Stamp = Option<(u64, Option<SystemTime>)>;
-
-fn stamp(path: &Path) -> Stamp {
-    path.metadata().ok().filter(|found| found.is_file()).map(|found| (found.len(), found.modified().ok()))
+fn stamp(path: &Path) -> Option<Stamp> {
+    path.metadata().ok().filter(|found| found.is_file()).map(Stamp::from)
 }
 
 fn inputs(flags: &Rerank) -> impl Iterator<Item = &PathBuf> {
@@ -50,7 +48,7 @@ pub fn refuse_own_output(flags: &Rerank) -> Result<(), Failure> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
