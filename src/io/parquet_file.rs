@@ -54,7 +54,7 @@ impl ParquetFile {
     pub(crate) fn open(file: File) -> Result<Self, InputProblem> {
         let pages = Pages::new(file);
         if !pages.has_sound_directory()? {
-            return Err(damaged("its directory has no end"));
+            return Err(damaged("its directory is broken"));
         }
         let metadata = guarded(|| ArrowReaderMetadata::load(&pages, ArrowReaderOptions::new()))?;
         check(metadata.metadata(), pages.len())?;

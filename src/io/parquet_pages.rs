@@ -16,7 +16,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::parquet_thrift::{PageHeader, is_whole};
+use super::parquet_thrift::{PageHeader, is_sound_directory};
 use super::{parquet_delta, unpacked};
 
 /// Values in lists that one batch may pull, however small the file. They are decoded page by page until the rows of the batch are
@@ -50,7 +50,7 @@ impl Pages {
         Self { file: Arc::new(file), limits: None }
     }
 
-    /// True unless the directory, which is at the end of the file, is there but never ends.
+    /// True unless the directory, which is at the end of the file, is there but broken.
     pub(super) fn has_sound_directory(&self) -> std::io::Result<bool> {
         const END_BYTES: u64 = 8;
         let Some(end) = self.file.len().checked_sub(END_BYTES) else { return Ok(true) };
@@ -65,7 +65,7 @@ impl Pages {
         file.seek(SeekFrom::Start(start))?;
         let mut directory = vec![0; n_bytes as usize];
         file.read_exact(&mut directory)?;
-        Ok(is_whole(&directory))
+        Ok(is_sound_directory(&directory))
     }
 
     /// Checks the pages of these column chunks from here on.

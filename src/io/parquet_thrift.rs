@@ -1,7 +1,7 @@
 //! What Parquet's structures in Thrift's compact protocol claim: the sizes in the header of a page, and whether a directory
-//! comes to an end.
+//! comes to an end and has the columns that its schema speaks of.
 //!
-//! Source: `parquet.thrift` (`PageHeader`) of the Parquet format, and Thrift's compact protocol specification.
+//! Source: `parquet.thrift` (`PageHeader`, `FileMetaData`, `SchemaElement`) of the Parquet format, and Thrift's compact protocol specification.
 
 use std::io::Read;
 
@@ -58,10 +58,23 @@ impl PageHeader {
     }
 }
 
-/// True for a structure that ends where the bytes do.
-pub(super) fn is_whole(structure: &[u8]) -> bool {
-    let mut input = Compact { reader: structure, n_read: 0 };
-    input.skip(code::STRUCT, MAX_DEPTH).is_some() && input.n_read == structure.len() as u64
+/// True for a directory (`FileMetaData`) that ends where the bytes do, and in whose schema no group has more children than there
+/// are columns and groups: the reader makes room for as many as are claimed.
+pub(super) fn is_sound_directory(directory: &[u8]) -> bool {
+    let mut input = Compact { reader: directory, n_read: 0 };
+    let mut read = || {
+        let mut id = 0;
+        while let Some(kind) = input.field(&mut id)? {
+            match (id, kind) {
+                (2, code::LIST) => input.schema()?,
+                // What it is not, the reader might take it for.
+                (2, _) => return None,
+                _ => input.skip(kind, MAX_DEPTH)?,
+            }
+        }
+        Some(())
+    };
+    read().is_some() && input.n_read == directory.len() as u64
 }
 
 /// Thrift's compact protocol; everything is nothing at the end of the input.
@@ -124,6 +137,32 @@ impl<R: Read> Compact<R> {
         Some(size)
     }
 
+    /// A list of `SchemaElement`, after its field's type.
+    fn schema(&mut self) -> Option<()> {
+        let (n_elements, kind) = self.list_head()?;
+        if kind != code::STRUCT {
+            return None;
+        }
+        for _ in 0..n_elements {
+            let mut id = 0;
+            while let Some(kind) = self.field(&mut id)? {
+                match (id, kind) {
+                    (5, code::I32) if self.size()? <= n_elements => {}
+                    (5, _) => return None,
+                    _ => self.skip(kind, MAX_DEPTH)?,
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Length and type of a list.
+    fn list_head(&mut self) -> Option<(u64, u8)> {
+        let head = self.byte()?;
+        let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+        Some((n, head & 0x0F))
+    }
+
     fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         match kind {
@@ -136,9 +175,8 @@ impl<R: Read> Compact<R> {
                 self.skip_bytes(n_bytes)?;
             }
             code::LIST | code::SET => {
-                let head = self.byte()?;
-                let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
-                self.skip_elements(n, &[head & 0x0F], depth)?;
+                let (n, kind) = self.list_head()?;
+                self.skip_elements(n, &[kind], depth)?;
             }
             code::MAP => {
                 let n = self.varint()?;
@@ -209,11 +247,25 @@ mod tests {
         assert_eq!(PageHeader::read(&bytes[..]).unwrap(), (PageHeader::default(), bytes.len() as u64));
         assert!(PageHeader::read([0xFC].iter().chain(&[0x1C; 100]).copied().collect::<Vec<u8>>().as_slice()).is_none());
         assert!(PageHeader::read(&[0xF9, 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F][..]).is_none());
-        assert!(
-            is_whole(&bytes) && !is_whole(&bytes[..bytes.len() - 1]) && !is_whole(&[bytes.as_slice(), &[0]].concat())
-        );
+        assert!(is_sound_directory(&bytes) && !is_sound_directory(&bytes[..bytes.len() - 1]));
+        assert!(!is_sound_directory(&[bytes.as_slice(), &[0]].concat()));
         // 2³¹ − 1 truth values in a list, and in a map.
         let endless = [&[0xF9, 0xF1, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0][..], &[0xFB, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0x13, 0]];
-        assert!(endless.iter().all(|bytes| PageHeader::read(*bytes).is_none() && !is_whole(bytes)));
+        assert!(endless.iter().all(|bytes| PageHeader::read(*bytes).is_none() && !is_sound_directory(bytes)));
+    }
+
+    #[test]
+    fn a_group_has_no_more_children_than_the_schema_has_elements() {
+        // Version 2, then a schema of two elements, the first of which has as many children as is said.
+        let directory = |n_children: u8, kind: u8| {
+            let first = [0x48, 1, b'a', 0x10 | kind, n_children << 1, 0];
+            [&[0x15, 4, 0x19, 0x2C], &first[..], &[0x48, 1, b'b', 0, 0]].concat()
+        };
+        assert!([1, 2].iter().all(|&n| is_sound_directory(&directory(n, code::I32))));
+        assert!(!is_sound_directory(&directory(3, code::I32)) && !is_sound_directory(&directory(1, code::I64)));
+        // A schema that is a set of structures, or a list of texts.
+        assert!(
+            !is_sound_directory(&[0x15, 4, 0x1A, 0x0C, 0]) && !is_sound_directory(&[0x15, 4, 0x19, 0x18, 1, b'a', 0])
+        );
     }
 }

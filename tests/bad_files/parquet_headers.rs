@@ -148,11 +148,11 @@ fn directories() {
         (b"PAR1PAR1".to_vec(), "is truncated (the closing PAR1 mark is missing): copy or export it again"),
         (
             b"PAR1\0\0\0\0PAR1".to_vec(),
-            "cannot be read as Parquet (its content is damaged: its directory has no end): export it again",
+            "cannot be read as Parquet (its content is damaged: its directory is broken): export it again",
         ),
         (
             with_footer(0),
-            "cannot be read as Parquet (its content is damaged: its directory has no end): export it again",
+            "cannot be read as Parquet (its content is damaged: its directory is broken): export it again",
         ),
         (
             with_footer(u32::MAX),
