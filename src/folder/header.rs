@@ -101,7 +101,7 @@ impl Header {
             batch_bytes: layout.batch_bytes,
             columns: OUTPUT_COLUMNS.iter().map(|column_| column(column_.name, column_.holds)).collect(),
             inputs,
-            config_xxh3: Digest::of(config.to_string().as_bytes()).xxh3,
+            config_xxh3: config_xxh3(&config),
             config,
             cpu_may_take_over: false,
         }
@@ -110,6 +110,11 @@ impl Header {
     /// True where every input can be read again.
     pub fn is_repeatable(&self) -> bool {
         self.inputs.iter().all(|input| input.digest.is_some())
+    }
+
+    /// True where the hash is that of the configuration.
+    pub(super) fn is_sound(&self) -> bool {
+        self.config_xxh3 == config_xxh3(&self.config)
     }
 
     /// Holds the run that is to go on, `self`, against the one that was begun; names the first thing that is another.
@@ -171,6 +176,10 @@ impl Header {
         }
         Ok(())
     }
+}
+
+fn config_xxh3(config: &Value) -> String {
+    Digest::of(config.to_string().as_bytes()).xxh3
 }
 
 /// The first input that is another one, and what became of it.

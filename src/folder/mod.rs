@@ -14,6 +14,9 @@
 //! 2. what is not in the manifest counts for nothing and may be thrown away,
 //! 3. only the manifest's last line can be torn.
 //!
+//! Each line ends with a checksum of itself and all lines before it, and the mark has that of the whole manifest: what says
+//! otherwise was damaged, and is told before anything is changed.
+//!
 //! Batches are counted from the start of a part, so that bytes do not depend on where a run began. Times, paths and
 //! names of machines are written nowhere.
 

@@ -201,6 +201,7 @@ fn parts_without_a_first_line_cannot_be_told_and_are_not_thrown_away() {
     let run = Run::csv();
     let (_folder, path, mut torn) = undisturbed(&run);
     torn.get_mut(MANIFEST_NAME).unwrap().truncate(20);
+    torn.remove(SUCCESS_NAME);
     put(&path, &torn);
     for run in [run.clone(), run.resumed()] {
         assert!(run.refused(&path).starts_with("_manifest.jsonl is damaged (its first line is missing)"));
@@ -238,27 +239,66 @@ fn a_part_that_was_lost_or_damaged_is_made_again() {
     }
 }
 
+/// A manifest whose lines were changed, with checksums that fit.
+fn written_anew(manifest: &[u8], change: impl FnOnce(&mut Vec<Part>)) -> Vec<u8> {
+    let mut content = manifest::Content::of(manifest).unwrap();
+    change(&mut content.parts);
+    let folder = place();
+    let mut journal = Journal::open(folder.path(), true).unwrap();
+    journal.append(&content.header.unwrap()).unwrap();
+    content.parts.iter().for_each(|part| journal.append(part).unwrap());
+    fs::read(folder.path().join(MANIFEST_NAME)).unwrap()
+}
+
 #[test]
 fn a_part_that_cannot_be_made_again_as_it_was_is_an_error() {
     let run = Run::csv();
     let (_folder, path, mut whole) = undisturbed(&run);
-    let text = String::from_utf8(whole[MANIFEST_NAME].clone()).unwrap();
-    let other = crate::digest::Digest::of(&whole["part-000001.csv"]).xxh3;
-    whole.insert(MANIFEST_NAME.to_owned(), text.replace(&other, &"0".repeat(32)).into_bytes());
     whole.remove(SUCCESS_NAME);
-    put(&path, &whole);
-    let error = run.resumed().run(&path).unwrap_err().problem;
-    assert!(matches!(error, FolderProblem::NotTheSame { file } if file == "part-000001.csv"));
+    whole.remove("part-000001.csv");
+    let manifest = whole[MANIFEST_NAME].clone();
+    let changes: [fn(&mut Part); 2] = [|part| part.digest.xxh3 = "0".repeat(32), |part| part.rows += 1];
+    for change in changes {
+        whole.insert(MANIFEST_NAME.to_owned(), written_anew(&manifest, |parts| change(&mut parts[1])));
+        put(&path, &whole);
+        let error = run.resumed().run(&path).unwrap_err().problem;
+        assert!(matches!(error, FolderProblem::NotTheSame { file } if file == "part-000001.csv"));
+    }
 }
 
 #[test]
-fn a_mark_that_does_not_fit_is_made_again() {
+fn a_mark_that_does_not_fit_is_damage() {
     let run = Run::csv();
     let (_folder, path, whole) = undisturbed(&run);
-    for mark in [&b""[..], b"{}\n", &whole[SUCCESS_NAME][..20]] {
-        fs::write(path.join(SUCCESS_NAME), mark).unwrap();
+    let marks = [&b""[..], b"{}\n", &whole[SUCCESS_NAME][..20]].map(|mark| (SUCCESS_NAME, mark.to_vec()));
+    let manifest = &whole[MANIFEST_NAME];
+    let shorter = manifest[..manifest.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    let torn = [manifest, &b"{\"file\":"[..]].concat();
+    let manifests = [manifest[..shorter].to_vec(), torn, manifest[..manifest.len() - 9].to_vec()];
+    for (name, bytes) in marks.into_iter().chain(manifests.map(|manifest| (MANIFEST_NAME, manifest))) {
+        let mut changed = whole.clone();
+        changed.insert(name.to_owned(), bytes);
+        put(&path, &changed);
+        assert!(run.resumed().refused(&path).starts_with("_SUCCESS does not fit _manifest.jsonl"), "{name}");
+        // And the cure.
+        fs::remove_file(path.join(SUCCESS_NAME)).unwrap();
         run.resumed().run(&path).unwrap();
         assert_eq!(content(&path), whole);
+    }
+}
+
+#[test]
+fn a_byte_of_the_manifest_that_was_changed_is_damage() {
+    let run = Run::csv();
+    let (_folder, path, mut whole) = undisturbed(&run);
+    let manifest = whole[MANIFEST_NAME].clone();
+    for at in (0..manifest.len()).step_by(7) {
+        let mut changed = manifest.clone();
+        changed[at] ^= 1;
+        whole.insert(MANIFEST_NAME.to_owned(), changed);
+        put(&path, &whole);
+        let line = run.resumed().refused(&path);
+        assert!(line.contains("_manifest.jsonl is damaged (line ") || line.contains("_SUCCESS does not fit"), "{line}");
     }
 }
 
@@ -276,11 +316,11 @@ fn what_is_there_is_not_touched_without_being_asked() {
         assert!(run.refused(&path).starts_with(&format!("holds {name}, which is no output of spectrank")));
         fs::remove_file(path.join(name)).unwrap();
     }
-    // Of another program, by names that we use too.
+    // Of a run that lost its manifest, or of another program, by names that we use too.
     for name in ["part-000000.csv", SUCCESS_NAME] {
         put(&path, &whole.clone().into_iter().filter(|(file, _)| file == name).collect());
         for run in [run.clone(), run.resumed()] {
-            assert!(run.refused(&path).starts_with(&format!("holds {name}, which")));
+            assert!(run.refused(&path).starts_with(&format!("holds {name} and no _manifest.jsonl, without which")));
         }
     }
 }
@@ -301,19 +341,15 @@ fn hidden_files_are_nobodys_and_what_a_kill_at_the_start_leaves_is_no_run() {
 #[test]
 fn lines_that_do_not_follow_each_other_are_damage() {
     let run = Run::csv();
-    let (_folder, path, whole) = undisturbed(&run);
-    let lines: Vec<&[u8]> = whole[MANIFEST_NAME].split_inclusive(|&byte| byte == b'\n').collect();
-    for order in [&[0, 2][..], &[0, 1, 1], &[0, 1, 3], &[0, 4], &[0, 1, 2, 3, 4, 4], &[0, 0], &[1, 2]] {
-        let mut shuffled = whole.clone();
-        shuffled.insert(MANIFEST_NAME.to_owned(), order.iter().map(|&line| lines[line]).collect::<Vec<_>>().concat());
-        put(&path, &shuffled);
-        // A last line that is none is torn; what is left of this one is the first.
-        if order == [0, 0] {
-            run.resumed().run(&path).unwrap();
-            assert_eq!(content(&path), whole);
-        } else {
-            assert!(run.resumed().refused(&path).starts_with("_manifest.jsonl is damaged ("), "{order:?}");
-        }
+    let (_folder, path, mut whole) = undisturbed(&run);
+    whole.remove(SUCCESS_NAME);
+    let manifest = whole[MANIFEST_NAME].clone();
+    for order in [&[1][..], &[0, 0], &[0, 2], &[3, 0], &[0, 1, 2, 3, 3]] {
+        let pick = |parts: &mut Vec<Part>| *parts = order.iter().map(|&number| parts[number].clone()).collect();
+        whole.insert(MANIFEST_NAME.to_owned(), written_anew(&manifest, pick));
+        put(&path, &whole);
+        let line = run.resumed().refused(&path);
+        assert!(line.starts_with("_manifest.jsonl is damaged (line ") && line.contains(": not the part"), "{line}");
     }
 }
 

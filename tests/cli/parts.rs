@@ -57,6 +57,76 @@ fn a_folder_that_is_there_needs_no_slash_and_a_finished_run_is_checked() {
     assert_eq!(content(&output), whole);
 }
 
+/// As a user who may read everything in a folder and write nothing. Root may write whatever the modes say, so there it is
+/// nobody, with a copy of the program where nobody can reach it.
+#[cfg(unix)]
+fn run_without_writing(command: &Rerank, folder: &Folder, read_only: &Path) -> Ran {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    content(read_only).keys().for_each(|name| mode(&read_only.join(name), 0o444));
+    mode(read_only, 0o555);
+    let mut program = program();
+    if read_only.metadata().unwrap().uid() == 0 {
+        let copy = folder.path("spectrank");
+        std::fs::copy(env!("CARGO_BIN_EXE_spectrank"), &copy).unwrap();
+        mode(folder.0.path(), 0o755);
+        program = std::process::Command::new(copy);
+        program.uid(NOBODY).gid(NOBODY);
+    }
+    let ran = Ran::of(program.args(&command.0).output().unwrap());
+    mode(read_only, 0o755);
+    ran
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_may_only_be_read_is_checked_all_the_same() {
+    let folder = Folder::new();
+    let output = folder.path("out/");
+    let command = small(&folder, &output).with(["--resume"]);
+    command.run().ok();
+    let whole = content(&output);
+    run_without_writing(&command, &folder, &output).ok();
+    std::fs::remove_file(output.join("_SUCCESS")).unwrap();
+    let ran = run_without_writing(&command, &folder, &output);
+    let line = ran.failed(3);
+    assert!(line.contains("_manifest.jsonl cannot be written (Permission denied"), "{line}");
+    std::fs::write(output.join("_SUCCESS"), &whole["_SUCCESS"]).unwrap();
+    assert_eq!(content(&output), whole);
+}
+
+#[test]
+fn what_contradicts_itself_is_damage_that_is_said_with_its_cure() {
+    let folder = Folder::new();
+    let output = folder.path("out/");
+    let command = small(&folder, &output).with(["--resume"]);
+    command.run().ok();
+    let whole = content(&output);
+    let text = |name: &str| String::from_utf8(whole[name].clone()).unwrap();
+    let manifest = text("_manifest.jsonl").replace("\"rows\":", "\"rows\":1");
+    for (name, found, expected) in [
+        (
+            "_SUCCESS",
+            Some(text("_SUCCESS").replace("\"parts\":2", "\"parts\":3")),
+            "_SUCCESS does not fit _manifest.jsonl",
+        ),
+        ("_manifest.jsonl", Some(manifest), "_manifest.jsonl is damaged (line 2: does not fit its checksum)"),
+        ("_manifest.jsonl", None, "holds part-000000.parquet and no _manifest.jsonl"),
+    ] {
+        match found {
+            Some(found) => std::fs::write(output.join(name), found).unwrap(),
+            None => std::fs::remove_file(output.join(name)).unwrap(),
+        }
+        let ran = command.run();
+        assert!(ran.failed(3).contains(expected), "{}", ran.stderr);
+        std::fs::write(output.join(name), &whole[name]).unwrap();
+    }
+    command.run().ok();
+    assert_eq!(content(&output), whole);
+}
+
 #[test]
 fn a_run_that_is_another_one_is_refused_and_said_which() {
     let folder = Folder::new();
