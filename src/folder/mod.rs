@@ -17,8 +17,8 @@
 //! Each line ends with a checksum of itself and all lines before it, and the mark has that of the whole manifest: what says
 //! otherwise was damaged, and is told before anything is changed.
 //!
-//! Batches are counted from the start of a part, so that bytes do not depend on where a run began. Times, paths and
-//! names of machines are written nowhere.
+//! What is written follows from the rows of a part alone, so bytes do not depend on where a run began, nor on how many slates
+//! it has memory for at a time. Times, paths and names of machines are written nowhere.
 
 mod error;
 mod header;

@@ -192,6 +192,27 @@ fn an_input_that_turns_bad_ends_in_one_line_and_leaves_what_is_committed() {
     assert!(names.iter().all(|name| !name.starts_with(".spectrank-") && name != "_SUCCESS"), "{names:?}");
 }
 
+#[test]
+fn a_run_goes_on_under_another_memory_limit() {
+    const N_SLATES: usize = 2000;
+    let folder = in_memory();
+    let output = folder.path("out/");
+    for format in ["parquet", "arrow"] {
+        let command = in_parts(&folder, N_SLATES, 1500, &output).with(["--output-format", format]);
+        command.run().ok();
+        let whole = content(&output);
+        // One part and the manifest's second line with it, as a kill leaves it; the limit makes for batches of fewer slates.
+        let lines: Vec<&[u8]> = whole["_manifest.jsonl"].split_inclusive(|&byte| byte == b'\n').collect();
+        std::fs::write(output.join("_manifest.jsonl"), lines[..2].concat()).unwrap();
+        for name in ["_SUCCESS".to_owned(), format!("part-000000.{format}"), format!("part-000001.{format}")] {
+            std::fs::remove_file(output.join(name)).unwrap();
+        }
+        command.with(["--memory-limit", "90MiB"]).run().ok();
+        assert_eq!(content(&output), whole, "{format}");
+        std::fs::remove_dir_all(&output).unwrap();
+    }
+}
+
 /// With no file larger than so many blocks, as where a disk is full.
 #[cfg(target_os = "linux")]
 fn limited(command: &Rerank, n_blocks: usize) -> Ran {

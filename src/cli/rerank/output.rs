@@ -62,8 +62,6 @@ impl Place {
         let layout = PartLayout {
             format: flags.output_format.unwrap_or(OutputFormat::Parquet),
             part_slates: flags.part_slates.unwrap_or(PART_SLATES),
-            batch_slates: 0,
-            batch_bytes: 0,
             has_ids: false,
         };
         Ok(Self::Folder(FolderPlace { layout, inputs }))
@@ -121,7 +119,6 @@ impl Outlet {
         source: Box<dyn SlateSource + Send + 'a>,
         catalog: &Catalog,
         config: &Config,
-        limit: BatchLimit,
         engine: String,
     ) -> Result<Connected<'a>, Failure> {
         let FolderPlace { layout, inputs } = match self {
@@ -135,12 +132,7 @@ impl Outlet {
         let cannot = |(path, error): (PathBuf, std::io::Error)| {
             Failure::input(path.display(), format_args!("cannot be read ({error}): check the disk"))
         };
-        let layout = PartLayout {
-            has_ids: catalog.has_ids(),
-            batch_slates: limit.max_slates as u64,
-            batch_bytes: limit.max_bytes,
-            ..layout
-        };
+        let layout = PartLayout { has_ids: catalog.has_ids(), ..layout };
         let cpu_may_take_over = flags.engine.on_gpu_error() == Some(OnGpuError::Cpu);
         let header = Header { cpu_may_take_over, ..Header::new(config, engine, inputs.map_err(cannot)?, layout) };
         let is_repeatable = header.is_repeatable();
