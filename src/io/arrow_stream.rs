@@ -13,6 +13,7 @@ use arrow_ipc::reader::{RecordBatchDecoder, read_dictionary};
 use arrow_ipc::{Message, MessageHeader, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 
+use super::arrow_end;
 use super::arrow_expansion::expanded_bytes;
 use super::error::InputProblem;
 use super::slates_table::{Rows, Table};
@@ -64,28 +65,34 @@ fn cut(detail: &str) -> InputProblem {
 
 /// The messages of a stream, in order.
 struct Messages<R> {
-    reader: R,
+    /// Nothing once the end was looked at.
+    reader: Option<R>,
     /// Messages read so far.
     n_read: u64,
     max_bytes: u64,
+    is_file: bool,
+    /// The mark that ends all messages was read.
+    is_over: bool,
 }
 
 impl<R: Read> Messages<R> {
     /// The next message; nothing where the stream says that it ends, or just ends between two messages.
     fn next_message(&mut self) -> Result<Option<RawMessage>, InputProblem> {
-        let mut mark = Vec::with_capacity(8);
-        (&mut self.reader).take(4).read_to_end(&mut mark)?;
+        let mut mark = self.at_most(4)?;
         if mark.is_empty() {
-            return Ok(None);
+            // A file has an index behind its messages.
+            return if self.is_file { Err(cut("its messages")) } else { Ok(None) };
         }
         if mark == STREAM_MARK {
-            mark.clear();
-            (&mut self.reader).take(4).read_to_end(&mut mark)?;
+            mark = self.at_most(4)?;
         }
         let length: [u8; 4] = mark.try_into().map_err(|_| cut("the length of a message"))?;
         self.n_read += 1;
         let n_header_bytes = match u64::try_from(i32::from_le_bytes(length)) {
-            Ok(0) => return Ok(None),
+            Ok(0) => {
+                self.is_over = true;
+                return Ok(None);
+            }
             Ok(n) if n <= MAX_HEADER_BYTES => n,
             _ => return Err(bad_header(format!("its length is {}", i32::from_le_bytes(length)))),
         };
@@ -102,9 +109,16 @@ impl<R: Read> Messages<R> {
 
     /// So many bytes, or nothing where the stream ends before; memory grows with what comes, not with what is claimed.
     fn bytes(&mut self, n_bytes: u64) -> Result<Option<Vec<u8>>, InputProblem> {
-        let mut bytes = Vec::new();
-        (&mut self.reader).take(n_bytes).read_to_end(&mut bytes)?;
+        let bytes = self.at_most(n_bytes)?;
         Ok((bytes.len() as u64 == n_bytes).then_some(bytes))
+    }
+
+    fn at_most(&mut self, n_bytes: u64) -> Result<Vec<u8>, InputProblem> {
+        let mut bytes = Vec::new();
+        if let Some(reader) = &mut self.reader {
+            reader.take(n_bytes).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
     }
 
     /// Holds bytes against the limits: that of any message, and what may come out of so many bytes.
@@ -114,6 +128,18 @@ impl<R: Read> Messages<R> {
             return Ok(());
         }
         Err(InputProblem::MessageTooLarge { message: self.n_read, limit_mib: limit >> 20 })
+    }
+}
+
+impl<R: Read + Send + 'static> Messages<R> {
+    /// Looks at what follows the mark at the end, where there was one: in a file an index, else nothing.
+    fn check_end(&mut self, is_live: bool) -> Result<(), InputProblem> {
+        match self.reader.take_if(|_| self.is_over) {
+            None => Ok(()),
+            Some(reader) if self.is_file => arrow_end::check_index(reader),
+            Some(reader) if is_live => arrow_end::check_pipe(reader),
+            Some(reader) => arrow_end::check_stream(reader),
+        }
     }
 }
 
@@ -148,8 +174,10 @@ impl<R: Read> ArrowStream<R> {
         let mut mark = Vec::with_capacity(FILE_MARK.len());
         (&mut reader).take(FILE_MARK.len() as u64).read_to_end(&mut mark)?;
         // What was read to tell a file from a stream is the start of the first message in a stream.
-        let start = if mark == FILE_MARK { after_padding(&mut reader)? } else { mark };
-        let mut messages = Messages { reader: std::io::Cursor::new(start).chain(reader), n_read: 0, max_bytes };
+        let is_file = mark == FILE_MARK;
+        let start = if is_file { after_padding(&mut reader)? } else { mark };
+        let reader = Some(std::io::Cursor::new(start).chain(reader));
+        let mut messages = Messages { reader, n_read: 0, max_bytes, is_file, is_over: false };
         let Some(message) = messages.next_message()? else { return Err(cut("the schema")) };
         let header = message.header()?;
         let Some(schema) = header.header_as_schema() else {
@@ -158,7 +186,8 @@ impl<R: Read> ArrowStream<R> {
         let schema = guarded(|| arrow_ipc::convert::try_fb_to_schema(schema))?;
         // The start has been read: from here on it is the reader alone.
         let Messages { reader, n_read, .. } = messages;
-        let messages = Messages { reader: reader.into_inner().1, n_read, max_bytes };
+        let reader = reader.map(|reader| reader.into_inner().1);
+        let messages = Messages { reader, n_read, max_bytes, is_file, is_over: false };
         Ok(Self { messages, schema: schema.into(), is_live })
     }
 }
@@ -201,6 +230,7 @@ pub(crate) fn count_rows(file: File, n_bytes: u64) -> Result<Counted, InputProbl
             return Ok(Counted { schema: stream.schema, n_rows, is_estimate: true, largest_bytes });
         }
     }
+    stream.messages.check_end(false)?;
     Ok(Counted { schema: stream.schema, n_rows, is_estimate: false, largest_bytes })
 }
 
@@ -241,7 +271,7 @@ struct ArrowRows<R> {
     is_over: bool,
 }
 
-impl<R: Read> ArrowRows<R> {
+impl<R: Read + Send + 'static> ArrowRows<R> {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, InputProblem> {
         while let Some(message) = self.stream.messages.next_message()? {
             let header = message.header()?;
@@ -251,6 +281,7 @@ impl<R: Read> ArrowRows<R> {
                 other => return Err(bad_header(format!("{other:?} after the schema"))),
             }
         }
+        self.stream.messages.check_end(self.stream.is_live)?;
         Ok(None)
     }
 
@@ -285,7 +316,7 @@ impl<R: Read> ArrowRows<R> {
     }
 }
 
-impl<R: Read + Send> Rows for ArrowRows<R> {
+impl<R: Read + Send + 'static> Rows for ArrowRows<R> {
     fn next_rows(&mut self) -> Option<Result<RecordBatch, InputProblem>> {
         if self.is_over {
             return None;

@@ -24,6 +24,22 @@ pub enum InputProblem {
     /// No such file.
     #[error("no such file: check the path")]
     Missing,
+    /// Standard input, for what is read from files alone.
+    #[error("the {role} cannot be read from standard input: write it to a file, and name that")]
+    NotFromStandardInput {
+        /// `catalog` or `slates`.
+        role: &'static str,
+    },
+    /// A file, or standard input, that a general tool has compressed.
+    #[error(
+        "is compressed with {tool}: unpack it to a file, or slates on the way ({unpack} slates.jsonl | spectrank rerank --slates - …)"
+    )]
+    Compressed {
+        /// What with.
+        tool: &'static str,
+        /// The command that unpacks it to standard output.
+        unpack: &'static str,
+    },
     /// The file exists but cannot be opened.
     #[error("cannot be opened ({0}): check that it is a file and that you may read it")]
     CannotOpen(#[source] std::io::Error),
@@ -165,6 +181,11 @@ pub enum InputProblem {
     /// An Arrow stream or file its reader refuses.
     #[error("cannot be read as Arrow ({0}): export it again")]
     Arrow(String),
+    /// Bytes after the mark that ends an Arrow stream.
+    #[error(
+        "goes on after the mark that ends its Arrow stream: write all batches into one stream, or pass one stream at a time"
+    )]
+    AfterEnd,
     /// An Arrow message that asks for more memory than a slate table can need.
     #[error("message {message} takes more than {limit_mib} MiB: write batches of fewer rows")]
     MessageTooLarge {
@@ -243,8 +264,8 @@ pub enum InputProblem {
     Catalog(#[from] CatalogError),
     /// A row number that the catalog does not have.
     #[error(
-        "slate \"{slate}\": {role} {row} is not in the catalog, whose rows go from 0 to {}: \
-         remove it, or pass the catalog these slates were made for", n_items.saturating_sub(1)
+        "slate \"{slate}\": {role} {row} is not in the catalog, {}: \
+         remove it, or pass the catalog these slates were made for", rows_there_are(*n_items)
     )]
     RowNotInCatalog {
         /// The slate.
@@ -436,6 +457,14 @@ impl From<parquet::errors::ParquetError> for InputProblem {
 impl From<arrow_schema::ArrowError> for InputProblem {
     fn from(error: arrow_schema::ArrowError) -> Self {
         Self::Values(error.to_string())
+    }
+}
+
+fn rows_there_are(n_items: usize) -> String {
+    match n_items {
+        0 => "which has no rows".to_owned(),
+        1 => "whose only row is 0".to_owned(),
+        n => format!("whose rows go from 0 to {}", n - 1),
     }
 }
 

@@ -4,6 +4,7 @@
 //! with overflow checks and held against the length of the file before anything is allocated, and every failure is one
 //! line that names the file, the slate and the item and says what to do.
 
+mod arrow_end;
 mod arrow_expansion;
 mod arrow_stream;
 mod arrow_values;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::arrow_stream::{self, ArrowStream, is_arrow};
 use super::error::{AtPath, InputError, InputProblem};
-use super::format::{Format, Role, open_as};
+use super::format::{Format, Role, compressed, open_as};
 use super::live_input::LiveInput;
 use super::parquet_file::ParquetFile;
 use super::{json_lines, slates_json, slates_npy, slates_table};
@@ -271,6 +271,9 @@ fn open_standard_input<'a>(
     stdin().take(8).read_to_end(&mut head).map_err(InputProblem::from).at(path)?;
     if head.starts_with(b"PAR1") {
         return Err(InputProblem::NoPipe { format: "Parquet" }).at(path);
+    }
+    if let Some(problem) = compressed(&head) {
+        return Err(problem).at(path);
     }
     let is_arrow = is_arrow(&head);
     let input = Cursor::new(head).chain(stdin());
