@@ -45,7 +45,11 @@ fn a_folder_that_is_there_needs_no_slash_and_a_finished_run_is_checked() {
     let whole = content(&output);
     assert!(rerank.run().failed(3).contains("holds a finished run: --resume checks it"));
     let ran = rerank.clone().with(["--resume"]).run().ok();
-    assert!(ran.stderr.ends_with("; 4 slates in 2 parts, 4 in 2 from before\n"), "{}", ran.stderr);
+    let said = format!("{}: complete already: 4 slates in 2 parts, verified in ", output.display());
+    assert!(ran.stderr.starts_with(&said) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+    let ran = rerank.clone().with(["--resume", "--json"]).run().ok();
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(summary["folder"]["was_complete"] == true && summary["folder"]["verify_seconds"].as_f64() > Some(0.0));
     // A bit that turned on the disk.
     let mut bytes = whole["part-000000.parquet"].clone();
     bytes[100] ^= 4;
@@ -164,7 +168,7 @@ fn flags_that_do_not_go_together_are_met_before_any_work() {
         (rerank("out/").with(["--resume"]), "--resume: slates on standard input cannot be read again"),
     ] {
         let ran = rerank.run();
-        assert!(ran.failed(1).starts_with(expected), "{}", ran.stderr);
+        assert!(ran.failed(2).starts_with(expected), "{}", ran.stderr);
     }
     let ran = rerank("out").run();
     assert!(ran.failed(1).starts_with("no.npy: no such file"), "{}", ran.stderr);
