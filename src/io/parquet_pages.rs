@@ -16,7 +16,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::parquet_thrift::{PageHeader, is_whole};
+use super::parquet_thrift::PageHeader;
 use super::{parquet_delta, unpacked};
 
 /// Values in lists that one batch may pull, however small the file. They are decoded page by page until the rows of the batch are
@@ -55,22 +55,21 @@ impl Pages {
         Self { file: Arc::new(file), limits: None }
     }
 
-    /// True unless the directory, which is at the end of the file, is there but never ends.
-    pub(super) fn has_sound_directory(&self) -> std::io::Result<bool> {
+    /// The directory, which is at the end of the file; nothing where there is none.
+    pub(super) fn directory(&self) -> std::io::Result<Option<Vec<u8>>> {
         const END_BYTES: u64 = 8;
-        let Some(end) = self.file.len().checked_sub(END_BYTES) else { return Ok(true) };
+        let Some(end) = self.file.len().checked_sub(END_BYTES) else { return Ok(None) };
         let mut file = BufReader::new(self.file.try_clone()?);
         file.seek(SeekFrom::Start(end))?;
         let mut tail = [0; END_BYTES as usize];
         file.read_exact(&mut tail)?;
         let [a, b, c, d, mark @ ..] = tail;
         let n_bytes = u32::from_le_bytes([a, b, c, d]);
-        // What is no Parquet file, or cut off, the reader tells better.
-        let Some(start) = end.checked_sub(n_bytes.into()).filter(|_| mark == *b"PAR1") else { return Ok(true) };
+        let Some(start) = end.checked_sub(n_bytes.into()).filter(|_| mark == *b"PAR1") else { return Ok(None) };
         file.seek(SeekFrom::Start(start))?;
         let mut directory = vec![0; n_bytes as usize];
         file.read_exact(&mut directory)?;
-        Ok(is_whole(&directory))
+        Ok(Some(directory))
     }
 
     /// Checks the pages of these column chunks from here on.
