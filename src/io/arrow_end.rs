@@ -20,7 +20,9 @@ const MAX_PADDING_BYTES: u64 = 64;
 
 /// A stream in a file ends with it.
 pub(super) fn check_stream(reader: impl Read) -> Result<(), InputProblem> {
-    if reader.bytes().next().transpose()?.is_some() { Err(InputProblem::AfterEnd) } else { Ok(()) }
+    let mut next = Vec::new();
+    reader.take(1).read_to_end(&mut next)?;
+    if next.is_empty() { Ok(()) } else { Err(InputProblem::AfterEnd) }
 }
 
 /// A pipe may stay open, and no more comes.

@@ -6,6 +6,7 @@
 
 mod arrow_end;
 mod arrow_expansion;
+mod arrow_messages;
 mod arrow_stream;
 mod arrow_values;
 mod catalog_columns;
@@ -41,6 +42,7 @@ mod pytorch;
 mod resolve;
 mod room;
 mod safetensors;
+mod slate_error;
 mod slates;
 mod slates_columns;
 mod slates_json;
@@ -61,4 +63,5 @@ pub use output_error::{OutputError, OutputProblem};
 pub use output_target::TextFile;
 pub(crate) use output_target::{PartDraft, is_draft};
 pub use pytorch::{ModuleInfoProblem, read_module_info};
+pub use slate_error::SlateFileProblem;
 pub use slates::{BatchLimit, STANDARD_INPUT, SlateFields, SlateSource, open_slates, open_slates_within};
