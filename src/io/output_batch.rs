@@ -16,14 +16,17 @@ use crate::slate::{RankedSlate, Slate};
 /// Rows of a batch where nobody waits for it. Bytes follow the batches that they are written in, so a file's batches follow
 /// from its rows alone: not from how many slates were read at a time, which depends on the memory there is.
 const BATCH_ROWS: usize = 8192;
-/// Letters of ids that end a batch before it has so many rows; a column has room for 2 GiB.
+/// Letters of a column of ids that end a batch before it has so many rows.
 const BATCH_LETTERS: usize = 64 << 20;
+/// Letters that a column has room for.
+const COLUMN_LETTERS: usize = i32::MAX as usize;
 
 /// Makes batches of one schema.
 pub(crate) struct OutputBatches {
     pub(crate) schema: SchemaRef,
     has_ids: bool,
     max_rows: usize,
+    max_letters: usize,
     columns: Columns,
 }
 
@@ -31,12 +34,12 @@ impl OutputBatches {
     /// For a file. `metadata` goes into the schema.
     pub(crate) fn for_file(has_ids: bool, metadata: &[(String, String)]) -> Self {
         let schema = schema(has_ids, metadata.iter().cloned().collect());
-        Self { schema, has_ids, max_rows: BATCH_ROWS, columns: Columns::default() }
+        Self { schema, has_ids, max_rows: BATCH_ROWS, max_letters: BATCH_LETTERS, columns: Columns::default() }
     }
 
-    /// For someone who waits for an answer to every batch of slates.
+    /// For someone who waits for an answer to every batch of slates: it is one batch, as long as that has room for it.
     pub(crate) fn for_stream(has_ids: bool, metadata: &[(String, String)]) -> Self {
-        Self { max_rows: usize::MAX, ..Self::for_file(has_ids, metadata) }
+        Self { max_rows: usize::MAX, max_letters: COLUMN_LETTERS, ..Self::for_file(has_ids, metadata) }
     }
 
     /// Adds one row per position of every slate, and gives each batch that is full to `write`.
@@ -47,8 +50,10 @@ impl OutputBatches {
     ) -> Result<(), OutputProblem> {
         for row in rows(slates, ranked, catalog, self.has_ids) {
             let row = row?;
-            let n_letters = self.columns.n_letters + letters(&row);
-            if self.columns.n_rows > 0 && n_letters > BATCH_LETTERS || self.columns.n_rows >= self.max_rows {
+            let Columns { n_rows, n_letters: [of_slates, of_items], .. } = self.columns;
+            let [slate, item] = letters(&row);
+            let n_letters = (of_slates + slate).max(of_items + item);
+            if n_rows > 0 && n_letters > self.max_letters || n_rows >= self.max_rows {
                 write(&self.take()?).map_err(P::into)?;
             }
             self.columns.push(&row);
@@ -68,9 +73,10 @@ impl OutputBatches {
     }
 }
 
-fn letters(row: &Row<'_>) -> usize {
+/// Letters of the ids of slate and item.
+fn letters(row: &Row<'_>) -> [usize; 2] {
     let of_item = if let ItemId::Id(id) = &row.item_id { id.len() } else { 0 };
-    row.slate_id.len() + of_item
+    [row.slate_id.len(), of_item]
 }
 
 /// Rows that wait, by column.
@@ -84,7 +90,8 @@ struct Columns {
     /// From `score` to `balance`.
     numbers: [Float64Builder; 7],
     n_rows: usize,
-    n_letters: usize,
+    /// Letters of the ids of slates, and of items.
+    n_letters: [usize; 2],
 }
 
 impl Columns {
@@ -99,11 +106,11 @@ impl Columns {
         let numbers = [row.score, row.base, row.utility, row.diversity, row.spacing, row.semantic, row.balance];
         self.numbers.iter_mut().zip(numbers).for_each(|(column, number)| column.append_value(number));
         self.n_rows += 1;
-        self.n_letters += letters(row);
+        self.n_letters.iter_mut().zip(letters(row)).for_each(|(sum, n)| *sum += n);
     }
 
     fn take(&mut self, has_ids: bool) -> Vec<ArrayRef> {
-        (self.n_rows, self.n_letters) = (0, 0);
+        (self.n_rows, self.n_letters) = (0, [0, 0]);
         let items: ArrayRef = if has_ids { Arc::new(self.item_id.finish()) } else { Arc::new(self.item_row.finish()) };
         let (slates, positions) = (self.slate_id.finish(), self.position.finish());
         let mut columns: Vec<ArrayRef> =
@@ -132,13 +139,17 @@ mod tests {
     use crate::slate::Placement;
 
     fn batches_of(ids: &[String], n_at_a_time: usize) -> Vec<RecordBatch> {
+        gathered(OutputBatches::for_file(true, &[]), ids, n_at_a_time)
+    }
+
+    fn gathered(mut batches: OutputBatches, ids: &[String], n_at_a_time: usize) -> Vec<RecordBatch> {
         let slate = |id: &String| Slate { id: id.clone(), scores: vec![1.0], ..Slate::default() };
         let slates: Vec<Slate> = ids.iter().map(slate).collect();
         let ranked = RankedSlate { placements: vec![Placement::default()], ..RankedSlate::default() };
         let ranked = vec![ranked; slates.len()];
         let mut catalog = Catalog::new();
         catalog.set_ids(vec!["a".to_owned()]).unwrap();
-        let (mut found, mut batches) = (Vec::new(), OutputBatches::for_file(true, &[]));
+        let mut found = Vec::new();
         for (slates, ranked) in slates.chunks(n_at_a_time).zip(ranked.chunks(n_at_a_time)) {
             let keep = |batch: &RecordBatch| -> Result<(), OutputProblem> {
                 found.push(batch.clone());
@@ -165,6 +176,9 @@ mod tests {
     fn long_ids_end_a_batch_before_a_column_is_full() {
         let ids: Vec<String> = (0..5).map(|i| i.to_string().repeat(BATCH_LETTERS / 3)).collect();
         let n_rows = |n| batches_of(&ids, n).iter().map(RecordBatch::num_rows).collect::<Vec<_>>();
-        assert_eq!((n_rows(5), n_rows(1)), (vec![2, 2, 1], vec![2, 2, 1]));
+        assert_eq!((n_rows(5), n_rows(1)), (vec![3, 2], vec![3, 2]));
+        // Whoever waits for an answer gets one.
+        let found = gathered(OutputBatches::for_stream(true, &[]), &ids, 5);
+        assert_eq!(found.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [5]);
     }
 }
