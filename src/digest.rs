@@ -46,6 +46,7 @@ impl Digest {
 }
 
 /// Bytes as they come.
+#[derive(Clone)]
 pub(crate) struct Digester {
     n_bytes: u64,
     hasher: XxHash3_128,

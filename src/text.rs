@@ -26,3 +26,13 @@ pub fn names(files: &[PathBuf]) -> String {
         |path: &PathBuf| if path.as_os_str() == "-" { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
     files.iter().map(name).collect::<Vec<_>>().join(", ")
 }
+
+/// How many there are of something: "1 slate", "2 slates".
+///
+/// ```
+/// assert_eq!(spectrank::text::counted(1, "slate"), "1 slate");
+/// assert_eq!(spectrank::text::counted(0, "slate"), "0 slates");
+/// ```
+pub fn counted(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

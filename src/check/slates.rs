@@ -6,7 +6,7 @@ use super::catalog::Items;
 use super::terms::without_terms;
 use super::{CheckRequest, Report, SAMPLE_SLATES};
 use crate::config::Holds;
-use crate::io::{self, InputProblem, SlateFields, SlateSource, SlatesHeader};
+use crate::io::{self, InputProblem, SlateFields, SlateFileProblem, SlateSource, SlatesHeader};
 use crate::prepare::{PreparedSlate, SlateProblem};
 use crate::problem::Problem;
 use crate::slate::Slate;
@@ -118,18 +118,21 @@ impl<K: PartialEq> Kinds<K> {
 }
 
 /// What tells problems of slates apart: their kind, and the key, role or column they speak of.
-fn kind(problem: &InputProblem) -> (Discriminant<InputProblem>, String) {
-    let about = match problem {
-        InputProblem::RowNotInCatalog { role, .. }
-        | InputProblem::IdNotInCatalog { role, .. }
-        | InputProblem::CatalogHasNoIds { role, .. }
-        | InputProblem::NotAnItem { role, .. } => role,
-        InputProblem::JsonKind { key, .. } => key,
-        InputProblem::NoList { column, .. } => column,
-        InputProblem::Bloom { column, .. } => column.as_str(),
+type Kind = (Discriminant<InputProblem>, Option<Discriminant<SlateFileProblem>>, String);
+
+fn kind(problem: &InputProblem) -> Kind {
+    let InputProblem::Slate(slate) = problem else { return (discriminant(problem), None, String::new()) };
+    let about = match slate {
+        SlateFileProblem::RowNotInCatalog { role, .. }
+        | SlateFileProblem::IdNotInCatalog { role, .. }
+        | SlateFileProblem::CatalogHasNoIds { role, .. }
+        | SlateFileProblem::NotAnItem { role, .. } => role,
+        SlateFileProblem::JsonKind { key, .. } => key,
+        SlateFileProblem::NoList { column, .. } => column,
+        SlateFileProblem::Bloom { column, .. } => column.as_str(),
         _ => "",
     };
-    (discriminant(problem), about.to_owned())
+    (discriminant(problem), Some(discriminant(slate)), about.to_owned())
 }
 
 /// Reads slates one by one, past those that cannot be read. True where these are all there are.
@@ -153,7 +156,7 @@ fn sample(source: &mut dyn SlateSource, report: &mut Report) -> (Vec<Slate>, boo
                 }
                 kinds.add(kind(&error.problem), text.clone());
                 last = text;
-                if matches!(error.problem, InputProblem::NoSlateId { .. }) {
+                if matches!(error.problem, InputProblem::Slate(SlateFileProblem::NoSlateId { .. })) {
                     // A row of no slate is none.
                     continue;
                 }

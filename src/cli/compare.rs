@@ -10,13 +10,12 @@ use spectrank::config::{Config, Strategy};
 use spectrank::engine::ChosenEngine;
 use spectrank::evaluate::{Bootstrap, Measure};
 use spectrank::io::{self, CatalogColumns, TextFile};
+use spectrank::memory::BATCH_SLATES;
+use spectrank::text::counted;
 
 use super::settings::{EngineFlags, Engines, MeasureFlags, evaluation_failed, names, read_config, slate_fields};
 use super::terminal::Notices;
-use super::{Exit, Failure, terminal};
-
-/// Slates read and computed at a time.
-const BATCH_SLATES: usize = 1024;
+use super::{Failure, terminal};
 
 /// Flags of `compare`.
 #[derive(Debug, Args)]
@@ -126,7 +125,8 @@ pub fn run(flags: &Compare) -> Result<(), Failure> {
     terminal::print(format_args!("{comparison}"))?;
     if !flags.quiet {
         let (n_slates, n_runs) = (comparison.n_slates, comparison.runs.len());
-        terminal::tell(format_args!("{n_slates} slates × {n_runs} configurations in {seconds:.2} s ({engine})"));
+        let (slates, runs) = (counted(n_slates as u64, "slate"), counted(n_runs as u64, "configuration"));
+        terminal::tell(format_args!("{slates} × {runs} in {seconds:.2} s ({engine})"));
     }
     Ok(())
 }
@@ -143,7 +143,7 @@ fn contenders(flags: &Compare) -> Result<Vec<Contender>, Failure> {
         }
         _ => {
             let what = "several files of --config and a list of --strategy: use one or the other";
-            return Err(Failure::new(Exit::Input, what));
+            return Err(Failure::usage(what));
         }
     };
     for contender in &mut contenders {

@@ -6,7 +6,7 @@ use clap::Args;
 use spectrank::demo::{self, DemoError, Style};
 
 use super::settings::EngineFlags;
-use super::terminal::tell;
+use super::terminal::{expect_stdout, tell};
 use super::{Exit, Failure};
 
 /// Flags of `demo`.
@@ -37,6 +37,7 @@ pub fn run(flags: &Demo) -> Result<(), Failure> {
     })?;
     let style = if std::io::stdout().is_terminal() { Style::Ansi } else { Style::Plain };
     let text = demo::render(&report, style);
+    expect_stdout()?;
     std::io::stdout().write_all(text.as_bytes()).or_else(|error| match error.kind() {
         // Whoever reads us has seen enough.
         std::io::ErrorKind::BrokenPipe => Ok(()),

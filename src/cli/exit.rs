@@ -7,7 +7,7 @@ use spectrank::config::ConfigError;
 use spectrank::engine::{EngineError, Interrupted};
 use spectrank::folder::FolderError;
 use spectrank::gpu::AdapterError;
-use spectrank::io::{InputError, OutputError};
+use spectrank::io::{InputError, OutputError, OutputProblem};
 use spectrank::parity::{CaseError, HarnessError};
 use spectrank::text::one_line;
 
@@ -19,7 +19,7 @@ pub enum Exit {
     Done = 0,
     /// Bad input or configuration.
     Input = 1,
-    /// A bad command line; the code is clap's.
+    /// A bad command line: flags that do not exist, or do not go together. The code is clap's.
     Usage = 2,
     /// The output cannot be written.
     Output = 3,
@@ -87,6 +87,11 @@ impl Failure {
         Self { exit, message: one_line(message) }
     }
 
+    /// A command line that does not go together.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
     /// A failure about a file or setting, named first.
     pub fn input(what: impl fmt::Display, error: impl fmt::Display) -> Self {
         Self::new(Exit::Input, format_args!("{what}: {error}"))
@@ -125,6 +130,21 @@ pub fn leave(result: Result<(), Failure>) -> ! {
     std::process::exit(i32::from(told(result) as u8))
 }
 
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let is_usage = matches!(error, EngineError::F64OnGpu | EngineError::AdapterForCpu);
+        Self::new(if is_usage { Exit::Usage } else { Exit::Gpu }, error)
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        // Held against the format of another file that is named.
+        let is_usage = matches!(error.problem, OutputProblem::OtherFormat { .. });
+        Self::new(if is_usage { Exit::Usage } else { Exit::Output }, error)
+    }
+}
+
 macro_rules! failure_from {
     ($($error:ty => $exit:ident),+ $(,)?) => {$(
         impl From<$error> for Failure {
@@ -140,9 +160,7 @@ failure_from!(
     HarnessError => Input,
     ConfigError => Input,
     InputError => Input,
-    OutputError => Output,
     AdapterError => Gpu,
-    EngineError => Gpu,
     Interrupted => Gpu,
 );
 

@@ -46,9 +46,10 @@ pub fn man(flags: &Man) -> Result<(), Failure> {
     program.build();
     let command = match &flags.command {
         None => program,
-        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| {
-            Failure::new(Exit::Input, format_args!("no command \"{name}\": `spectrank --help` lists them"))
-        })?,
+        Some(name) => program
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::usage(format_args!("no command \"{name}\": `spectrank --help` lists them")))?,
     };
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(command).render(&mut page);

@@ -2,6 +2,7 @@
 
 mod bloom;
 mod check;
+mod closed;
 mod compare;
 mod demo;
 mod devices;

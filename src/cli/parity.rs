@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use spectrank::catalog::Catalog;
 use spectrank::config::Config;
-use spectrank::gpu::{self, AdapterChoice, GpuOptions};
+use spectrank::gpu::{self, AdapterChoice, AdapterError, GpuOptions};
 use spectrank::io::{self, CatalogColumns, SlateFields};
+use spectrank::memory::BATCH_SLATES;
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
 use spectrank::problem::Problem;
 
 use super::settings::{names, prepare, read_config};
 use super::{Exit, Failure, terminal};
 
-/// Slates of the user's files computed and judged at a time.
-const BATCH_SLATES: usize = 1024;
 /// Generated slates, where the user names no number.
 const USUAL_CASES: usize = 2000;
 /// Engine runs that shrinking one failing slate may take.
@@ -146,14 +145,14 @@ type Opened = Result<Box<dyn Subject>, Failure>;
 fn subjects(flags: &Parity) -> Result<Vec<Opened>, Failure> {
     if flags.engine == EngineKind::CpuF32 {
         return match flags.adapter {
-            Some(_) => Err(Failure::new(Exit::Gpu, "--adapter names a GPU but --engine is cpu-f32: drop one of them")),
+            Some(_) => Err(Failure::usage("--adapter names a GPU but --engine is cpu-f32: drop one of them")),
             None => Ok(vec![Ok(Box::new(CpuSubject::default()))]),
         };
     }
     let choices = match flags.adapter.as_deref() {
         Some("all") if !gpu::list().is_empty() => (0..gpu::list().len()).map(AdapterChoice::Index).collect(),
         None | Some("all") => vec![AdapterChoice::Auto],
-        Some(which) => vec![which.parse()?],
+        Some(which) => vec![which.parse().map_err(|error: AdapterError| Failure::usage(error))?],
     };
     let open = |choice: AdapterChoice| {
         let device = gpu::open(&choice).map_err(|error| {

@@ -67,7 +67,7 @@ impl EngineFlags {
         match self.adapter.as_slice() {
             [] => Ok(self.request_on(AdapterChoice::Auto)),
             [one] => Ok(self.request_on(one.clone())),
-            [..] => Err(Failure::input("--adapter", "only rerank takes several GPUs: name one")),
+            [..] => Err(Failure::usage("--adapter: only rerank takes several GPUs: name one")),
         }
     }
 

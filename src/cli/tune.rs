@@ -7,14 +7,12 @@ use clap::Args;
 use serde::Serialize;
 use spectrank::evaluate::Measure;
 use spectrank::io::{self, CatalogColumns, OutputError, TextFile};
+use spectrank::memory::BATCH_SLATES;
 use spectrank::tune::{self, Family, TuneError, TuneRequest, TuneResult};
 
 use super::settings::{ConfigFlags, EngineFlags, Engines, MeasureFlags, evaluation_failed, names, slate_fields};
 use super::terminal::Notices;
 use super::{Exit, Failure, terminal};
-
-/// Slates read and computed at a time.
-const BATCH_SLATES: usize = 1024;
 
 /// Flags of `tune`.
 #[derive(Debug, Args)]

@@ -36,6 +36,12 @@ pub enum FolderProblem {
     /// It holds files that are none of ours.
     #[error("holds {0}, which is no output of spectrank: name an empty or a new folder")]
     Foreign(String),
+    /// It holds what looks like a run, without its manifest.
+    #[error(
+        "holds {0} and no _manifest.jsonl, without which nobody can tell what is done: bring that file back, or name an empty \
+         or a new folder"
+    )]
+    NoManifest(String),
     /// It holds a run that was not finished.
     #[error("holds an unfinished run: add --resume to go on with it, or name another folder")]
     Unfinished,
@@ -51,6 +57,12 @@ pub enum FolderProblem {
     /// The manifest cannot be what a run wrote.
     #[error("_manifest.jsonl is damaged ({0}), so what is done cannot be told: delete the folder and start again")]
     Damaged(String),
+    /// The mark and the manifest contradict each other.
+    #[error(
+        "_SUCCESS does not fit _manifest.jsonl, so one of them was damaged or belongs to another run: bring both back as they \
+         were, or delete _SUCCESS, and --resume checks every part and writes it anew"
+    )]
+    DamagedMark,
     /// The run that is to go on is not the run that was begun.
     #[error("cannot be resumed: {0}")]
     Changed(String),

@@ -28,10 +28,6 @@ pub struct Header {
     pub format: OutputFormat,
     /// Slates of every part but the last.
     pub part_slates: u64,
-    /// Slates that are written at a time, counted from the start of a part.
-    pub batch_slates: u64,
-    /// Bytes that end a batch before it has so many slates.
-    pub batch_bytes: u64,
     /// Columns of the output.
     pub columns: Vec<Column>,
     /// Catalog and slates, file by file.
@@ -73,10 +69,6 @@ pub struct PartLayout {
     pub format: OutputFormat,
     /// Slates of every part but the last, at least 1.
     pub part_slates: u64,
-    /// Slates that are written at a time.
-    pub batch_slates: u64,
-    /// Bytes that end a batch before it has so many slates.
-    pub batch_bytes: u64,
     /// Whether the catalog has ids.
     pub has_ids: bool,
 }
@@ -97,11 +89,9 @@ impl Header {
             engine,
             format: layout.format,
             part_slates: layout.part_slates,
-            batch_slates: layout.batch_slates,
-            batch_bytes: layout.batch_bytes,
             columns: OUTPUT_COLUMNS.iter().map(|column_| column(column_.name, column_.holds)).collect(),
             inputs,
-            config_xxh3: Digest::of(config.to_string().as_bytes()).xxh3,
+            config_xxh3: config_xxh3(&config),
             config,
             cpu_may_take_over: false,
         }
@@ -110,6 +100,11 @@ impl Header {
     /// True where every input can be read again.
     pub fn is_repeatable(&self) -> bool {
         self.inputs.iter().all(|input| input.digest.is_some())
+    }
+
+    /// True where the hash is that of the configuration.
+    pub(super) fn is_sound(&self) -> bool {
+        self.config_xxh3 == config_xxh3(&self.config)
     }
 
     /// Holds the run that is to go on, `self`, against the one that was begun; names the first thing that is another.
@@ -156,21 +151,15 @@ impl Header {
                 "its parts hold {before} slates and would now hold {now}: add --part-slates {before}, or name another folder"
             ));
         }
-        let batch = |header: &Self| (header.batch_slates, header.batch_bytes);
-        if batch(begun) != batch(self) {
-            let text = |header: &Self| format!("{} slates or {} bytes", header.batch_slates, header.batch_bytes);
-            return changed(format!(
-                "its batches hold {} and would now hold {}: give the --memory-limit and as many --adapter as it was begun \
-                 with, or name another folder",
-                text(begun),
-                text(self)
-            ));
-        }
         if begun.columns != self.columns {
             return changed("its columns are others: name another folder".to_owned());
         }
         Ok(())
     }
+}
+
+fn config_xxh3(config: &Value) -> String {
+    Digest::of(config.to_string().as_bytes()).xxh3
 }
 
 /// The first input that is another one, and what became of it.
@@ -257,8 +246,7 @@ pub(super) mod tests {
 
     pub(in crate::folder) fn header() -> Header {
         let inputs = vec![input("catalog", "items.npy", b"1"), input("slates", "s.jsonl", b"2")];
-        let layout =
-            PartLayout { format: OutputFormat::Csv, part_slates: 3, batch_slates: 2, batch_bytes: 1000, has_ids: true };
+        let layout = PartLayout { format: OutputFormat::Csv, part_slates: 3, has_ids: true };
         Header::new(&Config::default(), "CPU, f32".to_owned(), inputs, layout)
     }
 
@@ -295,8 +283,6 @@ pub(super) mod tests {
             (said(|now| now.engine = "CPU, f64".to_owned()), "begun by \"CPU, f32\" and would go on by \"CPU, f64\""),
             (said(|now| now.format = OutputFormat::Jsonl), "add --output-format csv"),
             (said(|now| now.part_slates = 4), "add --part-slates 3"),
-            (said(|now| now.batch_slates = 4), "its batches hold 2 slates or 1000 bytes and would now hold 4"),
-            (said(|now| now.batch_bytes = 9), "would now hold 2 slates or 9 bytes"),
             (said(|now| now.columns[2].type_name = "u32".to_owned()), "its columns are others"),
         ] {
             assert!(found.starts_with("cannot be resumed: ") && found.contains(expected), "{found}");

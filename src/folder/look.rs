@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::SUCCESS_NAME;
 use super::error::{At, FolderError, FolderProblem};
-use super::manifest::{Journal, MANIFEST_NAME};
+use super::manifest::{Content, Journal, MANIFEST_NAME, Part};
+use crate::digest::Digest;
 use crate::io::is_draft;
 
 /// True where an output is a folder: its path ends with a slash, or a folder has that name.
@@ -50,14 +51,29 @@ impl Names {
         Ok(found)
     }
 
-    /// Refuses what is not ours.
+    /// Refuses what is not ours, and what was and has lost its manifest.
     pub(super) fn check(&self) -> Result<(), FolderProblem> {
         let first = || self.parts.first().cloned().or_else(|| self.has_mark.then(|| SUCCESS_NAME.to_owned()));
         match (&self.foreign, self.has_manifest) {
             (Some(name), _) => Err(FolderProblem::Foreign(name.clone())),
             // Spark and others write such names too.
-            (None, false) => first().map_or(Ok(()), |name| Err(FolderProblem::Foreign(name))),
+            (None, false) => first().map_or(Ok(()), |name| Err(FolderProblem::NoManifest(name))),
             (None, true) => Ok(()),
+        }
+    }
+
+    /// True where the mark is there. It is written last, and whole: one that says something else is damage.
+    pub(super) fn check_mark(&self, folder: &Path, content: &Content) -> Result<bool, FolderProblem> {
+        if !self.has_mark {
+            return Ok(false);
+        }
+        let mark = std::fs::read(folder.join(SUCCESS_NAME));
+        let mark = mark.map_err(|error| FolderProblem::Read { name: SUCCESS_NAME.to_owned(), error })?;
+        let is_whole = content.header.is_some() && content.n_torn_bytes == 0;
+        if is_whole && mark == mark_of(&content.parts, &content.whole.finish()) {
+            Ok(true)
+        } else {
+            Err(FolderProblem::DamagedMark)
         }
     }
 }
@@ -88,7 +104,20 @@ pub fn look(folder: &Path, resume: bool) -> Result<(), FolderError> {
         return Ok(());
     }
     let content = Journal::open(folder, false)?.read().at(folder)?;
-    if content.header.is_some() && !resume { Err(there_already(names.has_mark)).at(folder) } else { Ok(()) }
+    match content.header {
+        Some(_) if !resume => Err(there_already(names.has_mark)).at(folder),
+        _ => names.check_mark(folder, &content).map(drop).at(folder),
+    }
+}
+
+/// The content of the mark.
+pub(super) fn mark_of(parts: &[Part], manifest: &Digest) -> Vec<u8> {
+    let sum = |of: fn(&Part) -> u64| parts.iter().map(of).fold(0, u64::saturating_add);
+    let (slates, rows, bytes) = (sum(|part| part.slates), sum(|part| part.rows), sum(|part| part.digest.bytes));
+    let totals = serde_json::json!({
+        "parts": parts.len(), "slates": slates, "rows": rows, "bytes": bytes, "manifest": manifest,
+    });
+    format!("{totals}\n").into_bytes()
 }
 
 /// What to say of a folder with a run in it that is not to go on.

@@ -14,8 +14,11 @@
 //! 2. what is not in the manifest counts for nothing and may be thrown away,
 //! 3. only the manifest's last line can be torn.
 //!
-//! Batches are counted from the start of a part, so that bytes do not depend on where a run began. Times, paths and
-//! names of machines are written nowhere.
+//! Each line ends with a checksum of itself and all lines before it, and the mark has that of the whole manifest: what says
+//! otherwise was damaged, and is told before anything is changed.
+//!
+//! What is written follows from the rows of a part alone, so bytes do not depend on where a run began, nor on how many slates
+//! it has memory for at a time. Times, paths and names of machines are written nowhere.
 
 mod error;
 mod header;

@@ -9,7 +9,7 @@ use super::error::{At, FolderError, FolderProblem};
 use super::header::Header;
 use super::look::{Names, look, parent, there_already, without_slash};
 use super::manifest::{Content, Journal, MANIFEST_NAME, Part};
-use super::{OutputFolder, SUCCESS_NAME, part_name};
+use super::{OutputFolder, part_name};
 use crate::digest::Digest;
 
 impl OutputFolder {
@@ -46,7 +46,10 @@ impl OutputFolder {
         if !names.parts.is_empty() || names.has_mark {
             return Err(FolderProblem::Damaged("its first line is missing".to_owned()));
         }
-        journal.cut(0)?;
+        if let Some(refusal) = journal.refusal() {
+            return Err(refusal);
+        }
+        journal.cut()?;
         journal.append(&header)?;
         sync(folder, MANIFEST_NAME)?;
         remove(folder, &names.drafts)?;
@@ -54,24 +57,29 @@ impl OutputFolder {
     }
 
     fn go_on(folder: &Path, mut journal: Journal, content: Content, names: &Names) -> Result<Self, FolderProblem> {
-        let Content { header: Some(header), parts, n_bytes, digest } = content else {
+        let has_mark = names.check_mark(folder, &content)?;
+        let Content { header: Some(header), parts, .. } = content else {
             return Err(FolderProblem::Damaged("its first line is missing".to_owned()));
         };
         check_order(&header, &parts).map_err(FolderProblem::Damaged)?;
-        let mark = mark_of(&parts, digest);
-        let has_mark = names.has_mark && std::fs::read(folder.join(SUCCESS_NAME)).is_ok_and(|bytes| bytes == mark);
-        if names.has_mark && !has_mark {
-            remove(folder, &[SUCCESS_NAME.to_owned()])?;
-        }
-        journal.cut(n_bytes)?;
-        remove(folder, &names.drafts)?;
-        let is_unknown = |name: &&String| parts.iter().all(|part| part.file != **name);
-        remove(folder, &names.parts.iter().filter(is_unknown).cloned().collect::<Vec<_>>())?;
         let is_whole = |part: &Part| {
             let digest = File::open(folder.join(&part.file)).and_then(|mut file| Digest::of_file(&mut file));
             digest.is_ok_and(|digest| digest == part.digest)
         };
-        let lost = parts.par_iter().enumerate().filter(|(_, part)| !is_whole(part)).map(|(number, _)| number).collect();
+        let lost: Vec<usize> =
+            parts.par_iter().enumerate().filter(|(_, part)| !is_whole(part)).map(|(number, _)| number).collect();
+        if journal.is_read_only() {
+            // What is complete can be checked all the same.
+            let refusal = if has_mark && lost.is_empty() { None } else { journal.refusal() };
+            return match refusal {
+                None => Ok(Self { path: folder.to_owned(), journal, header, parts, lost, has_mark }),
+                Some(refusal) => Err(refusal),
+            };
+        }
+        journal.cut()?;
+        remove(folder, &names.drafts)?;
+        let is_unknown = |name: &&String| parts.iter().all(|part| part.file != **name);
+        remove(folder, &names.parts.iter().filter(is_unknown).cloned().collect::<Vec<_>>())?;
         Ok(Self { path: folder.to_owned(), journal, header, parts, lost, has_mark })
     }
 }
@@ -90,16 +98,6 @@ fn check_order(header: &Header, parts: &[Part]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The content of the mark.
-pub(super) fn mark_of(parts: &[Part], manifest: Option<Digest>) -> Vec<u8> {
-    let sum = |of: fn(&Part) -> u64| parts.iter().map(of).sum::<u64>();
-    let (slates, rows, bytes) = (sum(|part| part.slates), sum(|part| part.rows), sum(|part| part.digest.bytes));
-    let totals = serde_json::json!({
-        "parts": parts.len(), "slates": slates, "rows": rows, "bytes": bytes, "manifest": manifest,
-    });
-    format!("{totals}\n").into_bytes()
 }
 
 fn remove(folder: &Path, names: &[String]) -> Result<(), FolderProblem> {

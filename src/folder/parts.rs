@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::error::{At, FolderError, FolderProblem};
+use super::look::mark_of;
 use super::manifest::Part;
-use super::open::{mark_of, sync};
+use super::open::sync;
 use super::{OutputFolder, PartBatch, SUCCESS_NAME, part_name};
 use crate::catalog::Catalog;
 use crate::io::{PartDraft, SlateSink, TextFile, create_part};
@@ -124,7 +125,7 @@ impl FolderSink {
         };
         match folder.parts.get(number) {
             // Made again: it is in the manifest, and is what it was.
-            Some(before) if before.digest != part.digest => {
+            Some(before) if *before != (Part { engine: before.engine.clone(), ..part.clone() }) => {
                 return Err(FolderProblem::NotTheSame { file: part.file }).at(&path);
             }
             Some(_) => {
@@ -159,8 +160,7 @@ impl FolderSink {
             return Err(FolderProblem::NotTheSame { file: part.file.clone() }).at(path);
         }
         if !*has_mark {
-            let manifest = journal.digest().at(path)?;
-            set_mark(path, &mark_of(parts, Some(manifest)))?;
+            set_mark(path, &mark_of(parts, &journal.digest()))?;
         }
         Ok(std::mem::take(parts))
     }

@@ -1,5 +1,7 @@
 //! Every state that a folder can be found in, and what becomes of it.
 
+mod damage;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -60,14 +62,14 @@ struct Run {
     /// Ends without a word after so many batches.
     batches: usize,
     engine: String,
+    batch_slates: usize,
 }
 
 impl Run {
     fn new(format: OutputFormat) -> Self {
-        let batch_slates = BATCH_SLATES as u64;
-        let header = Header { format, part_slates: PART_SLATES, batch_slates, ..header() };
+        let header = Header { format, part_slates: PART_SLATES, ..header() };
         let engine = header.engine.clone();
-        Self { header, n_slates: N_SLATES, resume: false, batches: usize::MAX, engine }
+        Self { header, n_slates: N_SLATES, resume: false, batches: usize::MAX, engine, batch_slates: BATCH_SLATES }
     }
 
     fn csv() -> Self {
@@ -88,7 +90,7 @@ impl Run {
         let mut source = FolderSource::new(Box::new(Memory(slates(self.n_slates).into_iter())), &folder);
         let mut sink = FolderSink::new(folder, true, &[("key".to_owned(), "value".to_owned())]);
         for _ in 0..self.batches {
-            let Some(batch) = source.next_batch(BatchLimit::slates(BATCH_SLATES)).unwrap() else {
+            let Some(batch) = source.next_batch(BatchLimit::slates(self.batch_slates)).unwrap() else {
                 return sink.finish();
             };
             let ranked: Vec<_> = batch.slates.iter().map(ranked).collect();
@@ -170,6 +172,20 @@ fn a_run_that_ended_after_any_batch_goes_on_to_the_same_bytes() {
 }
 
 #[test]
+fn batches_of_another_size_go_on_to_the_same_bytes() {
+    for format in FORMATS {
+        let run = Run::new(format);
+        let (_folder, path, whole) = undisturbed(&run);
+        for (before, after) in [(1, 4), (4, 1), (2, 3)] {
+            fs::remove_dir_all(&path).unwrap();
+            Run { batch_slates: before, ..run.stopped(5) }.run(&path).unwrap();
+            Run { batch_slates: after, ..run.resumed() }.run(&path).unwrap();
+            assert_eq!(content(&path), whole, "{format:?}, {before} slates at a time, then {after}");
+        }
+    }
+}
+
+#[test]
 fn a_manifest_torn_at_any_byte_goes_on_to_the_same_bytes() {
     let run = Run::csv();
     let (_folder, path, whole) = undisturbed(&run);
@@ -197,72 +213,6 @@ fn a_manifest_torn_at_any_byte_goes_on_to_the_same_bytes() {
 }
 
 #[test]
-fn parts_without_a_first_line_cannot_be_told_and_are_not_thrown_away() {
-    let run = Run::csv();
-    let (_folder, path, mut torn) = undisturbed(&run);
-    torn.get_mut(MANIFEST_NAME).unwrap().truncate(20);
-    put(&path, &torn);
-    for run in [run.clone(), run.resumed()] {
-        assert!(run.refused(&path).starts_with("_manifest.jsonl is damaged (its first line is missing)"));
-    }
-}
-
-#[test]
-fn a_part_that_was_lost_or_damaged_is_made_again() {
-    let run = Run::csv();
-    let (_folder, path, whole) = undisturbed(&run);
-    let mut unfinished = whole.clone();
-    unfinished.remove(SUCCESS_NAME);
-    unfinished.remove("part-000003.csv");
-    let lines: Vec<&[u8]> = whole[MANIFEST_NAME].split_inclusive(|&byte| byte == b'\n').collect();
-    unfinished.insert(MANIFEST_NAME.to_owned(), lines[..4].concat());
-    for folder in [&whole, &unfinished] {
-        for lost in [vec![0], vec![1], vec![2], vec![0, 2], vec![0, 1, 2], vec![3]] {
-            for harm in [None, Some(0), Some(7), Some(usize::MAX)] {
-                let mut harmed = folder.clone();
-                for number in &lost {
-                    let name = part_name(*number, OutputFormat::Csv);
-                    let Some(mut bytes) = harmed.remove(&name) else { continue };
-                    match harm {
-                        None => continue,
-                        Some(usize::MAX) => *bytes.last_mut().unwrap() ^= 1,
-                        Some(n_bytes) => bytes.truncate(n_bytes),
-                    }
-                    harmed.insert(name, bytes);
-                }
-                put(&path, &harmed);
-                run.resumed().run(&path).unwrap();
-                assert_eq!(content(&path), whole, "{lost:?} {harm:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_part_that_cannot_be_made_again_as_it_was_is_an_error() {
-    let run = Run::csv();
-    let (_folder, path, mut whole) = undisturbed(&run);
-    let text = String::from_utf8(whole[MANIFEST_NAME].clone()).unwrap();
-    let other = crate::digest::Digest::of(&whole["part-000001.csv"]).xxh3;
-    whole.insert(MANIFEST_NAME.to_owned(), text.replace(&other, &"0".repeat(32)).into_bytes());
-    whole.remove(SUCCESS_NAME);
-    put(&path, &whole);
-    let error = run.resumed().run(&path).unwrap_err().problem;
-    assert!(matches!(error, FolderProblem::NotTheSame { file } if file == "part-000001.csv"));
-}
-
-#[test]
-fn a_mark_that_does_not_fit_is_made_again() {
-    let run = Run::csv();
-    let (_folder, path, whole) = undisturbed(&run);
-    for mark in [&b""[..], b"{}\n", &whole[SUCCESS_NAME][..20]] {
-        fs::write(path.join(SUCCESS_NAME), mark).unwrap();
-        run.resumed().run(&path).unwrap();
-        assert_eq!(content(&path), whole);
-    }
-}
-
-#[test]
 fn what_is_there_is_not_touched_without_being_asked() {
     let run = Run::csv();
     let (_folder, path, whole) = undisturbed(&run);
@@ -276,11 +226,11 @@ fn what_is_there_is_not_touched_without_being_asked() {
         assert!(run.refused(&path).starts_with(&format!("holds {name}, which is no output of spectrank")));
         fs::remove_file(path.join(name)).unwrap();
     }
-    // Of another program, by names that we use too.
+    // Of a run that lost its manifest, or of another program, by names that we use too.
     for name in ["part-000000.csv", SUCCESS_NAME] {
         put(&path, &whole.clone().into_iter().filter(|(file, _)| file == name).collect());
         for run in [run.clone(), run.resumed()] {
-            assert!(run.refused(&path).starts_with(&format!("holds {name}, which")));
+            assert!(run.refused(&path).starts_with(&format!("holds {name} and no _manifest.jsonl, without which")));
         }
     }
 }
@@ -295,25 +245,6 @@ fn hidden_files_are_nobodys_and_what_a_kill_at_the_start_leaves_is_no_run() {
         run.run(&path).unwrap();
         whole.insert(".DS_Store".to_owned(), b"x".to_vec());
         assert_eq!(content(&path), whole);
-    }
-}
-
-#[test]
-fn lines_that_do_not_follow_each_other_are_damage() {
-    let run = Run::csv();
-    let (_folder, path, whole) = undisturbed(&run);
-    let lines: Vec<&[u8]> = whole[MANIFEST_NAME].split_inclusive(|&byte| byte == b'\n').collect();
-    for order in [&[0, 2][..], &[0, 1, 1], &[0, 1, 3], &[0, 4], &[0, 1, 2, 3, 4, 4], &[0, 0], &[1, 2]] {
-        let mut shuffled = whole.clone();
-        shuffled.insert(MANIFEST_NAME.to_owned(), order.iter().map(|&line| lines[line]).collect::<Vec<_>>().concat());
-        put(&path, &shuffled);
-        // A last line that is none is torn; what is left of this one is the first.
-        if order == [0, 0] {
-            run.resumed().run(&path).unwrap();
-            assert_eq!(content(&path), whole);
-        } else {
-            assert!(run.resumed().refused(&path).starts_with("_manifest.jsonl is damaged ("), "{order:?}");
-        }
     }
 }
 

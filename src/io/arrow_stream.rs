@@ -1,22 +1,20 @@
 //! Arrow IPC from any reader: streams, and files, which are a stream between two marks.
 //!
-//! The decoder believes the sizes that a message claims. So messages are taken apart here, and what they claim is held
-//! against a limit before anything of that size is allocated.
+//! The decoder believes the sizes that a message claims. So messages are taken apart before it sees them (`arrow_messages`).
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_buffer::Buffer;
+use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::{RecordBatchDecoder, read_dictionary};
-use arrow_ipc::{Message, MessageHeader, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::arrow_expansion::expanded_bytes;
+use super::arrow_messages::{Messages, RawMessage, bad_header, cut, decompressed_bytes};
 use super::error::InputProblem;
 use super::slates_table::{Rows, Table};
-use super::unpacked;
 use crate::panics::caught;
 
 /// How a stream starts: the mark before the length of the schema.
@@ -26,8 +24,6 @@ pub(crate) const FILE_MARK: &[u8] = b"ARROW1\0\0";
 
 /// Most bytes of a message: as it comes, decompressed, or with repeated values written out.
 pub(crate) const MAX_MESSAGE_BYTES: u64 = 2 << 30;
-/// Most bytes of the part of a message that says what is in it.
-const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// True where these are the first bytes of Arrow.
 pub(crate) fn is_arrow(head: &[u8]) -> bool {
@@ -40,98 +36,6 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, InputPr
         Ok(result) => result.map_err(|error| InputProblem::Arrow(error.to_string())),
         Err(message) => Err(InputProblem::Arrow(format!("its content is damaged: {message}"))),
     }
-}
-
-/// One message: what is in it, and the bytes.
-struct RawMessage {
-    header: Vec<u8>,
-    body: Buffer,
-}
-
-impl RawMessage {
-    fn header(&self) -> Result<Message<'_>, InputProblem> {
-        root_as_message(&self.header).map_err(|e| bad_header(e.to_string()))
-    }
-}
-
-fn bad_header(detail: String) -> InputProblem {
-    InputProblem::BadHeader { format: "Arrow message", detail }
-}
-
-fn cut(detail: &str) -> InputProblem {
-    InputProblem::Truncated { detail: format!("the Arrow stream ends inside {detail}") }
-}
-
-/// The messages of a stream, in order.
-struct Messages<R> {
-    reader: R,
-    /// Messages read so far.
-    n_read: u64,
-    max_bytes: u64,
-}
-
-impl<R: Read> Messages<R> {
-    /// The next message; nothing where the stream says that it ends, or just ends between two messages.
-    fn next_message(&mut self) -> Result<Option<RawMessage>, InputProblem> {
-        let mut mark = Vec::with_capacity(8);
-        (&mut self.reader).take(4).read_to_end(&mut mark)?;
-        if mark.is_empty() {
-            return Ok(None);
-        }
-        if mark == STREAM_MARK {
-            mark.clear();
-            (&mut self.reader).take(4).read_to_end(&mut mark)?;
-        }
-        let length: [u8; 4] = mark.try_into().map_err(|_| cut("the length of a message"))?;
-        self.n_read += 1;
-        let n_header_bytes = match u64::try_from(i32::from_le_bytes(length)) {
-            Ok(0) => return Ok(None),
-            Ok(n) if n <= MAX_HEADER_BYTES => n,
-            _ => return Err(bad_header(format!("its length is {}", i32::from_le_bytes(length)))),
-        };
-        let header = self.bytes(n_header_bytes)?.ok_or_else(|| cut("the header of a message"))?;
-        let n_body_bytes = root_as_message(&header).map_err(|e| bad_header(e.to_string()))?.bodyLength();
-        let n_body_bytes =
-            u64::try_from(n_body_bytes).map_err(|_| bad_header(format!("its body has {n_body_bytes} bytes")))?;
-        self.limit(n_body_bytes, u64::MAX)?;
-        let body = self.bytes(n_body_bytes)?.ok_or_else(|| cut("the body of a message"))?;
-        let message = RawMessage { header, body: Buffer::from_vec(body) };
-        self.limit(decompressed_bytes(&message)?, n_body_bytes)?;
-        Ok(Some(message))
-    }
-
-    /// So many bytes, or nothing where the stream ends before; memory grows with what comes, not with what is claimed.
-    fn bytes(&mut self, n_bytes: u64) -> Result<Option<Vec<u8>>, InputProblem> {
-        let mut bytes = Vec::new();
-        (&mut self.reader).take(n_bytes).read_to_end(&mut bytes)?;
-        Ok((bytes.len() as u64 == n_bytes).then_some(bytes))
-    }
-
-    /// Holds bytes against the limits: that of any message, and what may come out of so many bytes.
-    fn limit(&self, n_bytes: u64, from_bytes: u64) -> Result<(), InputProblem> {
-        let limit = self.max_bytes.min(unpacked::limit(from_bytes));
-        if n_bytes <= limit {
-            return Ok(());
-        }
-        Err(InputProblem::MessageTooLarge { message: self.n_read, limit_mib: limit >> 20 })
-    }
-}
-
-/// What the buffers of a message claim to hold once they are decompressed, in bytes.
-fn decompressed_bytes(message: &RawMessage) -> Result<u64, InputProblem> {
-    let header = message.header()?;
-    let batch = header.header_as_record_batch().or_else(|| header.header_as_dictionary_batch().and_then(|d| d.data()));
-    let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else { return Ok(0) };
-    let mut n_bytes = 0u64;
-    for buffer in batch.buffers().into_iter().flatten() {
-        let start = usize::try_from(buffer.offset()).unwrap_or(usize::MAX);
-        // A buffer that lies outside the body is refused by the decoder.
-        let prefix = message.body.get(start..).and_then(|bytes| bytes.first_chunk::<8>());
-        let claimed = prefix.map_or(0, |prefix| i64::from_le_bytes(*prefix));
-        // −1 stands for bytes that were not compressed.
-        n_bytes = n_bytes.saturating_add(u64::try_from(claimed).unwrap_or(0));
-    }
-    Ok(n_bytes)
 }
 
 /// A stream whose schema has been read.
@@ -148,8 +52,10 @@ impl<R: Read> ArrowStream<R> {
         let mut mark = Vec::with_capacity(FILE_MARK.len());
         (&mut reader).take(FILE_MARK.len() as u64).read_to_end(&mut mark)?;
         // What was read to tell a file from a stream is the start of the first message in a stream.
-        let start = if mark == FILE_MARK { after_padding(&mut reader)? } else { mark };
-        let mut messages = Messages { reader: std::io::Cursor::new(start).chain(reader), n_read: 0, max_bytes };
+        let is_file = mark == FILE_MARK;
+        let start = if is_file { after_padding(&mut reader)? } else { mark };
+        let reader = Some(std::io::Cursor::new(start).chain(reader));
+        let mut messages = Messages { reader, n_read: 0, max_bytes, is_file, is_over: false };
         let Some(message) = messages.next_message()? else { return Err(cut("the schema")) };
         let header = message.header()?;
         let Some(schema) = header.header_as_schema() else {
@@ -158,7 +64,8 @@ impl<R: Read> ArrowStream<R> {
         let schema = guarded(|| arrow_ipc::convert::try_fb_to_schema(schema))?;
         // The start has been read: from here on it is the reader alone.
         let Messages { reader, n_read, .. } = messages;
-        let messages = Messages { reader: reader.into_inner().1, n_read, max_bytes };
+        let reader = reader.map(|reader| reader.into_inner().1);
+        let messages = Messages { reader, n_read, max_bytes, is_file, is_over: false };
         Ok(Self { messages, schema: schema.into(), is_live })
     }
 }
@@ -201,6 +108,7 @@ pub(crate) fn count_rows(file: File, n_bytes: u64) -> Result<Counted, InputProbl
             return Ok(Counted { schema: stream.schema, n_rows, is_estimate: true, largest_bytes });
         }
     }
+    stream.messages.check_end(false)?;
     Ok(Counted { schema: stream.schema, n_rows, is_estimate: false, largest_bytes })
 }
 
@@ -241,7 +149,7 @@ struct ArrowRows<R> {
     is_over: bool,
 }
 
-impl<R: Read> ArrowRows<R> {
+impl<R: Read + Send + 'static> ArrowRows<R> {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, InputProblem> {
         while let Some(message) = self.stream.messages.next_message()? {
             let header = message.header()?;
@@ -251,6 +159,7 @@ impl<R: Read> ArrowRows<R> {
                 other => return Err(bad_header(format!("{other:?} after the schema"))),
             }
         }
+        self.stream.messages.check_end(self.stream.is_live)?;
         Ok(None)
     }
 
@@ -285,7 +194,7 @@ impl<R: Read> ArrowRows<R> {
     }
 }
 
-impl<R: Read + Send> Rows for ArrowRows<R> {
+impl<R: Read + Send + 'static> Rows for ArrowRows<R> {
     fn next_rows(&mut self) -> Option<Result<RecordBatch, InputProblem>> {
         if self.is_over {
             return None;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::histories::HistoryProblem;
 use super::pytorch::ModuleInfoProblem;
+use super::slate_error::SlateFileProblem;
 use crate::catalog::CatalogError;
 
 /// A problem with an input file. Its `Display` is one line: `<path>: <problem and cure>`.
@@ -24,6 +25,22 @@ pub enum InputProblem {
     /// No such file.
     #[error("no such file: check the path")]
     Missing,
+    /// Standard input, for what is read from files alone.
+    #[error("the {role} cannot be read from standard input: write it to a file, and name that")]
+    NotFromStandardInput {
+        /// `catalog` or `slates`.
+        role: &'static str,
+    },
+    /// A file, or standard input, that a general tool has compressed.
+    #[error(
+        "is compressed with {tool}: unpack it to a file, or slates on the way ({unpack} slates.jsonl | spectrank rerank --slates - …)"
+    )]
+    Compressed {
+        /// What with.
+        tool: &'static str,
+        /// The command that unpacks it to standard output.
+        unpack: &'static str,
+    },
     /// The file exists but cannot be opened.
     #[error("cannot be opened ({0}): check that it is a file and that you may read it")]
     CannotOpen(#[source] std::io::Error),
@@ -165,6 +182,11 @@ pub enum InputProblem {
     /// An Arrow stream or file its reader refuses.
     #[error("cannot be read as Arrow ({0}): export it again")]
     Arrow(String),
+    /// Bytes after the mark that ends an Arrow stream.
+    #[error(
+        "goes on after the mark that ends its Arrow stream: write all batches into one stream, or pass one stream at a time"
+    )]
+    AfterEnd,
     /// An Arrow message that asks for more memory than a slate table can need.
     #[error("message {message} takes more than {limit_mib} MiB: write batches of fewer rows")]
     MessageTooLarge {
@@ -241,153 +263,12 @@ pub enum InputProblem {
     /// The files do not form one catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// A row number that the catalog does not have.
-    #[error(
-        "slate \"{slate}\": {role} {row} is not in the catalog, whose rows go from 0 to {}: \
-         remove it, or pass the catalog these slates were made for", n_items.saturating_sub(1)
-    )]
-    RowNotInCatalog {
-        /// The slate.
-        slate: String,
-        /// `candidate`, `recent item`, ...
-        role: &'static str,
-        /// The row number.
-        row: i64,
-        /// Items in the catalog.
-        n_items: usize,
-    },
-    /// An item id that the catalog does not have.
-    #[error(
-        "slate \"{slate}\": {role} \"{id}\" is not in the catalog: remove it, or pass the catalog these slates were made for"
-    )]
-    IdNotInCatalog {
-        /// The slate.
-        slate: String,
-        /// `candidate`, `recent item`, ...
-        role: &'static str,
-        /// The id.
-        id: String,
-    },
-    /// An item id, but the catalog has no ids.
-    #[error(
-        "slate \"{slate}\": {role} \"{id}\" is an item id but the catalog has no item_id column: \
-         add the column, or name items by row number"
-    )]
-    CatalogHasNoIds {
-        /// The slate.
-        slate: String,
-        /// `candidate`, `recent item`, ...
-        role: &'static str,
-        /// The id.
-        id: String,
-    },
-    /// A null, or something that is not an item, in a list of items.
-    #[error("slate \"{slate}\": {role} number {index} is null or not an item: use row numbers or item ids")]
-    NotAnItem {
-        /// The slate.
-        slate: String,
-        /// `candidate`, `recent item`, ...
-        role: &'static str,
-        /// 0-based place in the list.
-        index: usize,
-    },
-    /// A null, or something that is not a number, as a score.
-    #[error(
-        "slate \"{slate}\": the score of candidate number {index}, {item}, is null or not a number: every candidate needs one"
-    )]
-    NotAScore {
-        /// The slate.
-        slate: String,
-        /// 0-based place in the list.
-        index: usize,
-        /// The item, as the slate names it.
-        item: String,
-    },
-    /// A list that has to be there is null or absent.
-    #[error("slate \"{slate}\": {column} is null or missing: use an empty list where a slate has no candidates")]
-    NoList {
-        /// The slate.
-        slate: String,
-        /// The column or key.
-        column: &'static str,
-    },
-    /// Different numbers of candidates and scores.
-    #[error("slate \"{slate}\": {n_candidates} candidates but {n_scores} scores: every candidate needs one score")]
-    LengthsDiffer {
-        /// The slate.
-        slate: String,
-        /// Candidates.
-        n_candidates: usize,
-        /// Scores.
-        n_scores: usize,
-    },
-    /// A pin with no usable position.
-    #[error("slate \"{slate}\": pin number {index} has no position from 0 to 4294967295: write {{position, item}}")]
-    PinPosition {
-        /// The slate.
-        slate: String,
-        /// 0-based place in the list.
-        index: usize,
-    },
-    /// Arrays where a Bloom filter is asked for.
-    #[error("arrays have no column \"{column}\", which filter.seen_bloom names: pass slates as .parquet or .jsonl")]
-    NoBloomInArrays {
-        /// The column.
-        column: String,
-    },
-    /// A Bloom filter that is none.
-    #[error("slate \"{slate}\": {column} is {problem}")]
-    Bloom {
-        /// The slate.
-        slate: String,
-        /// The column or key.
-        column: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    /// Something is wrong with slates.
+    #[error(transparent)]
+    Slate(#[from] SlateFileProblem),
     /// Histories that no filters can be made of.
     #[error(transparent)]
     History(#[from] HistoryProblem),
-    /// A row of the long form without a slate id.
-    #[error("row {row} has no slate_id: every row of the long form needs one")]
-    NoSlateId {
-        /// The row.
-        row: u64,
-    },
-    /// A slate whose rows are not together.
-    #[error("slate \"{slate}\" comes back at row {row} after other slates: sort the rows by slate_id")]
-    SlateReturns {
-        /// The slate.
-        slate: String,
-        /// Where it comes back.
-        row: u64,
-    },
-    /// The two arrays of a pair do not fit together.
-    #[error(
-        "has shape {shape} but {} has shape {other_shape}: candidates and scores must have the same shape (slates, candidates)",
-        other.display()
-    )]
-    PairShape {
-        /// Shape of this array.
-        shape: String,
-        /// The other file.
-        other: PathBuf,
-        /// Its shape.
-        other_shape: String,
-    },
-    /// Two arrays of the same kind.
-    #[error(
-        "has type {found} and so has {} ({other_found}): a pair is one integer array (candidates) and one float array (scores)",
-        other.display()
-    )]
-    PairKind {
-        /// Type of this array.
-        found: String,
-        /// The other file.
-        other: PathBuf,
-        /// Its type.
-        other_found: String,
-    },
     /// A line that is not a JSON object.
     #[error("line {line} is not a JSON object ({detail}): write one slate per line (JSON has no NaN or Infinity)")]
     Json {
@@ -403,18 +284,6 @@ pub enum InputProblem {
         line: u64,
         /// The limit.
         max_bytes: u64,
-    },
-    /// A JSON value of the wrong kind.
-    #[error("line {line}, slate \"{slate}\": \"{key}\" must be {expected}")]
-    JsonKind {
-        /// 1-based line number.
-        line: u64,
-        /// The slate.
-        slate: String,
-        /// The key.
-        key: &'static str,
-        /// What it must hold.
-        expected: &'static str,
     },
 }
 
@@ -465,8 +334,11 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_whatever_the_file_holds() {
-        let problem =
-            InputProblem::IdNotInCatalog { slate: "a\nb".to_owned(), role: "candidate", id: "x\r\u{1b}[2J".to_owned() };
+        let problem = InputProblem::Slate(SlateFileProblem::IdNotInCatalog {
+            slate: "a\nb".to_owned(),
+            role: "candidate",
+            id: "x\r\u{1b}[2J".to_owned(),
+        });
         let error = InputError { path: PathBuf::from("slates.parquet"), problem };
         let text = error.to_string();
         assert_eq!(

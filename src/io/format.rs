@@ -79,6 +79,9 @@ pub(crate) fn open(path: &Path) -> Result<File, InputError> {
 /// # Errors
 /// An unknown extension, or first bytes that contradict it.
 pub(crate) fn open_as(path: &Path, role: Role) -> Result<(Format, File), InputError> {
+    if path.as_os_str() == "-" {
+        return Err(InputProblem::NotFromStandardInput { role: role.name() }).at(path);
+    }
     let mut file = open(path)?;
     let format = detect(path, role, &mut file).at(path)?;
     Ok((format, file))
@@ -96,6 +99,9 @@ fn detect(path: &Path, role: Role, file: &mut File) -> Result<Format, InputProbl
     if is_named_so || looks_like_pytorch(&head) && !(format == Some(Format::Safetensors) && head.get(8) == Some(&b'{'))
     {
         return Err(InputProblem::PyTorch { line: super::pytorch::conversion(path, file) });
+    }
+    if let Some(problem) = compressed(&head) {
+        return Err(problem);
     }
     let Some(format) = format else {
         return Err(InputProblem::UnknownExtension { role: role.name(), known: role.known() });
@@ -118,6 +124,17 @@ fn first_bytes(file: &mut File) -> Result<Vec<u8>, InputProblem> {
     file.take(16).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(head)
+}
+
+/// What a file is compressed with as a whole, where it is.
+pub(crate) fn compressed(head: &[u8]) -> Option<InputProblem> {
+    let tools: [(&[u8], _, _); 3] = [
+        (b"\x1F\x8B\x08", "gzip", "gunzip -c"),
+        (b"\x28\xB5\x2F\xFD", "Zstandard", "zstd -dc"),
+        (b"\xFD7zXZ\0", "xz", "xz -dc"),
+    ];
+    let (_, tool, unpack) = tools.into_iter().find(|(mark, ..)| head.starts_with(mark))?;
+    Some(InputProblem::Compressed { tool, unpack })
 }
 
 /// A zip archive (torch.save since 1.6) or a pickle of protocol 2 to 5 (before, or a plain pickle).
@@ -176,6 +193,8 @@ mod tests {
         assert!(matches!(problem("a.parquet", b"PAR1 and then nothing", Role::Slates), InputProblem::Truncated { .. }));
         assert!(matches!(problem("a.npy", b"", Role::Slates), InputProblem::Truncated { .. }));
         assert!(matches!(problem("a.csv", b"x", Role::Slates), InputProblem::UnknownExtension { .. }));
+        let gzip = problem("a.jsonl.gz", b"\x1f\x8b\x08\0\0\0", Role::Slates).to_string();
+        assert!(gzip.starts_with("is compressed with gzip: ") && gzip.contains("(gunzip -c slates"), "{gzip}");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! with overflow checks and held against the length of the file before anything is allocated, and every failure is one
 //! line that names the file, the slate and the item and says what to do.
 
+mod arrow_end;
 mod arrow_expansion;
+mod arrow_messages;
 mod arrow_stream;
 mod arrow_values;
 mod catalog_columns;
@@ -40,6 +42,7 @@ mod pytorch;
 mod resolve;
 mod room;
 mod safetensors;
+mod slate_error;
 mod slates;
 mod slates_columns;
 mod slates_json;
@@ -60,4 +63,5 @@ pub use output_error::{OutputError, OutputProblem};
 pub use output_target::TextFile;
 pub(crate) use output_target::{PartDraft, is_draft};
 pub use pytorch::{ModuleInfoProblem, read_module_info};
+pub use slate_error::SlateFileProblem;
 pub use slates::{BatchLimit, STANDARD_INPUT, SlateFields, SlateSource, open_slates, open_slates_within};

@@ -194,16 +194,21 @@ pub(crate) fn rows<'a>(
                 item_id,
                 candidate: placement.candidate,
                 score,
-                base: placement.base,
-                utility: placement.utility,
-                diversity: placement.diversity,
-                spacing: placement.spacing,
-                semantic: placement.semantic,
-                balance: placement.balance,
+                base: plain_zero(placement.base),
+                utility: plain_zero(placement.utility),
+                diversity: plain_zero(placement.diversity),
+                spacing: plain_zero(placement.spacing),
+                semantic: plain_zero(placement.semantic),
+                balance: plain_zero(placement.balance),
             })
         })
     });
     unpaired.into_iter().map(Err).chain(rows)
+}
+
+/// Nothing has no sign: "-0.0" in a file looks like a mistake, and is another value to what compares bytes.
+fn plain_zero(value: f64) -> f64 {
+    value + 0.0
 }
 
 fn mismatch(slate: &Slate, detail: &'static str) -> OutputProblem {
@@ -225,6 +230,17 @@ mod tests {
         let text = serde_json::to_string(&row).unwrap();
         let keys: Vec<&str> = text.split('"').filter(|k| COLUMNS.contains(k)).collect();
         assert_eq!(keys, COLUMNS);
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        let slates = [Slate { scores: vec![1.5], ..Slate::default() }];
+        let placement = Placement { utility: 1.5, diversity: -0.0, spacing: -0.0, ..Placement::default() };
+        let ranked = [RankedSlate { placements: vec![placement], ..RankedSlate::default() }];
+        let mut catalog = Catalog::new();
+        catalog.set_ids(vec!["a".to_owned()]).unwrap();
+        let row = rows(&slates, &ranked, &catalog, true).next().unwrap().unwrap();
+        assert!(!serde_json::to_string(&row).unwrap().contains("-0"));
     }
 
     #[test]

@@ -1,49 +1,61 @@
 //! Ranked slates as Arrow IPC: a stream, which goes out batch by batch, or a file.
 
 use arrow_ipc::writer::{FileWriter, StreamWriter};
-use arrow_schema::ArrowError;
 
 use super::output::SlateSink;
 use super::output_batch::OutputBatches;
-use super::output_error::{OutputError, output_at};
+use super::output_error::{OutputError, OutputProblem, output_at};
 use super::output_target::Target;
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 
-/// One message per batch of slates.
+/// On standard output one message per batch of slates.
 pub(crate) struct ArrowStreamSink {
     writer: StreamWriter<Target>,
     batches: OutputBatches,
+    is_live: bool,
 }
 
 impl ArrowStreamSink {
     /// Writes the schema at once: who reads a pipe may wait for it before sending slates.
     pub(crate) fn new(target: Target, has_ids: bool, metadata: &[(String, String)]) -> Result<Self, OutputError> {
-        let path = target.path().to_owned();
-        let batches = OutputBatches::new(has_ids, metadata);
+        let (path, is_live) = (target.path().to_owned(), target.is_live());
+        let of = if is_live { OutputBatches::for_stream } else { OutputBatches::for_file };
+        let batches = of(has_ids, metadata);
         let writer = StreamWriter::try_new(target, &batches.schema).and_then(|mut writer| {
             writer.flush()?;
             Ok(writer)
         });
-        Ok(Self { writer: output_at(&path, writer)?, batches })
+        Ok(Self { writer: output_at(&path, writer)?, batches, is_live })
     }
 
-    fn write_flushed(&mut self, batch: &arrow_array::RecordBatch) -> Result<(), ArrowError> {
-        self.writer.write(batch)?;
-        self.writer.flush()
+    fn write_rows(&mut self, rows: (&[Slate], &[RankedSlate], &Catalog)) -> Result<(), OutputProblem> {
+        let Self { writer, batches, is_live } = self;
+        batches.add(rows, |batch| writer.write(batch))?;
+        if *is_live {
+            writer.write(&batches.take()?)?;
+            writer.flush()?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), OutputProblem> {
+        if let Some(batch) = self.batches.rest()? {
+            self.writer.write(&batch)?;
+        }
+        Ok(self.writer.finish()?)
     }
 }
 
 impl SlateSink for ArrowStreamSink {
     fn write(&mut self, slates: &[Slate], ranked: &[RankedSlate], catalog: &Catalog) -> Result<(), OutputError> {
-        let batch = output_at(self.writer.get_ref().path(), self.batches.batch(slates, ranked, catalog))?;
-        let written = self.write_flushed(&batch);
+        let written = self.write_rows((slates, ranked, catalog));
         output_at(self.writer.get_ref().path(), written)
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), OutputError> {
         let path = self.writer.get_ref().path().to_owned();
-        output_at(&path, self.writer.finish())?;
+        output_at(&path, self.end())?;
         output_at(&path, self.writer.into_inner())?.finish()
     }
 }
@@ -57,22 +69,29 @@ pub(crate) struct ArrowFileSink {
 impl ArrowFileSink {
     pub(crate) fn new(target: Target, has_ids: bool, metadata: &[(String, String)]) -> Result<Self, OutputError> {
         let path = target.path().to_owned();
-        let batches = OutputBatches::new(has_ids, metadata);
+        let batches = OutputBatches::for_file(has_ids, metadata);
         let writer = FileWriter::try_new(target, &batches.schema);
         Ok(Self { writer: output_at(&path, writer)?, batches })
+    }
+
+    fn end(&mut self) -> Result<(), OutputProblem> {
+        if let Some(batch) = self.batches.rest()? {
+            self.writer.write(&batch)?;
+        }
+        Ok(self.writer.finish()?)
     }
 }
 
 impl SlateSink for ArrowFileSink {
     fn write(&mut self, slates: &[Slate], ranked: &[RankedSlate], catalog: &Catalog) -> Result<(), OutputError> {
-        let batch = output_at(self.writer.get_ref().path(), self.batches.batch(slates, ranked, catalog))?;
-        let written = self.writer.write(&batch);
+        let Self { writer, batches } = &mut *self;
+        let written = batches.add((slates, ranked, catalog), |batch| writer.write(batch));
         output_at(self.writer.get_ref().path(), written)
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), OutputError> {
         let path = self.writer.get_ref().path().to_owned();
-        output_at(&path, self.writer.finish())?;
+        output_at(&path, self.end())?;
         output_at(&path, self.writer.into_inner())?.finish()
     }
 }

@@ -6,7 +6,7 @@ use super::error::line;
 
 /// A problem with the output. Its `Display` is one line: `<path>: <problem and cure>`.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{}", line(path, problem), problem.aftermath())]
+#[error("{}{}", line(path, problem), problem.aftermath(path))]
 pub struct OutputError {
     /// The file that was asked for.
     pub path: PathBuf,
@@ -84,8 +84,10 @@ pub enum OutputProblem {
 
 impl OutputProblem {
     /// What is left where writing a single output failed.
-    fn aftermath(&self) -> &'static str {
+    fn aftermath(&self, path: &Path) -> &'static str {
         match self {
+            // What went out before cannot be taken back.
+            Self::Write(_) | Self::Parquet(_) | Self::Arrow(_) if path.as_os_str() == "-" => "; the output ends there",
             Self::Write(_) | Self::Parquet(_) | Self::Arrow(_) | Self::Rename(_) => "; nothing was kept",
             _ => "",
         }

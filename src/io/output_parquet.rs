@@ -36,7 +36,7 @@ impl ParquetSink {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .build();
-        let batches = OutputBatches::new(has_ids, &[]);
+        let batches = OutputBatches::for_file(has_ids, &[]);
         let path = target.path().to_owned();
         let writer = ArrowWriter::try_new(target, Arc::clone(&batches.schema), Some(properties));
         Ok(Self { writer: output_at(&path, writer)?, path, batches })
@@ -45,11 +45,15 @@ impl ParquetSink {
 
 impl SlateSink for ParquetSink {
     fn write(&mut self, slates: &[Slate], ranked: &[RankedSlate], catalog: &Catalog) -> Result<(), OutputError> {
-        let batch = output_at(&self.path, self.batches.batch(slates, ranked, catalog))?;
-        output_at(&self.path, self.writer.write(&batch))
+        let Self { writer, batches, .. } = self;
+        let written = batches.add((slates, ranked, catalog), |batch| writer.write(batch));
+        output_at(&self.path, written)
     }
 
-    fn finish(self: Box<Self>) -> Result<(), OutputError> {
+    fn finish(mut self: Box<Self>) -> Result<(), OutputError> {
+        if let Some(batch) = output_at(&self.path, self.batches.rest())? {
+            output_at(&self.path, self.writer.write(&batch))?;
+        }
         output_at(&self.path, self.writer.into_inner())?.finish()
     }
 }

@@ -123,6 +123,11 @@ impl Target {
         }
     }
 
+    /// True where whoever reads it may wait for every batch.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Stdout(..))
+    }
+
     /// What there is to do after a batch: whoever reads a stream may wait for it.
     pub(crate) fn end_batch(&mut self) -> std::io::Result<()> {
         match self {

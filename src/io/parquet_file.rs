@@ -13,13 +13,14 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::Length;
 
 use super::arrow_expansion::expanded_bytes;
 use super::arrow_values::cast;
 use super::error::InputProblem;
 use super::parquet_pages::{CheckedGroups, Pages};
+use super::parquet_thrift::is_sound_directory;
 use super::slates_table::{Rows, Table};
 use super::unpacked;
 use crate::panics::caught;
@@ -53,10 +54,16 @@ pub(crate) struct ParquetFile {
 impl ParquetFile {
     pub(crate) fn open(file: File) -> Result<Self, InputProblem> {
         let pages = Pages::new(file);
-        if !pages.has_sound_directory()? {
-            return Err(damaged("its directory is broken"));
-        }
-        let metadata = guarded(|| ArrowReaderMetadata::load(&pages, ArrowReaderOptions::new()))?;
+        let options = ArrowReaderOptions::new;
+        let metadata = match pages.directory()? {
+            Some(directory) if !is_sound_directory(&directory) => return Err(damaged("its directory is broken")),
+            Some(directory) => guarded(|| {
+                let metadata = ParquetMetaDataReader::decode_metadata(&directory)?;
+                ArrowReaderMetadata::try_new(Arc::new(metadata), options())
+            })?,
+            // What is no Parquet file, or cut off, the reader tells better.
+            None => guarded(|| ArrowReaderMetadata::load(&pages, options()))?,
+        };
         check(metadata.metadata(), pages.len())?;
         Ok(Self { pages: pages.checked(metadata.metadata()), metadata })
     }

@@ -16,7 +16,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::parquet_thrift::{PageHeader, is_sound_directory};
+use super::parquet_thrift::PageHeader;
 use super::{parquet_delta, unpacked};
 
 /// Values in lists that one batch may pull, however small the file. They are decoded page by page until the rows of the batch are
@@ -24,6 +24,9 @@ use super::{parquet_delta, unpacked};
 const FREE_LIST_VALUES: u64 = 8 << 20;
 /// Values per byte of the file beyond that.
 const MAX_VALUES_PER_BYTE: u64 = 16;
+
+/// Bytes that texts which share their beginnings may come to in one batch, however large the file: each is written out.
+const MAX_SHARED_BYTES: u64 = 512 << 20;
 
 /// What the limits are held against.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ struct Limits {
     bodies: Mutex<HashSet<u64>>,
     /// Values in lists pulled since the batch began.
     n_list_values: AtomicU64,
+    /// What texts that share their beginnings come to since then, in bytes.
+    n_shared_bytes: AtomicU64,
 }
 
 /// A Parquet file for the reader. A clone shares what has been counted.
@@ -50,22 +55,21 @@ impl Pages {
         Self { file: Arc::new(file), limits: None }
     }
 
-    /// True unless the directory, which is at the end of the file, is there but broken.
-    pub(super) fn has_sound_directory(&self) -> std::io::Result<bool> {
+    /// The directory, which is at the end of the file; nothing where there is none.
+    pub(super) fn directory(&self) -> std::io::Result<Option<Vec<u8>>> {
         const END_BYTES: u64 = 8;
-        let Some(end) = self.file.len().checked_sub(END_BYTES) else { return Ok(true) };
+        let Some(end) = self.file.len().checked_sub(END_BYTES) else { return Ok(None) };
         let mut file = BufReader::new(self.file.try_clone()?);
         file.seek(SeekFrom::Start(end))?;
         let mut tail = [0; END_BYTES as usize];
         file.read_exact(&mut tail)?;
         let [a, b, c, d, mark @ ..] = tail;
         let n_bytes = u32::from_le_bytes([a, b, c, d]);
-        // What is no Parquet file, or cut off, the reader tells better.
-        let Some(start) = end.checked_sub(n_bytes.into()).filter(|_| mark == *b"PAR1") else { return Ok(true) };
+        let Some(start) = end.checked_sub(n_bytes.into()).filter(|_| mark == *b"PAR1") else { return Ok(None) };
         file.seek(SeekFrom::Start(start))?;
         let mut directory = vec![0; n_bytes as usize];
         file.read_exact(&mut directory)?;
-        Ok(is_sound_directory(&directory))
+        Ok(Some(directory))
     }
 
     /// Checks the pages of these column chunks from here on.
@@ -83,14 +87,15 @@ impl Pages {
             chunks.iter_mut().for_each(|chunk| chunk.2 = true);
         }
         let n_file_bytes = self.file.len();
-        let (bodies, n_list_values) = (Mutex::default(), AtomicU64::new(0));
-        Self { limits: Some(Arc::new(Limits { chunks, n_file_bytes, bodies, n_list_values })), ..self }
+        let (bodies, n_list_values, n_shared_bytes) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Self { limits: Some(Arc::new(Limits { chunks, n_file_bytes, bodies, n_list_values, n_shared_bytes })), ..self }
     }
 
     /// Counts values from zero again.
     pub(super) fn start_batch(&self) {
         if let Some(limits) = &self.limits {
             limits.n_list_values.store(0, Ordering::Relaxed);
+            limits.n_shared_bytes.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -112,6 +117,18 @@ impl Limits {
             bodies.insert(start + n_header_bytes);
         }
         self.check_header(&header, is_list).map_err(ParquetError::General)
+    }
+
+    /// Adds what the texts of a page come to.
+    fn add_shared(&self, n_bytes: u64) -> Result<(), ParquetError> {
+        let n_bytes = self.n_shared_bytes.fetch_add(n_bytes, Ordering::Relaxed).saturating_add(n_bytes);
+        let limit = unpacked::limit(self.n_file_bytes).min(MAX_SHARED_BYTES);
+        if n_bytes <= limit {
+            return Ok(());
+        }
+        let (n_mib, limit_mib) = (n_bytes >> 20, limit >> 20);
+        let what = "texts of a few rows, which share their beginnings, claim to hold";
+        Err(ParquetError::General(format!("{what} {n_mib} MiB, more than {limit_mib}")))
     }
 
     fn check_header(&self, header: &PageHeader, is_list: bool) -> Result<(), String> {
@@ -208,7 +225,8 @@ impl Iterator for Chunks {
         let n_rows = group.num_rows().try_into().unwrap_or(0);
         let levels = (chunk.column_descr().max_rep_level(), chunk.column_descr().max_def_level());
         let reader = SerializedPageReader::new(Arc::clone(&self.pages), chunk, n_rows, None);
-        Some(reader.map(|reader| Box::new(CheckedPages { reader, levels }) as _))
+        let limits = self.pages.limits.clone();
+        Some(reader.map(|reader| Box::new(CheckedPages { reader, levels, limits }) as _))
     }
 }
 
@@ -219,13 +237,15 @@ struct CheckedPages {
     reader: SerializedPageReader<Pages>,
     /// Largest repetition and definition level of the column.
     levels: (i16, i16),
+    limits: Option<Arc<Limits>>,
 }
 
 impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>, ParquetError> {
         let page = self.reader.get_next_page()?;
         if let Some(page) = &page {
-            parquet_delta::check(page, self.levels.0, self.levels.1).map_err(ParquetError::General)?;
+            let n_bytes = parquet_delta::check(page, self.levels.0, self.levels.1).map_err(ParquetError::General)?;
+            self.limits.as_ref().map_or(Ok(()), |limits| limits.add_shared(n_bytes))?;
         }
         Ok(page)
     }

@@ -1,6 +1,7 @@
 //! Items of a slate, resolved to rows of the catalog.
 
 use super::error::InputProblem;
+use super::slate_error::SlateFileProblem;
 use crate::catalog::Catalog;
 
 /// What an item is to its slate, as messages name it.
@@ -43,13 +44,13 @@ impl Item<'_> {
         match self {
             Self::Row(row) => match u32::try_from(row) {
                 Ok(r) if (r as usize) < n_items => Ok(r),
-                _ => Err(InputProblem::RowNotInCatalog { slate: slate(), role, row, n_items }),
+                _ => Err(InputProblem::Slate(SlateFileProblem::RowNotInCatalog { slate: slate(), role, row, n_items })),
             },
             Self::Id(id) => catalog.row_of(id).ok_or_else(|| {
                 let id = id.to_owned();
                 match catalog.has_ids() {
-                    true => InputProblem::IdNotInCatalog { slate: slate(), role, id },
-                    false => InputProblem::CatalogHasNoIds { slate: slate(), role, id },
+                    true => InputProblem::Slate(SlateFileProblem::IdNotInCatalog { slate: slate(), role, id }),
+                    false => InputProblem::Slate(SlateFileProblem::CatalogHasNoIds { slate: slate(), role, id }),
                 }
             }),
         }
@@ -61,7 +62,7 @@ pub(crate) fn check_lengths(slate: &str, n_candidates: usize, n_scores: usize) -
     if n_candidates == n_scores {
         Ok(())
     } else {
-        Err(InputProblem::LengthsDiffer { slate: slate.to_owned(), n_candidates, n_scores })
+        Err(InputProblem::Slate(SlateFileProblem::LengthsDiffer { slate: slate.to_owned(), n_candidates, n_scores }))
     }
 }
 

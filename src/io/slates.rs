@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::arrow_stream::{self, ArrowStream, is_arrow};
 use super::error::{AtPath, InputError, InputProblem};
-use super::format::{Format, Role, open_as};
+use super::format::{Format, Role, compressed, open_as};
 use super::live_input::LiveInput;
 use super::parquet_file::ParquetFile;
+use super::slate_error::SlateFileProblem;
 use super::{json_lines, slates_json, slates_npy, slates_table};
 use crate::catalog::Catalog;
 use crate::config::{Config, Holds};
@@ -250,7 +251,10 @@ pub fn open_slates_within<'a>(
             match opened {
                 [(Format::Npy, file_a), (Format::Npy, file_b)] => {
                     if let Some(column) = fields.bloom() {
-                        return Err(InputProblem::NoBloomInArrays { column: column.to_owned() }).at(a);
+                        return Err(InputProblem::Slate(SlateFileProblem::NoBloomInArrays {
+                            column: column.to_owned(),
+                        }))
+                        .at(a);
                     }
                     Ok(Box::new(slates_npy::NpySlates::open((a, file_a), (b, file_b), catalog)?))
                 }
@@ -271,6 +275,9 @@ fn open_standard_input<'a>(
     stdin().take(8).read_to_end(&mut head).map_err(InputProblem::from).at(path)?;
     if head.starts_with(b"PAR1") {
         return Err(InputProblem::NoPipe { format: "Parquet" }).at(path);
+    }
+    if let Some(problem) = compressed(&head) {
+        return Err(problem).at(path);
     }
     let is_arrow = is_arrow(&head);
     let input = Cursor::new(head).chain(stdin());

@@ -13,6 +13,7 @@ use arrow_schema::{DataType, Schema};
 use super::arrow_values::{Scalar, cast, cast_or_null, list_element, lists_of, range, scalar, scalars};
 use super::error::InputProblem;
 use super::resolve::{Item, ItemRole, PINNED, RECENT, SEEN};
+use super::slate_error::SlateFileProblem;
 use super::slates::SlateFields;
 use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, ColumnData, Value};
@@ -47,7 +48,11 @@ impl Items {
     pub(crate) fn resolve(&self, at: usize, index: usize, of: Of<'_>) -> Result<u32, InputProblem> {
         match self.get(at) {
             Some(item) => item.resolve(of.catalog, of.slate, of.role),
-            None => Err(InputProblem::NotAnItem { slate: of.slate.to_owned(), role: of.role, index }),
+            None => Err(InputProblem::Slate(SlateFileProblem::NotAnItem {
+                slate: of.slate.to_owned(),
+                role: of.role,
+                index,
+            })),
         }
     }
 }
@@ -132,7 +137,8 @@ impl Pins {
         let at = range(&self.lists, row).unwrap_or(0..0);
         let pin = |(index, at): (usize, usize)| {
             let position = self.positions.is_valid(at).then(|| u32::try_from(self.positions.value(at)).ok()).flatten();
-            let no_position = || InputProblem::PinPosition { slate: of.slate.to_owned(), index };
+            let no_position =
+                || InputProblem::Slate(SlateFileProblem::PinPosition { slate: of.slate.to_owned(), index });
             Ok(Pin { position: position.ok_or_else(no_position)?, item: self.items.resolve(at, index, of)? })
         };
         at.enumerate().map(pin).collect()
@@ -212,7 +218,7 @@ pub(crate) fn scores_of(array: &ArrayRef) -> Result<Float64Array, InputProblem> 
 
 /// Leaves out ids that the catalog does not have. A row number beyond its end stays an error: such rows are of another catalog.
 pub(crate) fn known(items: impl Iterator<Item = Result<u32, InputProblem>>) -> Result<Vec<u32>, InputProblem> {
-    items.filter(|item| !matches!(item, Err(InputProblem::IdNotInCatalog { .. }))).collect()
+    items.filter(|item| !matches!(item, Err(InputProblem::Slate(SlateFileProblem::IdNotInCatalog { .. })))).collect()
 }
 
 /// A column of Bloom filters.
@@ -232,10 +238,12 @@ impl Blooms {
         if self.filters.is_null(row) {
             return Ok(None);
         }
-        let bad = |problem: crate::bloom::BloomError| InputProblem::Bloom {
-            slate: slate.to_owned(),
-            column: self.column.clone(),
-            problem: problem.to_string(),
+        let bad = |problem: crate::bloom::BloomError| {
+            InputProblem::Slate(SlateFileProblem::Bloom {
+                slate: slate.to_owned(),
+                column: self.column.clone(),
+                problem: problem.to_string(),
+            })
         };
         BloomFilter::from_bytes(self.filters.value(row)).map(|filter| Some(Arc::new(filter))).map_err(bad)
     }

@@ -12,6 +12,7 @@ use super::error::{AtPath, InputError, InputProblem};
 use super::json_lines::{JsonLines, detail};
 use super::live_input::LiveInput;
 use super::resolve::{CANDIDATE, Item, ItemRole, PINNED, RECENT, SEEN, check_lengths};
+use super::slate_error::SlateFileProblem;
 use super::slates::{BatchLimit, DecodeLimits, SlateFields, SlateSource, batch_of};
 use super::slates_columns::known;
 use crate::bloom::BloomFilter;
@@ -73,17 +74,17 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
             Some(_) => return Err(self.kind(&self.n_read.to_string(), "slate_id", "text or a whole number")),
         };
         let Some(listed) = self.list(&mut object, &id, "candidates")? else {
-            return Err(InputProblem::NoList { slate: id, column: "candidates" });
+            return Err(InputProblem::Slate(SlateFileProblem::NoList { slate: id, column: "candidates" }));
         };
         let Some(scores) = self.list(&mut object, &id, "scores")? else {
-            return Err(InputProblem::NoList { slate: id, column: "scores" });
+            return Err(InputProblem::Slate(SlateFileProblem::NoList { slate: id, column: "scores" }));
         };
         check_lengths(&id, listed.len(), scores.len())?;
         let candidates = self.items(&listed, &id, CANDIDATE)?;
         let score = |(index, score): (usize, &Json)| {
             score.as_f64().ok_or_else(|| {
                 let item = item(&listed[index]).map(|x| x.to_string()).unwrap_or_default();
-                InputProblem::NotAScore { slate: id.clone(), index, item }
+                InputProblem::Slate(SlateFileProblem::NotAScore { slate: id.clone(), index, item })
             })
         };
         let scores = scores.iter().enumerate().map(score).collect::<Result<_, _>>()?;
@@ -108,7 +109,12 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
     }
 
     fn kind(&self, slate: &str, key: &'static str, expected: &'static str) -> InputProblem {
-        InputProblem::JsonKind { line: self.lines.line, slate: slate.to_owned(), key, expected }
+        InputProblem::Slate(SlateFileProblem::JsonKind {
+            line: self.lines.line,
+            slate: slate.to_owned(),
+            key,
+            expected,
+        })
     }
 
     /// A list; nothing where the key is absent or null.
@@ -132,13 +138,15 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
     fn resolved(&self, list: &[Json], slate: &str, role: ItemRole) -> impl Iterator<Item = Result<u32, InputProblem>> {
         list.iter().enumerate().map(move |(index, value)| match item(value) {
             Some(item) => item.resolve(self.catalog, slate, role),
-            None => Err(InputProblem::NotAnItem { slate: slate.to_owned(), role, index }),
+            None => Err(InputProblem::Slate(SlateFileProblem::NotAnItem { slate: slate.to_owned(), role, index })),
         })
     }
 
     /// A Bloom filter as base64 text; nothing where it is null. A key that is absent may be a key with another name.
     fn bloom(&self, value: Option<Json>, slate: &str, key: &str) -> Result<Option<Arc<BloomFilter>>, InputProblem> {
-        let bad = |problem: String| InputProblem::Bloom { slate: slate.to_owned(), column: key.to_owned(), problem };
+        let bad = |problem: String| {
+            InputProblem::Slate(SlateFileProblem::Bloom { slate: slate.to_owned(), column: key.to_owned(), problem })
+        };
         let text = match value {
             None => {
                 return Err(bad(
@@ -156,10 +164,12 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
 
     fn pin(&self, pin: &Json, slate: &str, index: usize) -> Result<Pin, InputProblem> {
         let position = pin.get("position").and_then(Json::as_u64).and_then(|p| u32::try_from(p).ok());
-        let position = position.ok_or_else(|| InputProblem::PinPosition { slate: slate.to_owned(), index })?;
+        let position = position
+            .ok_or_else(|| InputProblem::Slate(SlateFileProblem::PinPosition { slate: slate.to_owned(), index }))?;
         let role = PINNED;
         let item = pin.get("item").and_then(item);
-        let item = item.ok_or_else(|| InputProblem::NotAnItem { slate: slate.to_owned(), role, index })?;
+        let item = item
+            .ok_or_else(|| InputProblem::Slate(SlateFileProblem::NotAnItem { slate: slate.to_owned(), role, index }))?;
         Ok(Pin { position, item: item.resolve(self.catalog, slate, role)? })
     }
 }

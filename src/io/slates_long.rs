@@ -10,6 +10,7 @@ use arrow_schema::Schema;
 use super::arrow_values::{Scalar, scalar};
 use super::error::{AtPath, InputError, InputProblem};
 use super::resolve::{CANDIDATE, Item};
+use super::slate_error::SlateFileProblem;
 use super::slates::{BatchLimit, SlateFields, SlateSource, batch_of};
 use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
 use super::slates_table::Rows;
@@ -35,7 +36,9 @@ pub(crate) fn check(schema: &Schema, catalog: &Catalog) -> Result<LongForm, Inpu
     for name in ["slate_id", column, "score"] {
         if name == "slate_id" {
             if !has(name) {
-                return Err(check_column(schema, name, false).err().unwrap_or(InputProblem::NoSlateId { row: 0 }));
+                return Err(check_column(schema, name, false)
+                    .err()
+                    .unwrap_or(InputProblem::Slate(SlateFileProblem::NoSlateId { row: 0 })));
             }
         } else {
             check_column(schema, name, false)?;
@@ -91,7 +94,7 @@ impl<'a> LongSlates<'a> {
             let row = batch.next;
             let Some(id) = batch.columns.id(row) else {
                 self.advance();
-                return Err(InputProblem::NoSlateId { row: self.n_rows - 1 });
+                return Err(InputProblem::Slate(SlateFileProblem::NoSlateId { row: self.n_rows - 1 }));
             };
             if self.skipped.as_ref() == Some(&id) {
                 self.advance();
@@ -127,7 +130,10 @@ impl<'a> LongSlates<'a> {
             None => {
                 self.skipped = None;
                 if !self.finished.insert(id) {
-                    return Err(InputProblem::SlateReturns { slate: id.to_owned(), row: self.n_rows });
+                    return Err(InputProblem::Slate(SlateFileProblem::SlateReturns {
+                        slate: id.to_owned(),
+                        row: self.n_rows,
+                    }));
                 }
                 self.current.insert(batch.columns.slate(batch.next, id.to_owned(), self.catalog)?)
             }
@@ -153,7 +159,7 @@ impl Batch {
         let (row, index) = (self.next, slate.candidates.len());
         let id = || slate.id.clone();
         let Some(item) = self.items.get(row) else {
-            return Err(InputProblem::NotAnItem { slate: id(), role: CANDIDATE, index });
+            return Err(InputProblem::Slate(SlateFileProblem::NotAnItem { slate: id(), role: CANDIDATE, index }));
         };
         let found = match item {
             Item::Row(number) if form.is_integer_id => {
@@ -162,7 +168,11 @@ impl Batch {
             item => item.resolve(catalog, &slate.id, CANDIDATE)?,
         };
         if self.scores.is_null(row) {
-            return Err(InputProblem::NotAScore { slate: id(), index, item: item.to_string() });
+            return Err(InputProblem::Slate(SlateFileProblem::NotAScore {
+                slate: id(),
+                index,
+                item: item.to_string(),
+            }));
         }
         slate.candidates.push(found);
         slate.scores.push(self.scores.value(row));

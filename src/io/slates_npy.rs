@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::{AtPath, InputError, InputProblem};
 use super::npy::Matrix;
 use super::resolve::{CANDIDATE, Item};
+use super::slate_error::SlateFileProblem;
 use super::slates::{BatchLimit, SlateSource};
 use crate::catalog::Catalog;
 use crate::config::MAX_CANDIDATES;
@@ -33,12 +34,14 @@ impl<'a> NpySlates<'a> {
             (true, false) => (b, a),
             _ => {
                 let (found, other_found) = (b.1.number().to_string(), a.1.number().to_string());
-                return Err(InputProblem::PairKind { found, other: a.0, other_found }).at(&b.0);
+                return Err(InputProblem::Slate(SlateFileProblem::PairKind { found, other: a.0, other_found }))
+                    .at(&b.0);
             }
         };
         if (candidates.1.n_rows(), candidates.1.dim()) != (scores.1.n_rows(), scores.1.dim()) {
             let (shape, other_shape) = (scores.1.shape_text(), candidates.1.shape_text());
-            return Err(InputProblem::PairShape { shape, other: candidates.0, other_shape }).at(&scores.0);
+            return Err(InputProblem::Slate(SlateFileProblem::PairShape { shape, other: candidates.0, other_shape }))
+                .at(&scores.0);
         }
         Ok(Self { candidates, scores, catalog, next: 0 })
     }

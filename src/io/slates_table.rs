@@ -9,6 +9,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use super::arrow_values::scalar;
 use super::error::{AtPath, InputError, InputProblem};
 use super::resolve::{CANDIDATE, check_lengths};
+use super::slate_error::SlateFileProblem;
 use super::slates::{BatchLimit, DecodeLimits, SlateFields, SlateSource, batch_of};
 use super::slates_columns::{ItemLists, Of, ScoreLists, SlateColumns, check_column, check_optional};
 use super::slates_long::LongSlates;
@@ -166,7 +167,7 @@ impl ListSlates<'_> {
 impl Batch {
     fn slate(&self, row: usize, number: u64, catalog: &Catalog) -> Result<Slate, InputProblem> {
         let id = self.columns.id(row).unwrap_or_else(|| number.to_string());
-        let no_list = |column| InputProblem::NoList { slate: id.clone(), column };
+        let no_list = |column| InputProblem::Slate(SlateFileProblem::NoList { slate: id.clone(), column });
         let of = Of { catalog, slate: &id, role: CANDIDATE };
         let candidates = self.candidates.resolve(row, of)?.ok_or_else(|| no_list("candidates"))?;
         let scores: Vec<Option<f64>> = self.scores.get(row).ok_or_else(|| no_list("scores"))?.collect();
@@ -174,7 +175,7 @@ impl Batch {
         let score = |(index, score): (usize, Option<f64>)| {
             score.ok_or_else(|| {
                 let item = self.candidates.item(row, index).map(|x| x.to_string()).unwrap_or_default();
-                InputProblem::NotAScore { slate: id.clone(), index, item }
+                InputProblem::Slate(SlateFileProblem::NotAScore { slate: id.clone(), index, item })
             })
         };
         let scores = scores.into_iter().enumerate().map(score).collect::<Result<_, _>>()?;

@@ -2,8 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
-use crate::files::Folder;
+use arrow_array::types::Int32Type;
+use arrow_array::{DictionaryArray, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Encoding;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+use crate::files::{Folder, col};
 
 /// Address space of the program, in KiB: its code, its threads, and 256 MiB for what it reads.
 const MAX_KIB: u64 = 256 << 10;
@@ -58,8 +65,8 @@ fn bomb(folder: &Folder, name: &str) -> PathBuf {
 }
 
 fn good_catalog(folder: &Folder) -> PathBuf {
-    let titles = arrow_array::StringArray::from(vec!["a", "b"]);
-    folder.parquet("items.parquet", vec![("title", crate::files::col(titles))])
+    let titles = StringArray::from(vec!["a", "b"]);
+    folder.parquet("items.parquet", vec![("title", col(titles))])
 }
 
 fn good_slates(folder: &Folder) -> PathBuf {
@@ -97,6 +104,29 @@ fn catalogs() {
         let (code, text) = rerank(&folder, &bomb(&folder, name), &good_slates(&folder));
         assert_eq!((code, text.as_str()), (Some(1), line), "{name}");
     }
+}
+
+/// A text of 64 KiB, and thousands that share all of it with the one before: a page not much longer than the text.
+#[test]
+fn texts_that_share_their_beginnings() {
+    const N_ROWS: i32 = 8000;
+    let folder = Folder::new();
+    let long = StringArray::from(vec!["x".repeat(64 << 10)]);
+    let titles = DictionaryArray::<Int32Type>::new(vec![0; N_ROWS as usize].into(), Arc::new(long));
+    let batch = RecordBatch::try_from_iter([("title", col(titles))]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_encoding(Encoding::DELTA_BYTE_ARRAY);
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.build())).unwrap();
+    writer.write(&batch).unwrap();
+    let bytes = writer.into_inner().unwrap();
+    assert!(bytes.len() < 100_000, "{}", bytes.len());
+    let catalog = folder.bytes("shared.parquet", &bytes);
+    let (code, text) = rerank(&folder, &catalog, &good_slates(&folder));
+    let line = "spectrank: shared.parquet: cannot be read as Parquet (texts of a few rows, which share their beginnings, \
+                claim to hold 500 MiB, more than 64): export it again\n";
+    assert_eq!((code, text.as_str()), (Some(1), line));
 }
 
 #[test]

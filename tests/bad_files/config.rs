@@ -7,8 +7,8 @@ fn configurations() {
     let repeated = |part: &str, n: usize| part.repeat(n);
     for (text, line) in [
         ("slate_size = ".to_owned(), "line 1: configuration: string values must be quoted, expected literal string"),
-        ("slate_size = 20\nslate_size = 30".to_owned(), "line 2: configuration: duplicate key"),
-        ("[window]\n[window]".to_owned(), "line 2: configuration: duplicate key"),
+        ("slate_size = 20\nslate_size = 30".to_owned(), "line 2: slate_size: duplicate key"),
+        ("[window]\n[window]".to_owned(), "line 2: window: duplicate key"),
         (
             "slate_size = 99999999999999999999".to_owned(),
             "line 1: slate_size: invalid type: integer `99999999999999999999` as i128, expected usize",

@@ -274,6 +274,21 @@ fn a_configuration_that_does_not_fit_the_catalog() {
 }
 
 #[test]
+fn a_catalog_that_is_no_file_or_holds_nothing() {
+    let case = Case::new();
+    let slates = [case.data.slates_jsonl(&case.folder)];
+    let ran = Rerank::of(&["-".into()], &slates, &case.folder.path("out.csv")).on_cpu().run();
+    assert!(
+        ran.failed(1).starts_with("-: the catalog cannot be read from standard input: write it to a file"),
+        "{}",
+        ran.stderr
+    );
+    let none = case.folder.npy::<f32>("none.npy", &[0, 2], &[]);
+    let ran = Rerank::of(&[none], &slates, &case.folder.path("out.csv")).on_cpu().run();
+    assert!(ran.failed(1).contains("candidate 0 is not in the catalog, which has no rows: "), "{}", ran.stderr);
+}
+
+#[test]
 fn flags_that_cannot_be_used() {
     let (folder, data) = (Folder::new(), Data::new());
     let (catalog, slates) = ([data.catalog_npy(&folder)], [data.slates_jsonl(&folder)]);

@@ -236,7 +236,7 @@ fn what_cannot_be_built_is_told() {
         "unknown histories format: the extension must be one of .parquet, .jsonl, .ndjson",
     );
     let ran = bloom(&lines, &out, &[]);
-    let line = ran.failed(3);
+    let line = ran.failed(2);
     assert!(line.contains("must have the format of the histories: give it the extension .jsonl"), "{line}");
     assert!(
         !listing(&folder)

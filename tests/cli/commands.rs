@@ -64,7 +64,7 @@ fn an_input_is_not_written_over() {
     let before = [&catalog, &slates].map(|path| std::fs::read(path).unwrap());
     for output in [&catalog, &slates, &folder.path("./slates.parquet")] {
         let ran = Rerank::of(std::slice::from_ref(&catalog), std::slice::from_ref(&slates), output).on_cpu().run();
-        assert!(ran.failed(1).ends_with("is an input: name another file as --output"), "{}", ran.stderr);
+        assert!(ran.failed(2).ends_with("is an input: name another file as --output"), "{}", ran.stderr);
     }
     assert_eq!([&catalog, &slates].map(|path| std::fs::read(path).unwrap()), before);
 }

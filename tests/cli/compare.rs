@@ -192,18 +192,20 @@ fn what_cannot_be_compared_ends_in_one_line() {
     let folder = Folder::new();
     let feed = config(&folder, "feed.toml", RULES);
     let bad = config(&folder, "bad.toml", "[spectral]\nstrenght = 1\n");
-    let says = |flags: &[&str], parts: &[&str]| {
+    let said = |code: i32, flags: &[&str], parts: &[&str]| {
         let ran = compare(&folder, flags);
-        let line = ran.failed(1);
+        let line = ran.failed(code);
         for part in parts {
             assert!(line.contains(part), "`{line}` does not say `{part}`");
         }
         assert_eq!(ran.stdout, "");
     };
+    let says = |flags: &[&str], parts: &[&str]| said(1, flags, parts);
     says(&["--config", &bad], &["bad.toml: line 2", "strenght"]);
     says(&["--config", "none.toml"], &["none.toml: cannot be read", "check --config"]);
     says(&["--measure", "none.toml"], &["none.toml: cannot be read", "check --measure"]);
-    says(
+    said(
+        2,
         &["--config", &feed, &feed, "--strategy", "spectral,relevance"],
         &["--config", "--strategy", "one or the other"],
     );

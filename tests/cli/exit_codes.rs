@@ -51,5 +51,51 @@ fn standard_output_that_is_full_is_an_output_that_cannot_be_written() {
         let ran = Ran::of(program().args(&command.0).stdout(Stdio::from(full)).output().unwrap());
         let line = ran.failed(3);
         assert!(line.starts_with("-: cannot be written ") && line.contains("No space left on device"), "{line}");
+        assert!(line.ends_with("check the free space; the output ends there"), "{line}");
+    }
+}
+
+/// Rust opens the null device where a standard stream is closed, so nothing fails by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_is_closed_is_an_output_that_cannot_be_written() {
+    let folder = Folder::new();
+    let data = Data::new();
+    let (catalog, slates) = ([data.catalog_npy(&folder)], [data.slates_jsonl(&folder)]);
+    let rerank = |output: &str| Rerank::of(&catalog, &slates, output.as_ref()).on_cpu().with(["--quiet"]);
+    let file = folder.path("out.csv");
+    let file = file.to_str().unwrap();
+    let closed = |arguments: &[std::path::PathBuf]| {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "exec \"$@\" >&-", "sh", env!("CARGO_BIN_EXE_spectrank")]);
+        Ran::of(shell.args(arguments).output().unwrap())
+    };
+    for arguments in [rerank("-").0, rerank(file).with(["--json"]).0, vec!["man".into()], vec!["demo".into()]] {
+        let ran = closed(&arguments);
+        assert!(ran.code == Some(3) && ran.stderr.contains("spectrank: standard output is closed: "), "{arguments:?}");
+    }
+    // Who does not need it does not miss it, and the null device is as good as any.
+    closed(&rerank(file).0).ok();
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+    for null in [Stdio::null(), Stdio::from(null)] {
+        Ran::of(program().args(&rerank("-").0).stdout(null).output().unwrap()).ok();
+    }
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_a_bad_command_line() {
+    let folder = Folder::new();
+    let data = Data::new();
+    let rerank = |output: &str, more: &[&str]| {
+        Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &folder.path(output)).with(more).run()
+    };
+    for (ran, part) in [
+        (rerank("out.csv", &["--resume"]), "is for an output folder"),
+        (rerank("out.csv", &["--output-format", "csv"]), "is for --output - and for folders"),
+        (rerank("out.csv", &["--backend", "cpu", "--adapter", "0"]), "names a GPU but --backend cpu was asked for"),
+        (rerank("out.csv", &["--backend", "gpu", "--precision", "f64"]), "runs on the CPU only"),
+        (rerank("slates.jsonl", &[]), "is an input: name another file as --output"),
+    ] {
+        assert!(ran.failed(2).contains(part), "{}", ran.stderr);
     }
 }

@@ -64,10 +64,7 @@ fn a_first_ctrl_c_ends_a_run_that_waits_and_leaves_no_file() {
         ctrl_c(&child);
         let (code, err) = ended(&mut child);
         assert_eq!(code, Some(130), "{err}");
-        assert!(
-            err.starts_with("spectrank: interrupted after ") && err.ends_with(" slates: nothing was kept\n"),
-            "{err}"
-        );
+        assert!(err.starts_with("spectrank: interrupted after ") && err.ends_with(": nothing was kept\n"), "{err}");
         assert_eq!(std::fs::read(&kept).unwrap(), b"the output of the run before");
         assert!(listing(&folder).iter().all(|name| before.contains(&name.as_str())), "{:?}", listing(&folder));
     }
@@ -92,8 +89,8 @@ fn what_is_at_hand_is_written_to_standard_output() {
     // Whole slates, six positions each, and the message says how many.
     let n_rows = json_rows(&(first + &rest)).len();
     assert!(n_rows > 0 && n_rows.is_multiple_of(6), "{n_rows}");
-    let n_slates = n_rows / 6;
-    assert_eq!(err, format!("spectrank: interrupted after {n_slates} slates: the output ends there\n"));
+    let slates = spectrank::text::counted(n_rows as u64 / 6, "slate");
+    assert_eq!(err, format!("spectrank: interrupted after {slates}: the output ends there\n"));
 }
 
 fn stops_at_once(first_signal: &str, second_signal: &str, code: i32) {
@@ -159,5 +156,5 @@ fn parts_from_a_pipe_are_kept_and_cannot_be_resumed() {
     ctrl_c(&child);
     let (code, err) = ended(&mut child);
     assert_eq!(code, Some(130), "{err}");
-    assert!(err.ends_with(" slates: no part is kept yet, but slates from a pipe cannot be resumed\n"), "{err}");
+    assert!(err.ends_with(": no part is kept yet, but slates from a pipe cannot be resumed\n"), "{err}");
 }

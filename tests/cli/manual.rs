@@ -30,5 +30,5 @@ fn there_is_a_page_for_the_program_and_for_each_command() {
     assert!(page.contains(".TH spectrank 1") && page.contains("spectrank\\-rerank(1)"), "{page}");
     let page = run(["man", "rerank"]).ok().stdout;
     assert!(page.contains("\\-\\-output\\-format") && page.contains("producer | spectrank rerank"), "{page}");
-    assert!(run(["man", "rank"]).failed(1).contains("no command \"rank\""));
+    assert!(run(["man", "rank"]).failed(2).contains("no command \"rank\""));
 }

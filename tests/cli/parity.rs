@@ -131,7 +131,7 @@ fn bad_flags_and_files_end_in_one_line() {
         assert_eq!(parity(arguments).code, Some(2), "{arguments:?}");
     }
     assert!(parity(&["--replay", "none.json"]).failed(1).starts_with("none.json: "));
-    assert!(parity(&["--adapter", "0"]).failed(4).contains("drop one of them"));
+    assert!(parity(&["--adapter", "0"]).failed(2).contains("drop one of them"));
     let line = run(["parity", "--adapter", "no such card"]);
     assert!(line.failed(4).contains("--engine cpu-f32"), "{}", line.stderr);
 }

@@ -45,7 +45,11 @@ fn a_folder_that_is_there_needs_no_slash_and_a_finished_run_is_checked() {
     let whole = content(&output);
     assert!(rerank.run().failed(3).contains("holds a finished run: --resume checks it"));
     let ran = rerank.clone().with(["--resume"]).run().ok();
-    assert!(ran.stderr.ends_with("; 4 slates in 2 parts, 4 in 2 from before\n"), "{}", ran.stderr);
+    let said = format!("{}: complete already: 4 slates in 2 parts, verified in ", output.display());
+    assert!(ran.stderr.starts_with(&said) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+    let ran = rerank.clone().with(["--resume", "--json"]).run().ok();
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(summary["folder"]["was_complete"] == true && summary["folder"]["verify_seconds"].as_f64() > Some(0.0));
     // A bit that turned on the disk.
     let mut bytes = whole["part-000000.parquet"].clone();
     bytes[100] ^= 4;
@@ -54,6 +58,76 @@ fn a_folder_that_is_there_needs_no_slash_and_a_finished_run_is_checked() {
     let (first, rest) = ran.stderr.split_once('\n').unwrap();
     assert_eq!(first, "spectrank: part-000000.parquet was missing or damaged: it is made again");
     assert!(rest.contains("3 slates, ") && rest.ends_with(", 1 in 1 from before, 1 made again\n"), "{rest}");
+    assert_eq!(content(&output), whole);
+}
+
+/// As a user who may read everything in a folder and write nothing. Root may write whatever the modes say, so there it is
+/// nobody, with a copy of the program where nobody can reach it.
+#[cfg(unix)]
+fn run_without_writing(command: &Rerank, folder: &Folder, read_only: &Path) -> Ran {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    content(read_only).keys().for_each(|name| mode(&read_only.join(name), 0o444));
+    mode(read_only, 0o555);
+    let mut program = program();
+    if read_only.metadata().unwrap().uid() == 0 {
+        let copy = folder.path("spectrank");
+        std::fs::copy(env!("CARGO_BIN_EXE_spectrank"), &copy).unwrap();
+        mode(folder.0.path(), 0o755);
+        program = std::process::Command::new(copy);
+        program.uid(NOBODY).gid(NOBODY);
+    }
+    let ran = Ran::of(program.args(&command.0).output().unwrap());
+    mode(read_only, 0o755);
+    ran
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_may_only_be_read_is_checked_all_the_same() {
+    let folder = Folder::new();
+    let output = folder.path("out/");
+    let command = small(&folder, &output).with(["--resume"]);
+    command.run().ok();
+    let whole = content(&output);
+    run_without_writing(&command, &folder, &output).ok();
+    std::fs::remove_file(output.join("_SUCCESS")).unwrap();
+    let ran = run_without_writing(&command, &folder, &output);
+    let line = ran.failed(3);
+    assert!(line.contains("_manifest.jsonl cannot be written (Permission denied"), "{line}");
+    std::fs::write(output.join("_SUCCESS"), &whole["_SUCCESS"]).unwrap();
+    assert_eq!(content(&output), whole);
+}
+
+#[test]
+fn what_contradicts_itself_is_damage_that_is_said_with_its_cure() {
+    let folder = Folder::new();
+    let output = folder.path("out/");
+    let command = small(&folder, &output).with(["--resume"]);
+    command.run().ok();
+    let whole = content(&output);
+    let text = |name: &str| String::from_utf8(whole[name].clone()).unwrap();
+    let manifest = text("_manifest.jsonl").replace("\"rows\":", "\"rows\":1");
+    for (name, found, expected) in [
+        (
+            "_SUCCESS",
+            Some(text("_SUCCESS").replace("\"parts\":2", "\"parts\":3")),
+            "_SUCCESS does not fit _manifest.jsonl",
+        ),
+        ("_manifest.jsonl", Some(manifest), "_manifest.jsonl is damaged (line 2: does not fit its checksum)"),
+        ("_manifest.jsonl", None, "holds part-000000.parquet and no _manifest.jsonl"),
+    ] {
+        match found {
+            Some(found) => std::fs::write(output.join(name), found).unwrap(),
+            None => std::fs::remove_file(output.join(name)).unwrap(),
+        }
+        let ran = command.run();
+        assert!(ran.failed(3).contains(expected), "{}", ran.stderr);
+        std::fs::write(output.join(name), &whole[name]).unwrap();
+    }
+    command.run().ok();
     assert_eq!(content(&output), whole);
 }
 
@@ -94,7 +168,7 @@ fn flags_that_do_not_go_together_are_met_before_any_work() {
         (rerank("out/").with(["--resume"]), "--resume: slates on standard input cannot be read again"),
     ] {
         let ran = rerank.run();
-        assert!(ran.failed(1).starts_with(expected), "{}", ran.stderr);
+        assert!(ran.failed(2).starts_with(expected), "{}", ran.stderr);
     }
     let ran = rerank("out").run();
     assert!(ran.failed(1).starts_with("no.npy: no such file"), "{}", ran.stderr);
@@ -120,6 +194,27 @@ fn an_input_that_turns_bad_ends_in_one_line_and_leaves_what_is_committed() {
     assert!(line.ends_with(&expected), "{line}");
     let names: Vec<String> = content(&output).into_keys().collect();
     assert!(names.iter().all(|name| !name.starts_with(".spectrank-") && name != "_SUCCESS"), "{names:?}");
+}
+
+#[test]
+fn a_run_goes_on_under_another_memory_limit() {
+    const N_SLATES: usize = 2000;
+    let folder = in_memory();
+    let output = folder.path("out/");
+    for format in ["parquet", "arrow"] {
+        let command = in_parts(&folder, N_SLATES, 1500, &output).with(["--output-format", format]);
+        command.run().ok();
+        let whole = content(&output);
+        // One part and the manifest's second line with it, as a kill leaves it; the limit makes for batches of fewer slates.
+        let lines: Vec<&[u8]> = whole["_manifest.jsonl"].split_inclusive(|&byte| byte == b'\n').collect();
+        std::fs::write(output.join("_manifest.jsonl"), lines[..2].concat()).unwrap();
+        for name in ["_SUCCESS".to_owned(), format!("part-000000.{format}"), format!("part-000001.{format}")] {
+            std::fs::remove_file(output.join(name)).unwrap();
+        }
+        command.with(["--memory-limit", "90MiB"]).run().ok();
+        assert_eq!(content(&output), whole, "{format}");
+        std::fs::remove_dir_all(&output).unwrap();
+    }
 }
 
 /// With no file larger than so many blocks, as where a disk is full.

@@ -170,6 +170,10 @@ fn a_bad_stream_ends_in_one_line() {
         (&whole[..whole.len() - 20], "standard input: is truncated (the Arrow stream ends inside"),
         (&whole[..100], "standard input: is truncated (the Arrow stream ends inside the header of a message)"),
         (&parquet[..], "standard input: is Parquet, which cannot be read from a pipe: name the file"),
+        (
+            b"\x1F\x8B\x08\0\0\0\0\0\0\0",
+            "standard input: is compressed with gzip: unpack it to a file, or slates on the way (gunzip -c ",
+        ),
         (b"\x93NUMPY\x01\x00v", "standard input: line 1 is not a JSON object"),
         (b"{\"candidates\":[99],\"scores\":[1]}", "standard input: slate \"0\": candidate 99 is not in the catalog"),
     ] {
@@ -180,6 +184,32 @@ fn a_bad_stream_ends_in_one_line() {
     // What is wrong with a slate itself is found after it was read.
     let (code, _, err) = feed(data.catalog_npy(&folder), &[], b"{\"candidates\":[1,1],\"scores\":[1,2]}");
     assert!(code == Some(1) && err.starts_with("spectrank: standard input: slate"), "{err}");
+}
+
+#[test]
+fn a_second_stream_behind_the_first_is_not_passed_over() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let stream = arrow_stream(&data.slates_parquet(&folder), 2);
+    let (code, out, err) = feed(data.catalog_parquet(&folder), &["--quiet"], &[&stream[..], &stream].concat());
+    assert_eq!(code, Some(1), "{err}");
+    let line = "spectrank: standard input: goes on after the mark that ends its Arrow stream: write all batches into one stream";
+    assert!(err.starts_with(line) && err.lines().count() == 1, "{err}");
+    // What came before the end was ranked, and the answer does not claim to be whole.
+    assert!(!out.is_empty() && !out.ends_with(&[0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]));
+}
+
+#[test]
+fn who_keeps_the_pipe_open_after_the_end_of_the_stream_is_answered() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let expected = from_files(&folder, &data);
+    let mut child = spawn(data.catalog_parquet(&folder), &["--quiet"]);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&arrow_stream(&data.slates_parquet(&folder), 2)).unwrap();
+    stdin.flush().unwrap();
+    let mut out = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
+    assert_eq!((rows(&batches(out)), child.wait().unwrap().code()), (expected, Some(0)));
+    drop(stdin);
 }
 
 #[test]
@@ -199,5 +229,5 @@ fn a_file_has_the_format_of_its_extension() {
     let (folder, data) = (Folder::new(), Data::new());
     let rerank = Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &folder.path("out.csv"));
     let ran = rerank.on_cpu().with(["--output-format", "arrow"]).run();
-    assert!(ran.failed(1).starts_with("--output-format: is for --output - and for folders"), "{}", ran.stderr);
+    assert!(ran.failed(2).starts_with("--output-format: is for --output - and for folders"), "{}", ran.stderr);
 }

@@ -142,3 +142,26 @@ fn what_is_no_arrow_is_named() {
     assert!(error("a.arrows", &[0xFF; 8]).starts_with("has a bad Arrow message header (its length is -1)"));
     assert!(error("a.arrows", b"\xFF\xFF\xFF\xFF\0\0\0\0").starts_with("is truncated"));
 }
+
+#[test]
+fn what_comes_after_the_end_is_not_passed_over() {
+    let folder = Folder::new();
+    let [stream, file] = ["lists.arrows", "file.arrow"].map(|name| std::fs::read(fixture(name)).unwrap());
+    let error = |bytes: &[u8]| slates_error(&[folder.bytes("s.arrow", bytes)], &letters(5));
+    for bytes in [[&stream[..], b"\0"].concat(), [&stream[..], &stream].concat(), [&file[..], &file].concat()] {
+        assert!(error(&bytes).starts_with("goes on after the mark that ends its Arrow stream: "), "{}", error(&bytes));
+    }
+    for bytes in [[&file[..], b"\0"].concat(), file[..file.len() - 1].to_vec(), file[..file.len() - 20].to_vec()] {
+        let line = error(&bytes);
+        assert!(line.starts_with("is truncated (the index at the end of the Arrow file is cut off"), "{line}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_before_its_index_is_truncated() {
+    let file = std::fs::read(fixture("file.arrow")).unwrap();
+    let end = file.windows(8).rposition(|bytes| bytes == b"\xFF\xFF\xFF\xFF\0\0\0\0").unwrap();
+    let folder = Folder::new();
+    let line = slates_error(&[folder.bytes("s.arrow", &file[..end])], &letters(5));
+    assert!(line.starts_with("is truncated (the Arrow stream ends inside its messages)"), "{line}");
+}

@@ -255,7 +255,6 @@ def test_what_is_wrong_is_one_line(more: dict[str, Any], message: str, exit_code
         ({"candidates": [["nobody"]], "scores": [[1.0]]}, 'slates: slate "0": '),
         ({"candidates": [[1, 1]], "scores": [[1.0, 0.5]]}, "slates: slate"),
         ({"candidates": [[1, 2]], "scores": [[1.0]]}, 'slates: slate "0": '),
-        ({"candidates": [[1]]}, "scores"),
         ({"candidates": [1], "scores": [1.0]}, 'slates: column "candidates" holds Int64'),
         ({"slate_id": ["a", "b", "a"], "item": [1, 1, 2], "score": [1.0, 1.0, 1.0]}, "slate"),
     ],
@@ -267,6 +266,19 @@ def test_a_slate_that_is_wrong_is_named(slates: dict[str, Any], message: str) ->
     assert caught.value.exit_code == 1
     # The next call finds everything in order.
     assert rerank(made.slates(1, 10)).num_rows == 10
+
+
+@pytest.mark.parametrize(
+    ("slates", "missing"),
+    [
+        ({"candidates": [[1]], "title": ["a"]}, "scores among candidates, title: "),
+        ({"slate_id": ["a"], "items": [[1]]}, "candidates among slate_id, items: "),
+        ({"slate_id": ["a"], "score": [1.0]}, "item_id among slate_id, score: "),
+    ],
+)
+def test_a_column_that_is_missing_is_named_with_those_that_are_there(slates: dict[str, Any], missing: str) -> None:
+    with pytest.raises(spectrank.SpectrankError, match=f"^slates: there is no column {missing}slates need "):
+        rerank(pa.table(slates))
 
 
 @pytest.mark.parametrize("slates", ["slates.parquet", 7, [], [7], {"candidates": [[1]], "scores": [[1.0]]}])

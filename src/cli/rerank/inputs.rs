@@ -41,7 +41,9 @@ pub fn refuse_own_output(flags: &Rerank) -> Result<(), Failure> {
     let Ok(output) = flags.output.canonicalize() else { return Ok(()) };
     match inputs(flags).find(|path| path.canonicalize().is_ok_and(|input| input == output)) {
         None => Ok(()),
-        Some(input) => Err(Failure::input(input.display(), "is an input: name another file as --output")),
+        Some(input) => {
+            Err(Failure::usage(format_args!("{}: is an input: name another file as --output", input.display())))
+        }
     }
 }
 

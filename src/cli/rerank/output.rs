@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use spectrank::catalog::Catalog;
@@ -15,7 +16,7 @@ use spectrank::slate::RankedSlate;
 
 use super::inputs::Watch;
 use super::stop::Left;
-use super::{Failure, Rerank, Stop, Summary};
+use super::{Failure, Rerank, Stop, Summary, terminal};
 
 /// Slates of a part where the user does not say.
 const PART_SLATES: u64 = 16_384;
@@ -39,7 +40,7 @@ impl Place {
     pub fn of(flags: &Rerank) -> Result<Self, Failure> {
         let is_stdout = flags.output.as_os_str() == "-";
         let is_folder = !is_stdout && folder::is_folder(&flags.output);
-        let wrong = |flag: &str, cure: &str| Err(Failure::input(flag, cure));
+        let wrong = |flag: &str, cure: &str| Err(Failure::usage(format_args!("{flag}: {cure}")));
         if !is_folder {
             if flags.resume {
                 return wrong("--resume", "is for an output folder: end --output with a slash");
@@ -50,6 +51,9 @@ impl Place {
             if !is_stdout && flags.output_format.is_some() {
                 let cure = "is for --output - and for folders: drop it, a file has the format of its extension";
                 return wrong("--output-format", cure);
+            }
+            if is_stdout {
+                terminal::expect_stdout()?;
             }
             return Ok(if is_stdout { Self::Stdout } else { Self::File });
         }
@@ -62,8 +66,6 @@ impl Place {
         let layout = PartLayout {
             format: flags.output_format.unwrap_or(OutputFormat::Parquet),
             part_slates: flags.part_slates.unwrap_or(PART_SLATES),
-            batch_slates: 0,
-            batch_bytes: 0,
             has_ids: false,
         };
         Ok(Self::Folder(FolderPlace { layout, inputs }))
@@ -111,6 +113,10 @@ pub struct Before {
     pub parts: u64,
     /// Parts that have to be made again, by file name.
     pub lost: Vec<String>,
+    /// Nothing was left to do.
+    pub was_complete: bool,
+    /// How long it took to read the parts and hold them against their checksums.
+    pub verifying: Duration,
 }
 
 impl Outlet {
@@ -121,7 +127,6 @@ impl Outlet {
         source: Box<dyn SlateSource + Send + 'a>,
         catalog: &Catalog,
         config: &Config,
-        limit: BatchLimit,
         engine: String,
     ) -> Result<Connected<'a>, Failure> {
         let FolderPlace { layout, inputs } = match self {
@@ -135,21 +140,18 @@ impl Outlet {
         let cannot = |(path, error): (PathBuf, std::io::Error)| {
             Failure::input(path.display(), format_args!("cannot be read ({error}): check the disk"))
         };
-        let layout = PartLayout {
-            has_ids: catalog.has_ids(),
-            batch_slates: limit.max_slates as u64,
-            batch_bytes: limit.max_bytes,
-            ..layout
-        };
+        let layout = PartLayout { has_ids: catalog.has_ids(), ..layout };
         let cpu_may_take_over = flags.engine.on_gpu_error() == Some(OnGpuError::Cpu);
         let header = Header { cpu_may_take_over, ..Header::new(config, engine, inputs.map_err(cannot)?, layout) };
         let is_repeatable = header.is_repeatable();
+        let started = Instant::now();
         let folder = OutputFolder::open(&flags.output, header, flags.resume)?;
+        let (verifying, was_complete) = (started.elapsed(), folder.is_done());
         let lost = folder.lost().map(|part| part.file.clone()).collect();
         let source = Source::Left(FolderSource::new(source, &folder));
         let sink = FolderSink::new(folder, catalog.has_ids(), &contract::metadata(config));
         let kept = sink.kept();
-        let before = Before { slates: kept.slates(), parts: kept.parts(), lost };
+        let before = Before { slates: kept.slates(), parts: kept.parts(), lost, was_complete, verifying };
         let left = Left::Parts { kept, is_repeatable };
         Ok(Connected { source, sink: Sink::Folder(Box::new(sink)), left, before })
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use spectrank::folder::Kept;
 use spectrank::io::OutputError;
+use spectrank::text::counted;
 
 use crate::cli::interrupt::Signal;
 use crate::cli::{Exit, Failure};
@@ -22,7 +23,7 @@ impl Stop {
     pub fn after(self, n_slates: u64, left: &Left) -> Self {
         match (self, left) {
             (Self::Interrupted(signal), left) => {
-                let text = format_args!("{} after {n_slates} slates: {left}", signal.name());
+                let text = format_args!("{} after {}: {left}", signal.name(), counted(n_slates, "slate"));
                 Self::Failed(Failure::new(signal.exit(), text))
             }
             // A file that is mended is another file.
@@ -91,7 +92,7 @@ impl fmt::Display for Left {
 fn told(kept: &Kept) -> String {
     match (kept.slates(), kept.parts()) {
         (_, 0) => "no part is kept yet".to_owned(),
-        (slates, 1) => format!("{slates} slates in 1 part are kept"),
-        (slates, parts) => format!("{slates} slates in {parts} parts are kept"),
+        (1, 1) => "1 slate in 1 part is kept".to_owned(),
+        (slates, parts) => format!("{} in {} are kept", counted(slates, "slate"), counted(parts, "part")),
     }
 }

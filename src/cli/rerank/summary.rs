@@ -7,6 +7,7 @@ use spectrank::folder::Part;
 use spectrank::memory::size_text;
 use spectrank::problem::MissingCount;
 use spectrank::slate::{Pin, RankedSlate, Slate};
+use spectrank::text::counted;
 
 use super::output::Before;
 use super::{Failure, Rerank, terminal};
@@ -63,15 +64,22 @@ pub struct FolderSummary {
     pub resumed_slates: u64,
     /// Parts that were missing or damaged, and were made again.
     pub remade_parts: usize,
+    /// Nothing was left to do: all parts were there, and are what they were.
+    pub was_complete: bool,
+    /// Time in which the parts that were there were read and held against their checksums.
+    pub verify_seconds: f64,
     /// Parts that another engine computed than the run began with: the CPU, after the GPU had failed for good.
     pub other_engine_parts: usize,
 }
 
 impl FolderSummary {
+    fn held(&self) -> String {
+        format!("{} in {}", counted(self.slates, "slate"), counted(self.parts as u64, "part"))
+    }
+
     /// For the summary line.
     fn text(&self) -> String {
-        let part = if self.parts == 1 { "part" } else { "parts" };
-        let mut text = format!("; {} slates in {} {part}", self.slates, self.parts);
+        let mut text = format!("; {}", self.held());
         if self.resumed_parts > 0 {
             text += &format!(", {} in {} from before", self.resumed_slates, self.resumed_parts);
         }
@@ -110,6 +118,8 @@ impl Summary {
             resumed_parts: before.parts,
             resumed_slates: before.slates,
             remade_parts: before.lost.len(),
+            was_complete: before.was_complete,
+            verify_seconds: before.verifying.as_secs_f64(),
             other_engine_parts: parts.iter().filter(|part| part.engine.is_some()).count(),
         });
     }
@@ -125,7 +135,7 @@ impl Summary {
     fn left_out(&self) -> String {
         let mut text = String::new();
         if self.filtered_candidates > 0 {
-            text += &format!(", {} candidates filtered", self.filtered_candidates);
+            text += &format!(", {} filtered", counted(self.filtered_candidates, "candidate"));
         }
         if let Some(first) = &self.first_short {
             text += &format!(", {} short of candidates (first: \"{}\")", self.short_slates, first.escape_debug());
@@ -148,15 +158,18 @@ pub fn report(flags: &Rerank, summary: &Summary) -> Result<(), Failure> {
             return terminal::print(format_args!("{text}\n"));
         }
         terminal::tell(format_args!("{text}"));
+    } else if let Some(folder) = summary.folder.as_ref().filter(|folder| folder.was_complete && !flags.quiet) {
+        let (output, held) = (flags.output.display(), folder.held());
+        terminal::tell(format_args!("{output}: complete already: {held}, verified in {:.2} s", folder.verify_seconds));
     } else if !flags.quiet {
         for missing in &summary.missing {
             terminal::tell(format_args!("spectrank: {missing}"));
         }
         let peak = summary.peak_memory_bytes.map_or(String::new(), |peak| format!(", peak memory {}", size_text(peak)));
         terminal::tell(format_args!(
-            "{} slates, {} positions{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {}){peak}{}",
-            summary.slates,
-            summary.positions,
+            "{}, {}{} in {:.2} s: {:.0} slates/s ({:.0} in the engine: {}){peak}{}",
+            counted(summary.slates, "slate"),
+            counted(summary.positions, "position"),
             summary.left_out(),
             summary.seconds,
             summary.slates_per_s,

@@ -12,7 +12,7 @@ from . import _pool
 from ._child import Told
 from ._errors import SpectrankError
 from ._settings import Keywords, Settings, StrPath
-from ._slates import Numbering, Slates, as_plain, is_long, plain, reader_of, with_id_column
+from ._slates import Numbering, Slates, as_plain, check_columns, is_long, plain, reader_of, with_id_column
 from ._worker import Worker, share_of, start_child
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def rerank_batches(
     """
     settings = Settings.of(catalog, keywords)
     reader = reader_of(slates)
+    check_columns(reader.schema)
     if is_long(reader.schema):
         schema, answers = _through(settings, reader)
     else:

@@ -70,6 +70,20 @@ def is_long(schema: pa.Schema) -> bool:
     return "candidates" not in schema.names and "score" in schema.names
 
 
+def check_columns(schema: pa.Schema) -> None:
+    """Looks whether slates have what either layout needs: the program sees only columns that it has a use for.
+
+    Raises:
+        SpectrankError: They have not.
+    """
+    needed = (("score",), ("slate_id",), ("item_id", "item")) if is_long(schema) else (("candidates",), ("scores",))
+    for names in needed:
+        if not any(name in schema.names for name in names):
+            there = ", ".join(schema.names) or "none"
+            cure = "slates need candidates and scores, or slate_id, item_id and score with a row per candidate"
+            raise SpectrankError(f"slates: there is no column {names[0]} among {there}: {cure}")
+
+
 def plain(schema: pa.Schema) -> pa.Schema:
     """The same columns in types whose slices are small when they are written: views carry along all they point into.
 
