@@ -1,0 +1,84 @@
+//! The machine: what it is, how busy it is, and how much of it the bench got.
+
+use std::time::{Duration, Instant};
+
+/// Name of the processor, where the system tells.
+pub fn model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let of_linux = |key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key))?;
+        line.split_once(':').map(|(_, name)| name.trim().to_owned())
+    };
+    let of_macos = || {
+        let out = std::process::Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output().ok()?;
+        String::from_utf8(out.stdout).ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
+    };
+    of_linux("model name").or_else(|| of_linux("CPU part")).or_else(of_macos).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The widest vector instructions that count here.
+pub fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::is_x86_feature_detected!("avx512f") {
+            return "AVX-512";
+        }
+        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+            return "AVX2";
+        }
+        "SSE2"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        if cfg!(target_arch = "aarch64") { "NEON" } else { "none known" }
+    }
+}
+
+/// Load average over the last minute (Linux).
+pub fn load_average() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// Share of all processors that is not idle, over some time in which the bench itself does nothing (Linux).
+pub fn share_of_others(over: Duration) -> Option<f64> {
+    let read = || -> Option<[f64; 2]> {
+        let text = std::fs::read_to_string("/proc/stat").ok()?;
+        let times: Vec<f64> = text.lines().next()?.split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
+        // user, nice, system, idle, iowait, irq, softirq, steal; what guests take is in the first two already.
+        Some([times.get(3)? + times.get(4)?, times.iter().take(8).sum()])
+    };
+    let before = read()?;
+    std::thread::sleep(over);
+    let after = read()?;
+    let all = after[1] - before[1];
+    (all > 0.0).then(|| 1.0 - (after[0] - before[0]) / all)
+}
+
+/// Processor time of all threads of this process that are alive (Linux).
+fn taken() -> Option<Duration> {
+    let mut nanoseconds = 0;
+    for task in std::fs::read_dir("/proc/self/task").ok()? {
+        // A thread may end while the list is read.
+        let Ok(text) = std::fs::read_to_string(task.ok()?.path().join("schedstat")) else { continue };
+        nanoseconds += text.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+/// How long something took.
+#[derive(Debug, Clone, Copy)]
+pub struct Took {
+    /// By the clock.
+    pub seconds: f64,
+    /// Of the processors, where the system tells.
+    pub cpu_seconds: Option<f64>,
+}
+
+/// Times a call.
+pub fn timed<T>(call: impl FnOnce() -> T) -> (Took, T) {
+    let (started, before) = (Instant::now(), taken());
+    let result = call();
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu_seconds = taken().zip(before).map(|(after, before)| after.saturating_sub(before).as_secs_f64());
+    (Took { seconds, cpu_seconds }, result)
+}
