@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each bench uses its own part")]
 
+pub mod machine;
+pub mod parquet_files;
 pub mod processor;
 pub mod synthetic;
 
@@ -39,4 +41,20 @@ pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// A number with three digits at least, in groups of thousands.
+pub fn grouped(value: f64) -> String {
+    if value < 100.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

@@ -17,7 +17,6 @@ mod cpu_rows;
 mod data;
 mod duel;
 mod gpu_rows;
-mod machine;
 mod peer;
 mod program_rows;
 mod report;

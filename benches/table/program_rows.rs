@@ -3,20 +3,17 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Instant;
 
-use arrow_array::types::{Float32Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, UInt32Array};
-use parquet::arrow::ArrowWriter;
+use arrow_array::{Array, UInt32Array};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use spectrank::catalog::{Catalog, EmbeddingData};
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
 use spectrank::io::{CatalogColumns, read_catalog};
 use spectrank::problem::Problem;
-use spectrank::slate::{RankedSlate, Slate};
+use spectrank::slate::RankedSlate;
 
+use crate::common::parquet_files::{Failable, write_catalog, write_slates};
 use crate::common::processor::timed;
 use crate::common::{check, median, prepare};
 use crate::data::{Data, demo_folder, read_slates};
@@ -30,8 +27,6 @@ const DIFFERENT_SLATES: usize = 1024;
 const MOST_ROUNDS: usize = 3;
 /// Slates that a start is timed with.
 const START_SLATES: usize = 40;
-
-type Failable<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// `rerank` from Parquet to Parquet, and the engine alone on the same slates.
 pub fn whole(context: &Context, spec: &Spec) -> Result<Row, String> {
@@ -139,43 +134,6 @@ impl Rerank {
         let seconds = started.elapsed().as_secs_f64();
         if ran.status.success() { Ok(seconds) } else { Err(String::from_utf8_lossy(&ran.stderr).into()) }
     }
-}
-
-fn write_catalog(path: &Path, catalog: &Catalog) -> Failable<()> {
-    let signal = catalog.signals().first().ok_or("no embedding")?;
-    let EmbeddingData::F32(values) = &signal.data else { return Err("made-up rows are f32".into()) };
-    let rows = values.chunks(signal.dim).map(|row| Some(row.iter().map(|&value| Some(value))));
-    let rows: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
-    write(path, [Ok(RecordBatch::try_from_iter([(signal.name.as_str(), rows)])?)])
-}
-
-/// `n_slates` slates, which come again and again under other names.
-fn write_slates(path: &Path, slates: &[Slate], n_slates: usize) -> Failable<()> {
-    let block = |start: usize| -> Failable<RecordBatch> {
-        let places = start..n_slates.min(start + slates.len());
-        let of = || places.clone().map(|place| &slates[place % slates.len()]);
-        let candidates = of().map(|slate| Some(slate.candidates.iter().map(|&row| Some(row))));
-        let scores = of().map(|slate| Some(slate.scores.iter().map(|&score| Some(score as f32))));
-        let columns: [(&str, ArrayRef); 3] = [
-            ("slate_id", Arc::new(StringArray::from_iter_values(places.clone().map(|place| place.to_string())))),
-            ("candidates", Arc::new(ListArray::from_iter_primitive::<UInt32Type, _, _>(candidates))),
-            ("scores", Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(scores))),
-        ];
-        Ok(RecordBatch::try_from_iter(columns)?)
-    };
-    write(path, (0..n_slates).step_by(slates.len()).map(block))
-}
-
-fn write(path: &Path, batches: impl IntoIterator<Item = Failable<RecordBatch>>) -> Failable<()> {
-    let mut batches = batches.into_iter();
-    let first = batches.next().ok_or("nothing to write")??;
-    let mut writer = ArrowWriter::try_new(File::create(path)?, first.schema(), None)?;
-    writer.write(&first)?;
-    for batch in batches {
-        writer.write(&batch?)?;
-    }
-    writer.close()?;
-    Ok(())
 }
 
 /// Fails where the file does not hold the engine's answer for every slate.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spectrank::gpu::{self, AdapterKind, OpenDevice};
 
 use crate::Arguments;
-use crate::machine::Machine;
+use crate::common::machine::Machine;
 
 /// One row.
 #[derive(Debug)]
@@ -214,7 +214,7 @@ impl Context {
         let mut sizes = if arguments.quick { quick } else { full };
         sizes.rounds = arguments.rounds.unwrap_or(sizes.rounds).max(1);
         sizes.program_slates = arguments.program_slates.unwrap_or(sizes.program_slates).max(1);
-        let machine = Machine::look(arguments);
+        let machine = Machine::look(arguments.threads);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(machine.threads);
         pool.build_global().map_err(|error| error.to_string())?;
         let gpu = gpu::open(&arguments.adapter).map(Arc::new).map_err(|error| error.to_string());

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Arguments;
-use crate::common::processor;
+use super::processor;
 
 /// Others may take this share of the processors before figures are said to be of a busy machine.
 const BUSY: f64 = 0.1;
@@ -36,14 +35,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks at the machine for a second.
-    pub fn look(arguments: &Arguments) -> Self {
+    /// Looks at the machine for a second. Without a number of threads, there are as many as cores.
+    pub fn look(threads: Option<usize>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             cpu: processor::model(),
             vectors: processor::vectors(),
             cores,
-            threads: arguments.threads.unwrap_or(cores).max(1),
+            threads: threads.unwrap_or(cores).max(1),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             commit: said("git", &["describe", "--always", "--dirty"]),
             compiler: said("rustc", &["--version"]),
@@ -63,7 +62,7 @@ impl Machine {
         let load = self.load_average.map_or(unknown.clone(), |load| format!("{load:.1}"));
         let others = self.share_of_others.map_or(unknown, |share| format!("{:.0} %", 100.0 * share));
         let mut text = format!(
-            "{}, {} cores, {}, {}; {} threads, for peers too\nspectrank {}{}; {}\nload average {load}, others took {others} of the \
+            "{}, {} cores, {}, {}; {} threads\nspectrank {}{}; {}\nload average {load}, others took {others} of the \
              processors in the second before\n",
             self.cpu,
             self.cores,
