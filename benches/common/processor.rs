@@ -54,15 +54,32 @@ pub fn share_of_others(over: Duration) -> Option<f64> {
     (all > 0.0).then(|| 1.0 - (after[0] - before[0]) / all)
 }
 
-/// Processor time of all threads of this process that are alive (Linux).
-fn taken() -> Option<Duration> {
-    let mut nanoseconds = 0;
-    for task in std::fs::read_dir("/proc/self/task").ok()? {
-        // A thread may end while the list is read.
-        let Ok(text) = std::fs::read_to_string(task.ok()?.path().join("schedstat")) else { continue };
-        nanoseconds += text.split_whitespace().next()?.parse::<u64>().ok()?;
-    }
-    Some(Duration::from_nanos(nanoseconds))
+/// Processor time of all threads of this process (Unix).
+#[cfg(unix)]
+fn process_time() -> Option<Duration> {
+    time_of(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// Processor time of this thread (Unix).
+#[cfg(unix)]
+fn thread_time() -> Option<Duration> {
+    time_of(rustix::time::ClockId::ThreadCPUTime)
+}
+
+#[cfg(unix)]
+fn time_of(clock: rustix::time::ClockId) -> Option<Duration> {
+    let time = rustix::time::clock_gettime(clock);
+    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+}
+
+#[cfg(not(unix))]
+fn process_time() -> Option<Duration> {
+    None
+}
+
+#[cfg(not(unix))]
+fn thread_time() -> Option<Duration> {
+    None
 }
 
 /// How long something took.
@@ -74,11 +91,19 @@ pub struct Took {
     pub cpu_seconds: Option<f64>,
 }
 
-/// Times a call.
+/// Times a call that many threads may work for.
 pub fn timed<T>(call: impl FnOnce() -> T) -> (Took, T) {
-    let (started, before) = (Instant::now(), taken());
+    took(process_time, call)
+}
+
+/// Times a call that this thread alone works for.
+pub fn timed_alone<T>(call: impl FnOnce() -> T) -> (Took, T) {
+    took(thread_time, call)
+}
+
+fn took<T>(time: fn() -> Option<Duration>, call: impl FnOnce() -> T) -> (Took, T) {
+    let (started, before) = (Instant::now(), time());
     let result = call();
-    let seconds = started.elapsed().as_secs_f64();
-    let cpu_seconds = taken().zip(before).map(|(after, before)| after.saturating_sub(before).as_secs_f64());
-    (Took { seconds, cpu_seconds }, result)
+    let cpu_seconds = time().zip(before).map(|(after, before)| after.saturating_sub(before).as_secs_f64());
+    (Took { seconds: started.elapsed().as_secs_f64(), cpu_seconds }, result)
 }
