@@ -21,7 +21,8 @@ results=$target/table
 mkdir -p "$results"
 
 command -v cargo >/dev/null || { echo "$0: no cargo: install Rust from https://rustup.rs" >&2; exit 1; }
-cargo build --locked --release --quiet
+# The bench brings the program along; built by itself, all that both depend on would be built twice.
+cargo bench --locked --quiet --no-run --bench table
 spectrank=$target/release/spectrank
 if [ "$(uname -s)" = Linux ] && "$spectrank" devices --json | grep -q '"adapters":\[\]'; then
     install_packages "install the Vulkan loader" libvulkan1

@@ -30,8 +30,9 @@ pub struct Machine {
     pub compiler: Option<String>,
     /// Load average before the first row.
     pub load_average: Option<f64>,
-    /// Share of the processors that others took in the second before the first row.
-    pub share_of_others: Option<f64>,
+    /// Shares of the processors that others took in the second before the first row: those that do not make way, and those
+    /// that do (`nice`).
+    pub shares_of_others: Option<[f64; 2]>,
 }
 
 impl Machine {
@@ -47,20 +48,22 @@ impl Machine {
             commit: said("git", &["describe", "--always", "--dirty"]),
             compiler: said("rustc", &["--version"]),
             load_average: processor::load_average(),
-            share_of_others: processor::share_of_others(Duration::from_secs(1)),
+            shares_of_others: processor::shares_of_others(Duration::from_secs(1)),
         }
     }
 
     /// True where others took so much that figures say little.
     pub fn is_busy(&self) -> bool {
-        self.share_of_others.is_some_and(|share| share > BUSY)
+        self.shares_of_others.is_some_and(|[share, _]| share > BUSY)
     }
 
     /// In words.
     pub fn text(&self) -> String {
         let unknown = "unknown".to_owned();
         let load = self.load_average.map_or(unknown.clone(), |load| format!("{load:.1}"));
-        let others = self.share_of_others.map_or(unknown, |share| format!("{:.0} %", 100.0 * share));
+        let others = self.shares_of_others.map_or(unknown, |[others, nice]| {
+            format!("{:.0} % (and {:.0} % that makes way)", 100.0 * others, 100.0 * nice)
+        });
         let mut text = format!(
             "{}, {} cores, {}, {}; {} threads\nspectrank {}{}; {}\nload average {load}, others took {others} of the \
              processors in the second before\n",

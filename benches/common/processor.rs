@@ -39,19 +39,20 @@ pub fn load_average() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// Share of all processors that is not idle, over some time in which the bench itself does nothing (Linux).
-pub fn share_of_others(over: Duration) -> Option<f64> {
-    let read = || -> Option<[f64; 2]> {
+/// Shares of all processors that others take, over some time in which the bench itself does nothing (Linux): those that do not
+/// make way, and those that do (`nice`).
+pub fn shares_of_others(over: Duration) -> Option<[f64; 2]> {
+    let read = || -> Option<[f64; 3]> {
         let text = std::fs::read_to_string("/proc/stat").ok()?;
         let times: Vec<f64> = text.lines().next()?.split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
         // user, nice, system, idle, iowait, irq, softirq, steal; what guests take is in the first two already.
-        Some([times.get(3)? + times.get(4)?, times.iter().take(8).sum()])
+        Some([times.get(3)? + times.get(4)?, *times.get(1)?, times.iter().take(8).sum()])
     };
     let before = read()?;
     std::thread::sleep(over);
     let after = read()?;
-    let all = after[1] - before[1];
-    (all > 0.0).then(|| 1.0 - (after[0] - before[0]) / all)
+    let [idle, nice, all] = [0, 1, 2].map(|i| after[i] - before[i]);
+    (all > 0.0).then(|| [(all - idle - nice) / all, nice / all])
 }
 
 /// Processor time of all threads of this process (Unix).

@@ -1,17 +1,20 @@
 //! The curves.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
+use spectrank::gpu::{GpuEngine, GpuOptions, OpenDevice};
+use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 
 use crate::common::parquet_files::{Failable, write_catalog, write_slates};
 use crate::common::prepare;
 use crate::common::synthetic::{Shape, synthetic};
-use crate::measure::{Point, point};
+use crate::measure::{Point, gpu_point, point};
 
 /// Several lines over one quantity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,8 +58,15 @@ impl Curve {
     }
 }
 
-/// Measures a curve; points that would take longer than the seconds given are left out.
-type Measure = fn(f64) -> Failable<Curve>;
+/// How curves are measured.
+pub struct Settings {
+    /// Points that would take longer are left out.
+    pub seconds: f64,
+    /// Where a GPU is measured too.
+    pub gpu: Option<Arc<OpenDevice>>,
+}
+
+type Measure = fn(&Settings) -> Failable<Curve>;
 
 /// All curves, by the names of their pictures.
 pub const CURVES: [(&str, Measure); 6] = [
@@ -81,8 +91,17 @@ const STRATEGIES: [(&str, &str, bool); 7] = [
 const PER_SLATE: &str = "ms per slate, one thread";
 
 /// A line per strategy; `shape` says N, d and T at an x.
-fn strategies(xs: &[usize], seconds: f64, shape: impl Fn(usize) -> [usize; 3]) -> Failable<Vec<Line>> {
+fn strategies(xs: &[usize], settings: &Settings, shape: impl Fn(usize) -> [usize; 3]) -> Failable<Vec<Line>> {
+    let seconds = settings.seconds;
     let mut lines = Vec::new();
+    if let Some(gpu) = &settings.gpu {
+        let at = |&x: &usize| {
+            let [n, dim, slate_size] = shape(x);
+            gpu_point(x, &format!("slate_size = {slate_size}"), n, dim, gpu)
+        };
+        let points = xs.iter().map(at).collect::<Failable<_>>()?;
+        lines.push(Line { name: format!("spectral, {}", short_name(gpu)), points });
+    }
     for (name, settings, prunes) in STRATEGIES {
         let mut points: Vec<Point> = Vec::new();
         for &x in xs {
@@ -98,22 +117,27 @@ fn strategies(xs: &[usize], seconds: f64, shape: impl Fn(usize) -> [usize; 3]) -
     Ok(lines)
 }
 
-fn candidates(seconds: f64) -> Failable<Curve> {
-    let lines = strategies(&[100, 200, 500, 1000, 2000, 5000, 10_000], seconds, |n| [n, 256, 50])?;
+/// Name of an adapter without what stands in brackets.
+fn short_name(gpu: &OpenDevice) -> String {
+    gpu.description.name.split('(').next().unwrap_or_default().trim().to_owned()
+}
+
+fn candidates(settings: &Settings) -> Failable<Curve> {
+    let lines = strategies(&[100, 200, 500, 1000, 2000, 5000, 10_000], settings, |n| [n, 256, 50])?;
     Ok(Curve::new("candidates", "Candidates per slate (d = 256, T = 50)", "candidates, N", PER_SLATE, lines))
 }
 
-fn dimension(seconds: f64) -> Failable<Curve> {
-    let lines = strategies(&[64, 128, 256, 512, 1024], seconds, |dim| [500, dim, 100])?;
+fn dimension(settings: &Settings) -> Failable<Curve> {
+    let lines = strategies(&[64, 128, 256, 512, 1024], settings, |dim| [500, dim, 100])?;
     Ok(Curve::new("dimension", "Dimension (N = 500, T = 100)", "dimension, d", PER_SLATE, lines))
 }
 
-fn positions(seconds: f64) -> Failable<Curve> {
-    let lines = strategies(&[10, 20, 50, 100, 200, 500], seconds, |slate_size| [1000, 256, slate_size])?;
+fn positions(settings: &Settings) -> Failable<Curve> {
+    let lines = strategies(&[10, 20, 50, 100, 200, 500], settings, |slate_size| [1000, 256, slate_size])?;
     Ok(Curve::new("positions", "Positions (N = 1,000, d = 256)", "positions, T", PER_SLATE, lines))
 }
 
-fn spectra(_seconds: f64) -> Failable<Curve> {
+fn spectra(_settings: &Settings) -> Failable<Curve> {
     let mut lines = Vec::new();
     for (name, window) in [
         ("pool scope, 10 behind", "behind = 10"),
@@ -135,7 +159,7 @@ fn spectra(_seconds: f64) -> Failable<Curve> {
 const SLATES_PER_CORE: usize = 128;
 const MOST_CORES: usize = 64;
 
-fn cores(_seconds: f64) -> Failable<Curve> {
+fn cores(_settings: &Settings) -> Failable<Curve> {
     let all = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_CORES);
     let mut counts: Vec<usize> = (0..).map(|i| 1 << i).take_while(|&n| n < all).collect();
     counts.push(all);
@@ -164,12 +188,14 @@ fn cores(_seconds: f64) -> Failable<Curve> {
     Ok(Curve::new("cores", "Cores (N = 500, d = 256, T = 100)", "threads", "slates per second", lines))
 }
 
-/// Slates that differ, before they come again.
-const DIFFERENT_SLATES: usize = 1000;
-/// Slates that the program ranks at a time.
-const BATCH: usize = 4096;
+/// Slates that differ, before they come again; a batch of them.
+const DIFFERENT_SLATES: usize = 4096;
 
-fn slates(seconds: f64) -> Failable<Curve> {
+/// Seconds that so many slates take.
+type Seconds<'a> = &'a mut dyn FnMut(usize) -> Failable<f64>;
+
+fn slates(settings: &Settings) -> Failable<Curve> {
+    let seconds = settings.seconds;
     let config = Config::from_toml("slate_size = 100")?;
     let shape = Shape { candidates: 500, dim: 256, slates: DIFFERENT_SLATES, own_items: 64 };
     let (catalog, slates) = synthetic(shape)?;
@@ -180,17 +206,35 @@ fn slates(seconds: f64) -> Failable<Curve> {
     let file = |name: &str| folder.path().join(name);
     write_catalog(&file("items.parquet"), &catalog)?;
 
-    let alone = |n: usize| -> Failable<f64> {
+    // In batches, as the program goes through them.
+    let in_batches = |n: usize, rerank: &mut dyn FnMut(&[PreparedSlate]) -> Failable<()>| -> Failable<f64> {
         let started = Instant::now();
         let mut left = n;
         while left > 0 {
-            let part = left.min(DIFFERENT_SLATES).min(BATCH);
-            std::hint::black_box(engine.rerank(&prepared[..part]));
+            let part = left.min(prepared.len());
+            rerank(&prepared[..part])?;
             left -= part;
         }
         Ok(started.elapsed().as_secs_f64())
     };
-    let program = |n: usize| -> Failable<f64> {
+    let mut on_gpu = match &settings.gpu {
+        Some(gpu) => Some(GpuEngine::new(Arc::clone(gpu), &problem, GpuOptions::default())?),
+        None => None,
+    };
+    let mut gpu_alone = |n: usize| -> Failable<f64> {
+        let engine = on_gpu.as_mut().ok_or("no GPU")?;
+        in_batches(n, &mut |slates| {
+            std::hint::black_box(engine.rerank(slates)?);
+            Ok(())
+        })
+    };
+    let mut alone = |n: usize| -> Failable<f64> {
+        in_batches(n, &mut |slates| {
+            std::hint::black_box(engine.rerank(slates));
+            Ok(())
+        })
+    };
+    let mut program = |n: usize| -> Failable<f64> {
         write_slates(&file("slates.parquet"), &slates, n)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_spectrank"));
         command.args(["rerank", "--quiet", "--backend", "cpu", "--slate-size", "100", "--catalog"]);
@@ -201,7 +245,11 @@ fn slates(seconds: f64) -> Failable<Curve> {
         let seconds = started.elapsed().as_secs_f64();
         if ran.status.success() { Ok(seconds) } else { Err(String::from_utf8_lossy(&ran.stderr).into()) }
     };
-    let measured = [("engine", &alone as &dyn Fn(usize) -> Failable<f64>), ("rerank, Parquet to Parquet", &program)];
+    let mut measured: Vec<(String, Seconds)> =
+        vec![("engine".to_owned(), &mut alone), ("rerank, Parquet to Parquet".to_owned(), &mut program)];
+    if let Some(gpu) = &settings.gpu {
+        measured.push((short_name(gpu), &mut gpu_alone));
+    }
     let mut lines = Vec::new();
     for (name, run) in measured {
         let mut points: Vec<Point> = Vec::new();
@@ -214,7 +262,7 @@ fn slates(seconds: f64) -> Failable<Curve> {
             let least = least.into_iter().fold(f64::INFINITY, f64::min);
             points.push(Point { x: n as f64, y: n as f64 / least, n_scored: None, n_compared: None });
         }
-        lines.push(Line { name: name.to_owned(), points });
+        lines.push(Line { name, points });
     }
     let title = "Slates in a run (N = 500, d = 256, T = 100, all cores)";
     Ok(Curve::new("slates", title, "slates", "slates per second", lines))

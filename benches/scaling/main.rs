@@ -5,6 +5,7 @@
 //! cargo bench --bench scaling -- --json docs/speed/curves.json --plots docs/speed      measures and draws them, about 4 minutes
 //! cargo bench --bench scaling -- --from docs/speed/curves.json --plots docs/speed      draws what was measured
 //! cargo bench --bench scaling -- --only slates --seconds 300                           up to a million slates
+//! cargo bench --bench scaling -- --adapter auto …                                      with lines for a GPU
 //! ```
 
 #[path = "../common/mod.rs"]
@@ -15,13 +16,15 @@ mod plots;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use serde::{Deserialize, Serialize};
+use spectrank::gpu::{self, AdapterChoice};
 
 use crate::common::machine::Machine;
 use crate::common::parquet_files::Failable;
-use crate::curves::{CURVES, Curve};
+use crate::curves::{CURVES, Curve, Settings};
 
 /// Measures how cost grows, and draws it.
 #[derive(Debug, Parser)]
@@ -41,6 +44,9 @@ struct Arguments {
     /// Longest time for a point, in seconds: points that would take more are left out.
     #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
     seconds: f64,
+    /// GPU to measure as well, as in `spectrank rerank`: ms per slate of 4,096, and slates per second.
+    #[arg(long, value_name = "ADAPTER")]
+    adapter: Option<AdapterChoice>,
     /// Ignored; cargo passes it.
     #[arg(long, hide = true)]
     bench: bool,
@@ -83,10 +89,12 @@ fn measure_all(arguments: &Arguments) -> Failable<Curves> {
     let machine = Machine::look(None).text();
     print!("{machine}");
     let is_wanted = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+    let gpu = arguments.adapter.as_ref().map(gpu::open).transpose()?.map(Arc::new);
+    let settings = Settings { seconds: arguments.seconds, gpu };
     let mut curves = Vec::new();
     for (name, measure) in CURVES {
         if is_wanted(name) {
-            let curve = measure(arguments.seconds)?;
+            let curve = measure(&settings)?;
             print!("\n{}", curve.text());
             curves.push(curve);
         }

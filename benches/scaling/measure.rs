@@ -1,10 +1,12 @@
 //! One point of a curve.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
+use spectrank::gpu::{AdapterKind, GpuEngine, GpuOptions, OpenDevice};
 use spectrank::problem::Problem;
 use spectrank::run::Run;
 
@@ -68,4 +70,26 @@ pub fn point(x: usize, config: &str, candidates: usize, dim: usize, prunes: bool
         n_scored: Some(counted.n_scored() / n_runs),
         n_compared: Some(counted.n_compared() / n_runs),
     })
+}
+
+/// Slates that a GPU gets for a point, and a driver that computes on the CPU.
+const GPU_SLATES: [usize; 2] = [4096, 8];
+const GPU_RUNS: usize = 5;
+
+/// Milliseconds per slate on a GPU that has thousands: the least of some runs, by the clock.
+pub fn gpu_point(x: usize, config: &str, candidates: usize, dim: usize, gpu: &Arc<OpenDevice>) -> Failable<Point> {
+    let config = Config::from_toml(config)?;
+    let slates = GPU_SLATES[usize::from(gpu.description.kind == AdapterKind::Cpu)];
+    let (catalog, slates) = synthetic(Shape { candidates, dim, slates, own_items: N_SLATES })?;
+    let problem = Problem::new(&config, &catalog)?;
+    let slates = prepare(&problem, &slates)?;
+    let mut engine = GpuEngine::new(Arc::clone(gpu), &problem, GpuOptions::default())?;
+    check(&problem, &slates, &engine.rerank(&slates)?, "GPU engine")?;
+    let mut least = f64::INFINITY;
+    for _ in 0..GPU_RUNS {
+        let started = Instant::now();
+        std::hint::black_box(engine.rerank(&slates)?);
+        least = least.min(started.elapsed().as_secs_f64());
+    }
+    Ok(Point { x: x as f64, y: 1e3 * least / slates.len() as f64, n_scored: None, n_compared: None })
 }

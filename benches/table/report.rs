@@ -150,6 +150,11 @@ impl Row {
         self.verdict = match must_not {
             Some(why) => Verdict::Open(why.to_owned()),
             None if context.arguments.quick => Verdict::Open("--quick is too short to judge".to_owned()),
+            // Threads that wait for each other, as the peers' do, are slowed more than those that do not. One thread waits for
+            // nobody.
+            None if waited.is_some() && context.machine.threads > 1 => {
+                Verdict::Open("the machine was busy: run again, or with --threads 1".to_owned())
+            }
             None if is_reached => Verdict::Reached,
             None => Verdict::Missed,
         };
