@@ -124,7 +124,8 @@ class Slates:
 
     def named(self, picks):
         """Picks as indices into the candidates as they were given."""
-        return numpy.take_along_axis(self.order, torch.cat(picks).cpu().numpy(), axis=1)
+        ranks = torch.cat(picks).cpu().numpy()
+        return numpy.take_along_axis(self.order[: len(ranks)], ranks, axis=1)
 
 
 def main():

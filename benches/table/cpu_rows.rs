@@ -42,11 +42,7 @@ pub fn measure(context: &Context, spec: &Spec, case: Case) -> Result<Row, String
     match &mut peer {
         Err(why) => row.verdict = crate::report::Verdict::Open(why.clone()),
         Ok(peer) => {
-            for (variant, mut figure) in peers {
-                figure.agreement = Some(agreement(&problem, &slates, peer, variant)?);
-                row.peers.push(figure);
-            }
-            row.hold_against_peers();
+            row.add_peers(peers, |variant| agreement(&problem, &slates, peer, variant));
         }
     }
     Ok(row.judge(context, None))

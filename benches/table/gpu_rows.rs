@@ -12,7 +12,7 @@ use crate::data::{Data, write_for_peers};
 use crate::duel::{Ours, agreement, duel};
 use crate::peer::Peer;
 use crate::report::{Figure, Row, Verdict};
-use crate::rows::{Case, Context, Spec, Target};
+use crate::rows::{Case, Context, NO_GPU, Spec, Target};
 
 /// Cores that the GPU is held against.
 const CORES: usize = 16;
@@ -30,7 +30,7 @@ fn scale(context: &Context) -> (usize, Option<&'static str>) {
 pub fn beside_torch(context: &Context, spec: &Spec, case: Case) -> Result<Row, String> {
     let gpu = match &context.gpu {
         Ok(gpu) => Arc::clone(gpu),
-        Err(why) => return Ok(Row::open(spec, why)),
+        Err(_) => return Ok(Row::open(spec, NO_GPU)),
     };
     let (n_slates, must_not) = scale(context);
     let config = Config::from_toml(case.config).map_err(|error| error.to_string())?;
@@ -62,11 +62,8 @@ pub fn beside_torch(context: &Context, spec: &Spec, case: Case) -> Result<Row, S
         Err(_) if is_rate => row.value = row.ours.as_ref().map(|ours| ours.slates_per_s),
         Err(why) => row.verdict = Verdict::Open(why.clone()),
         Ok(peer) => {
-            for (variant, figure) in peers {
-                let agreement = Some(agreement(&problem, &slates, peer, variant)?);
-                row.peers.push(Figure { agreement, ..on_gpu(figure) });
-            }
-            row.hold_against_peers();
+            let peers = peers.into_iter().map(|(variant, figure)| (variant, on_gpu(figure))).collect();
+            row.add_peers(peers, |variant| agreement(&problem, &slates, peer, variant));
         }
     }
     Ok(row.judge(context, must_not))
@@ -76,7 +73,7 @@ pub fn beside_torch(context: &Context, spec: &Spec, case: Case) -> Result<Row, S
 pub fn beside_cpu(context: &Context, spec: &Spec, case: Case) -> Result<Row, String> {
     let gpu = match &context.gpu {
         Ok(gpu) => Arc::clone(gpu),
-        Err(why) => return Ok(Row::open(spec, why)),
+        Err(_) => return Ok(Row::open(spec, NO_GPU)),
     };
     let (n_slates, must_not) = scale(context);
     let config = Config::from_toml(case.config).map_err(|error| error.to_string())?;

@@ -14,11 +14,11 @@ use spectrank::problem::Problem;
 use spectrank::slate::RankedSlate;
 
 use crate::common::parquet_files::{Failable, write_catalog, write_slates};
-use crate::common::processor::timed;
+use crate::common::processor::{children_time, timed};
 use crate::common::{check, median, prepare};
 use crate::data::{Data, demo_folder, read_slates};
 use crate::report::{Figure, Row};
-use crate::rows::{Context, Slates, Spec};
+use crate::rows::{Context, NO_GPU, Slates, Spec};
 
 const CONFIG: &str = "slate_size = 100";
 /// Slates in the file before they come again.
@@ -49,6 +49,7 @@ fn measure_whole(context: &Context, spec: &Spec) -> Failable<Row> {
     let mut row = Row::new(spec);
     row.notes.push(format!("{n_slates} slates, N = 500, d = 256, T = 100, of {} different ones", slates.len()));
     let (mut alone, mut whole) = (Vec::new(), Vec::new());
+    let (mut alone_cpu, mut whole_cpu) = (Vec::new(), Vec::new());
     for _ in 0..context.sizes.rounds.min(MOST_ROUNDS) {
         let mut calls = 0;
         let (took, ()) = timed(|| {
@@ -58,13 +59,22 @@ fn measure_whole(context: &Context, spec: &Spec) -> Failable<Row> {
                 calls += 1;
             }
         });
-        alone.push((calls * slates.len()) as f64 / took.seconds);
+        let n_alone = (calls * slates.len()) as f64;
+        alone.push(n_alone / took.seconds);
+        alone_cpu.extend(took.cpu_seconds.map(|seconds| 1e3 * seconds / n_alone));
+        let before = children_time();
         whole.push(n_slates as f64 / run.seconds(&["--slate-size", "100"])?);
+        let took = children_time().zip(before).map(|(after, before)| after.saturating_sub(before));
+        whole_cpu.extend(took.map(|took| 1e3 * took.as_secs_f64() / n_slates as f64));
     }
     compare_output(&run.output, &ranked, n_slates)?;
     row.value = Some(median(&whole) / median(&alone));
-    row.ours = Some(figure("rerank, Parquet to Parquet".to_owned(), whole));
-    row.peers.push(figure("CPU engine, f32, alone".to_owned(), alone));
+    row.ours = Some(figure("rerank, Parquet to Parquet", whole, &whole_cpu));
+    row.peers.push(figure("CPU engine, f32, alone", alone, &alone_cpu));
+    if let ([_, ..], [_, ..]) = (&alone_cpu[..], &whole_cpu[..]) {
+        let share = 100.0 * median(&alone_cpu) / median(&whole_cpu);
+        row.notes.push(format!("the engine takes {share:.0} % of the program's processor time"));
+    }
     std::fs::remove_file(&run.slates)?;
     std::fs::remove_file(&run.output)?;
     Ok(row.judge(context, None))
@@ -77,7 +87,7 @@ pub fn start(context: &Context, spec: &Spec, on_gpu: bool) -> Result<Row, String
 
 fn measure_start(context: &Context, spec: &Spec, on_gpu: bool) -> Failable<Row> {
     let adapter = match &context.gpu {
-        Err(why) if on_gpu => return Ok(Row::open(spec, why)),
+        Err(_) if on_gpu => return Ok(Row::open(spec, NO_GPU)),
         Ok(gpu) if on_gpu => Some(gpu.description.index.to_string()),
         _ => None,
     };
@@ -100,7 +110,7 @@ fn measure_start(context: &Context, spec: &Spec, on_gpu: bool) -> Failable<Row> 
     let (first, middle) = (seconds[0], median(&seconds));
     row.value = Some(middle);
     row.notes.push(format!("{} starts; the first took {first:.3} s", seconds.len()));
-    row.ours = Some(figure("rerank".to_owned(), seconds.iter().map(|s| START_SLATES as f64 / s).collect()));
+    row.ours = Some(figure("rerank", seconds.iter().map(|s| START_SLATES as f64 / s).collect(), &[]));
     let software = (on_gpu && context.is_software()).then_some("the adapter computes on the CPU");
     Ok(row.judge(context, software))
 }
@@ -152,12 +162,12 @@ fn compare_output(path: &Path, ranked: &[RankedSlate], n_slates: usize) -> Faila
     if expected.next().is_some() { Err("the program's output ends early".into()) } else { Ok(()) }
 }
 
-fn figure(who: String, each: Vec<f64>) -> Figure {
+fn figure(who: &str, each: Vec<f64>, cpu_ms: &[f64]) -> Figure {
     Figure {
-        who,
+        who: who.to_owned(),
         slates_per_s: median(&each),
         each_slates_per_s: each,
-        cpu_ms_per_slate: None,
+        cpu_ms_per_slate: (!cpu_ms.is_empty()).then(|| median(cpu_ms)),
         share_of_threads: None,
         is_judged: true,
         agreement: None,

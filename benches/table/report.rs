@@ -117,6 +117,21 @@ impl Row {
         Self { verdict: Verdict::Failed(error), ..Self::new(spec) }
     }
 
+    /// Adds peers with what is known of their picks. One whose picks are none does not do the work, so it is not held against us.
+    pub fn add_peers(
+        &mut self,
+        peers: Vec<(usize, Figure)>,
+        mut agreement: impl FnMut(usize) -> Result<Agreement, String>,
+    ) {
+        for (variant, figure) in peers {
+            match agreement(variant) {
+                Ok(agreement) => self.peers.push(Figure { agreement: Some(agreement), ..figure }),
+                Err(error) => self.notes.push(format!("{}: {error}", figure.who)),
+            }
+        }
+        self.hold_against_peers();
+    }
+
     /// Takes the peers' quickest judged figure for the ratio, and says what is to be known of the others.
     pub fn hold_against_peers(&mut self) {
         let judged = self.peers.iter().filter(|peer| peer.is_judged);
@@ -196,8 +211,8 @@ pub struct Report {
     pub made_at_unix_s: u64,
     /// Where.
     pub machine: Machine,
-    /// The GPU's name and driver.
-    pub gpu: Option<String>,
+    /// The GPU's name and driver, or why there is none.
+    pub gpu: String,
     /// Whether this is the short form.
     pub is_quick: bool,
     /// Rounds of turns.
@@ -210,10 +225,13 @@ impl Report {
     /// A report without rows.
     pub fn new(context: &Context) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let gpu = context.gpu.as_ref().ok().map(|gpu| {
-            let about = &gpu.description;
-            format!("{} ({}, {}, {} {})", about.name, about.kind, about.backend, about.driver, about.driver_info)
-        });
+        let gpu = match &context.gpu {
+            Ok(gpu) => {
+                let about = &gpu.description;
+                format!("{} ({}, {}, {} {})", about.name, about.kind, about.backend, about.driver, about.driver_info)
+            }
+            Err(why) => format!("none: {why}"),
+        };
         Self {
             made_at_unix_s: since.map_or(0, |since| since.as_secs()),
             machine: context.machine.clone(),
@@ -231,7 +249,7 @@ impl Report {
 
     /// What comes before the table.
     pub fn head(&self) -> String {
-        let gpu = self.gpu.as_deref().unwrap_or("none that is used");
+        let gpu = &self.gpu;
         format!(
             "{}GPU: {gpu}\nmedians of {} rounds in which ours and the peer take turns\n\n",
             self.machine.text(),

@@ -120,6 +120,8 @@ const fn row(name: &'static str, what: &'static str, against: &'static str, targ
     Spec { name, what, against, target, kind }
 }
 
+/// What rows say where there is none; the head of the table says why.
+pub const NO_GPU: &str = "no GPU here";
 const TORCH: &str = "PyTorch CPU, best of eigh and power";
 const PYVERSITY: &str = "pyversity, one process";
 const CUDA: &str = "PyTorch CUDA, best of eager, compiled, eigh, power";
