@@ -6,7 +6,7 @@ use spectrank::problem::Problem;
 use spectrank::slate::{Placement, RankedSlate};
 
 use crate::common::processor::{Took, timed};
-use crate::peer::{Hello, Peer};
+use crate::peer::{Hello, Peer, Variant};
 use crate::report::{Agreement, Figure};
 use crate::rows::Context;
 
@@ -69,30 +69,31 @@ impl Ours<'_> {
     }
 }
 
-/// The peer's ways of doing it that are worth to be measured: the quickest of those judged by one run each, and every other.
-/// What failed goes to the notes.
+/// The peer's ways of doing it that are worth to be measured: of those judged the quickest exact one and the quickest other one by
+/// a run each, and all that are not judged. What failed goes to the notes.
 fn contenders(peer: &mut Peer, n_slates: usize, notes: &mut Vec<String>) -> Vec<usize> {
     let smallest = peer.hello.variants.iter().map(|variant| variant.batch).min().unwrap_or(1);
-    let mut quickest: Option<(usize, f64)> = None;
+    let mut quickest: [Option<(usize, f64)>; 2] = [None, None];
     let mut others = Vec::new();
     for variant in 0..peer.hello.variants.len() {
-        let batch = peer.hello.variants[variant].batch;
+        let Variant { batch, is_judged, is_exact, .. } = peer.hello.variants[variant];
         if batch > n_slates && batch > smallest {
             continue;
         }
         // Over a whole batch first: buffers are made and kernels compiled then.
         let warm_up = if batch == 1 { n_slates } else { batch.min(n_slates) };
         let answer = peer.run(variant, warm_up, false).and_then(|_| peer.run(variant, n_slates, false));
+        let quickest = &mut quickest[usize::from(is_exact)];
         match answer {
             Err(error) => notes.push(format!("{} {}: {error}", peer.hello.peer, peer.hello.variants[variant].name)),
-            Ok(_) if !peer.hello.variants[variant].is_judged => others.push(variant),
+            Ok(_) if !is_judged => others.push(variant),
             Ok(answer) if quickest.is_none_or(|(_, seconds)| answer.seconds < seconds) => {
-                quickest = Some((variant, answer.seconds));
+                *quickest = Some((variant, answer.seconds));
             }
             Ok(_) => {}
         }
     }
-    quickest.map(|(variant, _)| variant).into_iter().chain(others).collect()
+    quickest.into_iter().flatten().map(|(variant, _)| variant).chain(others).collect()
 }
 
 /// Ours and the peer in turns: our figure, and the peer's. Without a peer, ours alone.
