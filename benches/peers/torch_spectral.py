@@ -135,8 +135,10 @@ def main():
         serve.leave(f"PyTorch {torch.__version__} finds no CUDA device", "an NVIDIA driver that this PyTorch can use")
     is_cuda = given.device == "cuda"
     step = pool_position if given.scope == "pool" else window_position
+    # One for each number of slates and each solver; past a limit of 8 it would be eager again.
+    torch._dynamo.config.recompile_limit = 64
     kinds = [("eager", step)] + ([("compiled", torch.compile(step, dynamic=False))] if given.compiled else [])
-    batches = [int(n) for n in given.batches.split(",") if n] or ([1024, 4096, 10000] if is_cuda else [16, 32, 64, 128])
+    batches = [int(n) for n in given.batches.split(",") if n] or ([1000, 5000, 10000] if is_cuda else [16, 32, 64, 128])
     variants = [
         (f"{solver}, {kind}, {batch} at once", batch, solver, position)
         for solver in ("eigh", "power")
