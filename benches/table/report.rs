@@ -162,12 +162,17 @@ impl Row {
             Target::Times(limit) | Target::Share(limit) | Target::Rate(limit) => value >= limit,
             Target::Seconds(limit) => value <= limit,
         };
+        // Threads that wait for each other, as the peers' do, are slowed more than those that do not. One thread waits for nobody,
+        // and a start that is quick enough beside other work is so without.
+        let is_disturbed = waited.is_some() || context.machine.is_busy();
+        let is_swayed = match self.limit {
+            Target::Seconds(_) => !is_reached,
+            _ => context.machine.threads > 1,
+        };
         self.verdict = match must_not {
             Some(why) => Verdict::Open(why.to_owned()),
             None if context.arguments.quick => Verdict::Open("--quick is too short to judge".to_owned()),
-            // Threads that wait for each other, as the peers' do, are slowed more than those that do not. One thread waits for
-            // nobody.
-            None if waited.is_some() && context.machine.threads > 1 => {
+            None if is_disturbed && is_swayed => {
                 Verdict::Open("the machine was busy: run again, or with --threads 1".to_owned())
             }
             None if is_reached => Verdict::Reached,
