@@ -8,17 +8,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench may stop at the first thing that is not as it should be")]
 
+mod common;
+
 use std::time::Instant;
 
 use clap::Parser;
-use spectrank::catalog::{Catalog, Embedding, EmbeddingData};
+use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
 use spectrank::gpu::{self, AdapterChoice, GpuEngine, GpuOptions};
-use spectrank::parity;
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::{RankedSlate, Slate};
+
+use common::check;
+use common::synthetic::{Shape, synthetic};
 
 /// Measures all engines on one shape.
 #[derive(Debug, Parser)]
@@ -52,47 +56,12 @@ struct Arguments {
     bench: bool,
 }
 
-/// Numbers in 0..1 from a counter (SplitMix64): the same data on every machine.
-struct Random(u64);
+/// Slates with items of their own, as results of older versions had them.
+const OWN_ITEMS: usize = 64;
 
-impl Random {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let (u, v) = (self.uniform().max(1e-300), self.uniform());
-        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-    }
-}
-
-/// As the peers' data: 40 clusters, rows 0.8 · centre + noise, uniform scores. Every slate has its own items up to 64
-/// slates; more slates reuse those items with other scores, or the catalog would not fit a test machine.
 fn data(arguments: &Arguments, n_slates: usize) -> (Catalog, Vec<Slate>) {
-    let mut random = Random(1);
-    let (dim, n) = (arguments.dim, arguments.candidates);
-    let centres: Vec<f64> = (0..40 * dim).map(|_| random.normal()).collect();
-    let n_items = n * n_slates.min(64);
-    let mut rows: Vec<f32> = Vec::with_capacity(n_items * dim);
-    for _ in 0..n_items {
-        let cluster = (random.uniform() * 40.0) as usize;
-        rows.extend((0..dim).map(|i| (0.8 * centres[cluster * dim + i] + random.normal()) as f32));
-    }
-    let mut catalog = Catalog::new();
-    catalog.add_signal(Embedding::new("x", dim, EmbeddingData::F32(rows.into()))).unwrap();
-    let slates = (0..n_slates)
-        .map(|s| Slate {
-            id: s.to_string(),
-            candidates: (0..n).map(|i| ((s % 64) * n + i) as u32).collect(),
-            scores: (0..n).map(|_| random.uniform()).collect(),
-            ..Slate::default()
-        })
-        .collect();
-    (catalog, slates)
+    let (candidates, dim) = (arguments.candidates, arguments.dim);
+    synthetic(Shape { candidates, dim, slates: n_slates, own_items: OWN_ITEMS }).unwrap()
 }
 
 /// Median of the runs, in slates per second, and the last answer.
@@ -107,15 +76,6 @@ fn measure(repeat: usize, n_slates: usize, mut run: impl FnMut() -> Vec<RankedSl
         .collect();
     seconds.sort_by(f64::total_cmp);
     (n_slates as f64 / seconds[seconds.len() / 2], answer)
-}
-
-/// Stops where an answer breaks the parity rule; checks some of the slates, since the reference is slow.
-fn check(problem: &Problem, slates: &[PreparedSlate], ranked: &[RankedSlate], who: &str) {
-    assert_eq!(slates.len(), ranked.len(), "{who}");
-    for i in (0..slates.len()).step_by(slates.len().div_ceil(32)) {
-        let replay = parity::replay(problem, &slates[i], &ranked[i]);
-        assert!(replay.verdict().is_ok(), "{who}, slate {i}: {:?}", replay.verdict());
-    }
 }
 
 /// Configurations measured where none is named: the default strategy and those it is compared with, as in their libraries.
@@ -154,12 +114,12 @@ fn measure_all(arguments: &Arguments, config: &str) {
         let engine = CpuEngine::<f32>::new(&problem).with_pruning(prunes);
         let (per_s, answer) = measure(arguments.repeat, n, || engine.rerank(&prepared));
         let who = if prunes { "CPU f32" } else { "CPU f32, pruning off" };
-        check(&problem, &prepared, &answer, who);
+        check(&problem, &prepared, &answer, who).unwrap();
         report(who, per_s);
     }
     let engine = CpuEngine::<f64>::new(&problem);
     let (per_s, answer) = measure(arguments.repeat.min(3), n, || engine.rerank(&prepared));
-    check(&problem, &prepared, &answer, "CPU f64");
+    check(&problem, &prepared, &answer, "CPU f64").unwrap();
     report("CPU f64 (reference)", per_s);
 
     if let Some(adapter) = &arguments.adapter {
@@ -168,7 +128,7 @@ fn measure_all(arguments: &Arguments, config: &str) {
         let prepared: Vec<_> = slates.iter().map(|s| PreparedSlate::new(&problem, s).unwrap()).collect();
         let mut engine = GpuEngine::new(gpu::open(adapter).unwrap(), &problem, GpuOptions::default()).unwrap();
         let (per_s, answer) = measure(arguments.repeat, prepared.len(), || engine.rerank(&prepared).unwrap());
-        check(&problem, &prepared, &answer, "GPU");
+        check(&problem, &prepared, &answer, "GPU").unwrap();
         report(&engine.device().description.name.clone(), per_s);
     }
 }
