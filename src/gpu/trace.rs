@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::gpu::engine::GpuEngine;
 use crate::gpu::error::GpuError;
+use crate::gpu::flight::Copy;
 pub use crate::gpu::layout::Phase;
 use crate::gpu::layout::{CONTROL_WORDS, MARK_PLACED};
 use crate::prepare::PreparedSlate;
@@ -87,11 +88,13 @@ impl GpuEngine<'_> {
             mapped_at_creation: false,
         });
         for _ in 0..self.plan.max_steps(slates) {
-            let output = self.advance(&mut open, 1)?.output;
+            let dispatched = self.dispatch(&mut open, 1);
+            let (output, _) = self.wait(&open, &dispatched)?;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
-            self.device.queue.submit([encoder.finish()]);
-            let words = self.read_back(&readback, self.options.timeout)?;
+            let submission = self.device.queue.submit([encoder.finish()]);
+            let copy = Copy::new(&readback, size, submission);
+            let words = self.read_back(&readback, &copy, self.options.timeout)?;
             let flow = look(self.snapshot(slate, &words)?);
             if flow.is_break() || output[0] == Phase::Done as u32 {
                 return Ok(());
