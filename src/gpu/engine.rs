@@ -6,7 +6,9 @@
 //!         out of memory: half the batch;  device lost: start again on a new one, the open batches once more, by halves
 //! ```
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::gpu::adapter::AdapterKind;
@@ -14,10 +16,10 @@ use crate::gpu::buffers::BatchBuffers;
 use crate::gpu::device::OpenDevice;
 use crate::gpu::error::GpuError;
 use crate::gpu::flight::{Flight, Tried};
-use crate::gpu::kernel::{KernelKey, ShaderChecks};
+use crate::gpu::kernel::{Kernel, KernelKey, ShaderChecks};
 use crate::gpu::known_answer;
 use crate::gpu::pace::Pace;
-use crate::gpu::pipeline::Pipeline;
+use crate::gpu::pipeline::{Pipeline, Resident};
 use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan, PlanError, Residence};
 use crate::gpu::planted::Planted;
 use crate::gpu::stopwatch::Stopwatch;
@@ -72,6 +74,9 @@ pub struct GpuOptions {
     pub known_answer: bool,
     /// What the compiler adds to the kernel.
     pub shader_checks: ShaderChecks,
+    /// Folder where compiled kernels are kept between runs, which makes starts quicker; see
+    /// [`kernel_cache`](super::kernel_cache). None: nowhere.
+    pub kernel_cache: Option<PathBuf>,
     /// What goes wrong on purpose.
     pub planted: Planted,
 }
@@ -90,6 +95,7 @@ impl Default for GpuOptions {
             timeout: Duration::from_secs(60),
             known_answer: true,
             shader_checks: ShaderChecks::default(),
+            kernel_cache: None,
             planted: Planted::default(),
         }
     }
@@ -287,6 +293,7 @@ fn start(
     }
 }
 
+/// The kernel is compiled and tested while the catalog goes up.
 fn start_as_planned(
     device: &Arc<OpenDevice>,
     problem: &Problem,
@@ -294,11 +301,20 @@ fn start_as_planned(
     options: &GpuOptions,
 ) -> Result<Pipeline, GpuError> {
     let Planted { shader, device: faults } = &options.planted;
-    let kernel = device.kernels.get(device, KernelKey::new(plan, shader, options.shader_checks))?;
-    if options.known_answer {
-        known_answer::check(device, problem.config, plan, shader, options.shader_checks)?;
-    }
-    Pipeline::new(device, kernel, problem, plan, faults)
+    let tested = || -> Result<Arc<Kernel>, GpuError> {
+        let key = KernelKey::new(plan, shader, options.shader_checks);
+        let kernel = device.kernels.get(device, key, options.kernel_cache.as_deref())?;
+        if options.known_answer {
+            known_answer::check(device, problem.config, plan, options)?;
+        }
+        Ok(kernel)
+    };
+    thread::scope(|scope| {
+        let tested = scope.spawn(tested);
+        let resident = Resident::new(device, problem, plan, faults);
+        let kernel = tested.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause));
+        Ok(Pipeline::new(kernel?, resident?, faults))
+    })
 }
 
 /// Spreads the catalog evenly over `n_shards` bindings, which is more than it needs.

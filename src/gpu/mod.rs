@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 mod flight;
 mod kernel;
+pub mod kernel_cache;
 pub mod known_answer;
 pub mod layout;
 pub mod pace;

@@ -11,24 +11,28 @@ use crate::gpu::plan::{Plan, Residence};
 use crate::gpu::planted::{DeviceFaults, PlantedFault, Site};
 use crate::problem::Problem;
 
-/// Kernel and settings on one device, and the catalog where it is there.
-pub(super) struct Pipeline {
-    kernel: Arc<Kernel>,
+/// What is on the device from start to end: the settings, and the catalog where it is there.
+pub(super) struct Resident {
     params: wgpu::Buffer,
     dispatch: wgpu::Buffer,
     /// The whole catalog; nothing where each batch brings its rows.
     catalog: Option<CatalogBuffers>,
+}
+
+/// The kernel and what it works with.
+pub(super) struct Pipeline {
+    kernel: Arc<Kernel>,
+    resident: Resident,
     faults: DeviceFaults,
 }
 
-impl Pipeline {
-    /// Uploads the catalog, if that is its place.
+impl Resident {
+    /// Uploads the settings, and the catalog if that is its place.
     ///
     /// # Errors
     /// The driver refuses an allocation.
     pub(super) fn new(
         open: &OpenDevice,
-        kernel: Arc<Kernel>,
         problem: &Problem,
         plan: &Plan,
         faults: &DeviceFaults,
@@ -41,7 +45,13 @@ impl Pipeline {
         let params = memory.allocate("params", size_of::<Params>(), wgpu::BufferUsages::UNIFORM)?;
         open.upload(&params, 0, bytemuck::bytes_of(&plan.params))?;
         let dispatch = memory.allocate("dispatch", size_of::<Dispatch>(), wgpu::BufferUsages::UNIFORM)?;
-        Ok(Self { kernel, params, dispatch, catalog, faults: faults.clone() })
+        Ok(Self { params, dispatch, catalog })
+    }
+}
+
+impl Pipeline {
+    pub(super) fn new(kernel: Arc<Kernel>, resident: Resident, faults: &DeviceFaults) -> Self {
+        Self { kernel, resident, faults: faults.clone() }
     }
 
     /// The kernel.
@@ -63,9 +73,10 @@ impl Pipeline {
     ) -> Result<BatchBuffers, GpuError> {
         let memory = Memory { open, faults: &self.faults };
         BatchBuffers::new(memory, problem, plan, data, spare, |rows, [batch, state, output]| {
-            let catalog = self.catalog.as_ref().or(rows);
+            let Resident { params, dispatch, catalog } = &self.resident;
+            let catalog = catalog.as_ref().or(rows);
             let shards = catalog.into_iter().flat_map(|catalog| catalog.shards.iter().chain([&catalog.items]));
-            let bound = [&self.params, &self.dispatch].into_iter().chain(shards).chain([batch, state, output]);
+            let bound = [params, dispatch].into_iter().chain(shards).chain([batch, state, output]);
             let entries: Vec<_> = bound
                 .enumerate()
                 .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.as_entire_binding() })
@@ -97,7 +108,7 @@ impl Pipeline {
             dispatch.nonce = dispatch.nonce.wrapping_sub(1);
         }
         // The queue keeps the order: what was submitted before still reads what was written for it.
-        open.queue.write_buffer(&self.dispatch, 0, bytemuck::bytes_of(&dispatch));
+        open.queue.write_buffer(&self.resident.dispatch, 0, bytemuck::bytes_of(&dispatch));
         let mut encoder = open.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("rerank") });
         if planted != Some(PlantedFault::Truncated) {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -111,7 +122,7 @@ impl Pipeline {
 
     /// Gives the catalog's memory back, where others may still hold the device.
     pub(super) fn release(&self) {
-        self.catalog.iter().for_each(CatalogBuffers::destroy);
+        self.resident.catalog.iter().for_each(CatalogBuffers::destroy);
     }
 }
 
