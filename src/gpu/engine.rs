@@ -179,6 +179,11 @@ impl<'a> GpuEngine<'a> {
         &self.device
     }
 
+    /// How the problem runs on the device.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Where the catalog is.
     pub fn residence(&self) -> Residence {
         self.plan.residence

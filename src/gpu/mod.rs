@@ -19,6 +19,7 @@ pub mod pace;
 mod pipeline;
 pub mod plan;
 pub mod planted;
+pub mod roofline;
 pub mod shader;
 mod stopwatch;
 mod table;
