@@ -31,7 +31,7 @@ const CONFIGS: [&str; 6] = [
     "slate_size = 20\n[spectral]\nhorizon = \"slate\"\nstrength = 0.8",
     "slate_size = 25\n[window]\nbehind = 4\nahead = 9\nscope = \"window\"\n[balance]\nstrength = 0.2",
     "slate_size = 25\n[window]\nbehind = 18\nahead = 3\n[spectral]\nspectra = 3\nstrength = 2.0",
-    "slate_size = 90\n[spectral]\nstrength = 1.0",
+    "slate_size = 40\n[spectral]\nstrength = 1.0",
     "slate_size = 20\nstrategy = \"relevance\"",
 ];
 
