@@ -39,6 +39,9 @@ struct Arguments {
     /// Configuration (TOML text) beside the slate size.
     #[arg(long, default_value = "")]
     config: String,
+    /// Lanes per slate, a power of two [default: as the engine chooses].
+    #[arg(long)]
+    lanes: Option<usize>,
     /// Every scan goes to its end.
     #[arg(long)]
     without_pruning: bool,
@@ -82,7 +85,7 @@ fn main() {
     let mut ceilings = (arguments.gbytes_per_s, arguments.gflops);
     let (plan, ranked, took) = match &arguments.adapter {
         None => {
-            let plan = Plan::new(&problem, &LEAST_LIMITS, 64, usize::MAX).unwrap();
+            let plan = Plan::new(&problem, &LEAST_LIMITS, arguments.lanes.unwrap_or(64), usize::MAX).unwrap();
             (plan, CpuEngine::<f32>::new(&problem).rerank(&slates), None)
         }
         Some(adapter) => {
@@ -92,7 +95,7 @@ fn main() {
             ceilings = (ceilings.0.or(Some(measured.0)), ceilings.1.or(Some(measured.1)));
             let device = Arc::new(device);
             let engine = |max_in_flight| {
-                let options = GpuOptions { max_in_flight, ..GpuOptions::default() };
+                let options = GpuOptions { max_in_flight, lanes: arguments.lanes, ..GpuOptions::default() };
                 GpuEngine::new(device.clone(), &problem, options).unwrap()
             };
             let (mut alone, mut engine) = (engine(1), engine(2));

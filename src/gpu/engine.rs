@@ -57,7 +57,7 @@ pub struct GpuOptions {
     pub max_slates: usize,
     /// Most batches on the device at a time. With two it works on one while the host prepares and reads the other.
     pub max_in_flight: usize,
-    /// Most bytes in one of the batch's buffers.
+    /// Most bytes that a batch may need in one of its buffers; a buffer has up to a quarter more, for the next batch.
     pub max_batch_bytes: u64,
     /// Most bytes of the catalog, rows and what else is known of items, to keep on the device. A larger one stays on the host,
     /// as does one that the device has no memory for, and each batch brings the rows of its items.

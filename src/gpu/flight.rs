@@ -203,8 +203,12 @@ impl GpuEngine<'_> {
     fn take_result(&mut self, batch: &mut Batch, is_shared: bool) -> Result<(), GpuError> {
         let Batch { first, n_slates, state } = batch;
         let BatchState::Running(running) = state else { return Ok(()) };
-        let (output, took) = self.wait(&running.open, &running.dispatched)?;
-        let n_left = batch::n_left(&output, *n_slates, running.open.dispatch.nonce, *first)?;
+        let nonce = running.open.dispatch.nonce;
+        let ((n_left, output), took) = self.wait(&running.open, &running.dispatched, |words| {
+            let n_left = batch::n_left(words, *n_slates, nonce, *first)?;
+            // Placements are worth a copy once all are there.
+            Ok((n_left, if n_left == 0 { words.to_vec() } else { Vec::new() }))
+        })?;
         if let Some(took) = took {
             self.pace.record(Measured { n_slates: *n_slates, is_first: running.is_first, n_left, took });
         }
@@ -282,27 +286,34 @@ impl GpuEngine<'_> {
         Dispatched { copy: Copy::new(&open.buffers.readback, n_bytes, submission), is_warm }
     }
 
-    /// Waits for a dispatch: its output, and how long it took; no time where the driver may have compiled meanwhile.
-    pub(super) fn wait(
+    /// Waits for a dispatch and looks at its output; also says how long it took, but where the driver may have compiled
+    /// meanwhile.
+    pub(super) fn wait<T>(
         &mut self,
         open: &OpenBatch,
         dispatched: &Dispatched,
-    ) -> Result<(Vec<u32>, Option<Duration>), GpuError> {
+        look: impl FnOnce(&[u32]) -> Result<T, GpuError>,
+    ) -> Result<(T, Option<Duration>), GpuError> {
         let Dispatched { copy, is_warm } = dispatched;
         let timeout = self.options.timeout * if *is_warm { 1 } else { COMPILATION_PATIENCE };
         let waited_from = Instant::now();
-        let output = self.read_back(&open.buffers.readback, copy, timeout)?;
-        let took = self.stopwatch.took(copy.submitted, waited_from, Instant::now());
-        Ok((output, is_warm.then_some(took)))
+        let mut finished = waited_from;
+        let seen = self.read_back(&open.buffers.readback, copy, timeout, |words| {
+            finished = Instant::now();
+            look(words)
+        })?;
+        let took = self.stopwatch.took(copy.submitted, waited_from, finished);
+        Ok((seen, is_warm.then_some(took)))
     }
 
-    /// Waits for a copy to the host.
-    pub(super) fn read_back(
+    /// Waits for a copy to the host and looks at it.
+    pub(super) fn read_back<T>(
         &self,
         readback: &wgpu::Buffer,
         copy: &Copy,
         timeout: Duration,
-    ) -> Result<Vec<u32>, GpuError> {
+        look: impl FnOnce(&[u32]) -> Result<T, GpuError>,
+    ) -> Result<T, GpuError> {
         // For this submit alone: the next one may be on its way.
         let wait = wgpu::PollType::Wait { submission_index: Some(copy.submission.clone()), timeout: Some(timeout) };
         let polled = match self.options.planted.device.due(Site::Readback) {
@@ -321,11 +332,11 @@ impl GpuEngine<'_> {
             (polled, received) => return Err(GpuError::Driver(format!("readback failed ({polled:?}, {received:?})"))),
         }
         let view = readback.get_mapped_range(..copy.n_bytes).map_err(|e| GpuError::Driver(e.to_string()))?;
-        let mut words = vec![0; view.len() / 4];
-        bytemuck::cast_slice_mut(&mut words).copy_from_slice(&view);
+        let words = bytemuck::try_cast_slice(&view).map_err(|e| GpuError::Driver(format!("readback: {e}")))?;
+        let seen = look(words);
         drop(view);
         readback.unmap();
-        Ok(words)
+        seen
     }
 
     fn check_device(&self) -> Result<(), GpuError> {

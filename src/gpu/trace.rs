@@ -89,14 +89,15 @@ impl GpuEngine<'_> {
         });
         for _ in 0..self.plan.max_steps(slates) {
             let dispatched = self.dispatch(&mut open, 1);
-            let (output, _) = self.wait(&open, &dispatched)?;
+            let (first_phase, _) = self.wait(&open, &dispatched, |output| Ok(output[0]))?;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
             let submission = self.device.queue.submit([encoder.finish()]);
             let copy = Copy::new(&readback, size, submission);
-            let words = self.read_back(&readback, &copy, self.options.timeout)?;
-            let flow = look(self.snapshot(slate, &words)?);
-            if flow.is_break() || output[0] == Phase::Done as u32 {
+            let snapshot = |words: &[u32]| self.snapshot(slate, words);
+            let flow = look(self.read_back(&readback, &copy, self.options.timeout, snapshot)?);
+            if flow.is_break() || first_phase == Phase::Done as u32 {
+                self.spare.push(open.buffers);
                 return Ok(());
             }
         }
