@@ -194,8 +194,9 @@ fn an_engine_without_any_memory_is_not_made() {
 #[test]
 fn a_lost_device_is_replaced_and_the_open_batch_done_again() {
     let Some(device) = gpu::device() else { return };
-    // Half the batch and half the budget from there on: about four times as many dispatches.
-    let later = 2 * undisturbed(&device).1 as usize;
+    // Half the batch and half the budget from there on: more than three times as many dispatches. By then the slates of the
+    // two batches that were open are done.
+    let later = 3 * undisturbed(&device).1 as usize;
     assert_eq!(disturbed([(Lost, 2..=2), (Lost, later..=later)]), Some((Ok(()), N_SLATES)));
 }
 
@@ -228,9 +229,9 @@ fn on_a_lost_device_no_engine_is_made() {
 #[test]
 fn a_device_lost_twice_over_the_same_slates_is_given_up() {
     let Some(device) = gpu::device() else { return };
-    // The first batch is done.
+    // Two batches take turns; the first of them is done.
     let per_batch = undisturbed(&device).1 as usize / N_SLATES.div_ceil(BATCH);
-    let Some((result, n)) = disturbed([(Lost, per_batch + 2..=usize::MAX)]) else { return };
+    let Some((result, n)) = disturbed([(Lost, 2 * per_batch + 1..=usize::MAX)]) else { return };
     let error = result.unwrap_err();
     assert!(matches!(error, GpuError::LostAgain { .. }), "{error}");
     assert!((BATCH..N_SLATES).contains(&n), "{n}");
@@ -246,8 +247,8 @@ fn an_answer_that_does_not_come_is_asked_for_again_on_a_new_device() {
 
 #[test]
 fn a_dispatch_that_did_not_happen_is_noticed() {
-    // The first of a batch leaves poison, a later one the nonce before.
-    for (fault, when) in [(Truncated, 1), (Truncated, 2), (StaleNonce, 1), (StaleNonce, 2)] {
+    // The first of a batch leaves poison, a later one the nonce before. The second is the first of another batch.
+    for (fault, when) in [Truncated, StaleNonce].into_iter().flat_map(|fault| (1..=3).map(move |when| (fault, when))) {
         let Some((result, n)) = disturbed([(fault, when..=when)]) else { return };
         let error = result.unwrap_err();
         assert!(matches!(error, GpuError::BadOutput { .. }), "{error}");

@@ -10,6 +10,8 @@ source tests/packages.sh
 
 # Mesa's device-select layer writes to standard error where there is no desktop.
 export NODEVICE_SELECT=1
+# Tests leave nothing in the user's folders.
+export SPECTRANK_GPU_CACHE=0
 
 has_adapter() {
     ! cargo run --locked --quiet -- devices --json | grep -q '"adapters":\[\]'

@@ -79,7 +79,12 @@ impl EngineFlags {
             adapter,
             precision: self.precision,
             on_gpu_error: self.on_gpu_error,
-            gpu: GpuOptions { max_dispatch, max_catalog_bytes, ..GpuOptions::default() },
+            gpu: GpuOptions {
+                max_dispatch,
+                max_catalog_bytes,
+                kernel_cache: gpu::kernel_cache::user_folder(),
+                ..GpuOptions::default()
+            },
         }
     }
 }

@@ -1,18 +1,25 @@
 //! A batch of slates as words for the device, and the device's words as ranked slates, trusting nothing.
 
+use rayon::prelude::*;
+
 use super::batch_rows::DeviceSlate;
+use super::buffers::BatchBuffers;
 use super::error::GpuError;
 use super::layout::{Dispatch, HEADER_WORDS, NO_POSITION, PLACEMENT_WORDS, Phase, STATUS_WORDS, SlateHeader};
-use super::pipeline::BatchBuffers;
 use super::plan::Plan;
 use crate::prepare::PreparedSlate;
 use crate::slate::{Placement, RankedSlate};
+
+/// Slates that are worth a thread.
+const FEWEST_SLATES: usize = 64;
 
 /// A batch on the device, between dispatches.
 pub(super) struct OpenBatch {
     pub(super) headers: Vec<SlateHeader>,
     pub(super) buffers: BatchBuffers,
     pub(super) dispatch: Dispatch,
+    /// Words of statuses and placements.
+    pub(super) output_words: usize,
 }
 
 /// Where each slate's words start.
@@ -54,15 +61,41 @@ pub(super) fn headers(plan: &Plan, slates: &[DeviceSlate]) -> Vec<SlateHeader> {
 
 /// Headers, then the slates.
 pub(super) fn words(slates: &[DeviceSlate], headers: &[SlateHeader]) -> Vec<u32> {
-    let mut words: Vec<u32> = bytemuck::cast_slice(headers).to_vec();
-    for DeviceSlate { slate, rows, excluded } in slates {
-        words.extend_from_slice(rows);
-        words.extend(slate.base.iter().map(|&b| (b as f32).to_bits()));
-        words.extend(slate.pins.iter().flat_map(|&(position, rank)| [position, rank]));
-        words.extend_from_slice(excluded);
-        words.extend_from_slice(slate.bloom_words());
+    let n_words = |slate: &DeviceSlate| Plan::batch_words_of(slate.slate, slate.excluded.len()) - HEADER_WORDS;
+    let mut words = vec![0; headers.len() * HEADER_WORDS + slates.iter().map(n_words).sum::<usize>()];
+    let (of_headers, mut left) = words.split_at_mut(headers.len() * HEADER_WORDS);
+    of_headers.copy_from_slice(bytemuck::cast_slice(headers));
+    let mut parts = Vec::with_capacity(slates.len());
+    for slate in slates {
+        let (part, rest) = left.split_at_mut(n_words(slate));
+        parts.push((slate, part));
+        left = rest;
     }
+    parts.into_par_iter().with_min_len(FEWEST_SLATES).for_each(|(slate, part)| pack(slate, part));
     words
+}
+
+fn pack(DeviceSlate { slate, rows, excluded }: &DeviceSlate, part: &mut [u32]) {
+    let pins = slate.pins.iter().flat_map(|&(position, rank)| [position, rank]);
+    let base = slate.base.iter().map(|&b| (b as f32).to_bits());
+    let (of_rows, part) = part.split_at_mut(rows.len());
+    of_rows.copy_from_slice(rows);
+    let rest = base.chain(pins).chain(excluded.iter().copied()).chain(slate.bloom_words().iter().copied());
+    part.iter_mut().zip(rest).for_each(|(word, value)| *word = value);
+}
+
+/// Reads the placements of every slate of a batch; `first` is the index of the first one.
+pub(super) fn all_ranked(
+    plan: &Plan,
+    slates: &[PreparedSlate],
+    headers: &[SlateHeader],
+    output: &[u32],
+    first: usize,
+) -> Result<Vec<RankedSlate>, GpuError> {
+    let read = |i: usize| ranked(plan, &slates[i], &headers[i], output, first + i);
+    let results: Vec<_> = (0..slates.len()).into_par_iter().with_min_len(FEWEST_SLATES).map(read).collect();
+    // One after the other: of several errors it is always the first that is told.
+    results.into_iter().collect()
 }
 
 /// Slates that are not done yet; an error where one did not take part in the dispatch.
@@ -79,7 +112,7 @@ pub(super) fn n_left(output: &[u32], n_slates: usize, nonce: u32, first: usize) 
 }
 
 /// Reads one slate's placements.
-pub(super) fn ranked(
+fn ranked(
     plan: &Plan,
     slate: &PreparedSlate,
     header: &SlateHeader,

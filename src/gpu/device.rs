@@ -15,7 +15,8 @@ use super::plan::DeviceLimits;
 use crate::panics::caught;
 
 /// Taken where the adapter has them, never needed.
-const OPTIONAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
+const OPTIONAL_FEATURES: wgpu::Features =
+    wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY).union(wgpu::Features::PIPELINE_CACHE);
 
 /// An error that wgpu raised outside any error scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,31 +2,31 @@
 //!
 //! ```text
 //! start:  plan → kernel (compiled once per device) → known answers → catalog up, if it fits
-//! rerank: batch up, else with its rows → dispatch, read back, check … until every slate is done → next batch
-//!         out of memory: half the batch;  device lost: start again on a new one, the open batch once more, by halves
+//! rerank: batch up, else with its rows → dispatch, read back, check … until every slate is done; two batches at a time
+//!         out of memory: half the batch;  device lost: start again on a new one, the open batches once more, by halves
 //! ```
 
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::gpu::adapter::AdapterKind;
-use crate::gpu::batch::{self, OpenBatch};
-use crate::gpu::batch_rows::{BatchRows, DeviceSlate};
-use crate::gpu::device::{OpenDevice, PollFailure};
+use crate::gpu::buffers::BatchBuffers;
+use crate::gpu::device::OpenDevice;
 use crate::gpu::error::GpuError;
-use crate::gpu::kernel::{KernelKey, ShaderChecks};
+use crate::gpu::flight::{Flight, Tried};
+use crate::gpu::kernel::{Kernel, KernelKey, ShaderChecks};
 use crate::gpu::known_answer;
-use crate::gpu::layout::{Dispatch, PLACEMENT_WORDS};
-use crate::gpu::pace::{Measured, Pace};
-use crate::gpu::pipeline::{BatchData, Pipeline};
+use crate::gpu::pace::Pace;
+use crate::gpu::pipeline::{Pipeline, Resident};
 use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan, PlanError, Residence};
-use crate::gpu::planted::{Planted, PlantedFault, Site};
+use crate::gpu::planted::Planted;
+use crate::gpu::stopwatch::Stopwatch;
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::RankedSlate;
 
-/// Written over the output before a batch starts: "never written" must differ from "wrote 0".
-const POISON: u32 = 0xdead_beef;
 /// Loop iterations one invocation may take in a dispatch: one driver in the wild stops looping, in silence, at 65,535.
 pub(super) const MAX_ITERATIONS: usize = 65_000;
 /// Loop iterations that a dispatch of several steps is filled to. Compilers add loops of their own, a few to a step, which the
@@ -35,7 +35,7 @@ pub(super) const FULL_DISPATCH: usize = 50_000;
 
 /// How many times longer a kernel's first dispatch may take: some drivers compile then. Mesa 25's software driver takes
 /// 50 s on a quiet machine.
-const COMPILATION_PATIENCE: u32 = 10;
+pub(super) const COMPILATION_PATIENCE: u32 = 10;
 
 /// Lanes of a software adapter: one vector of its processor.
 const FEWEST_LANES: usize = 8;
@@ -55,7 +55,9 @@ pub struct GpuOptions {
     pub lanes: Option<usize>,
     /// Most slates in one batch.
     pub max_slates: usize,
-    /// Most bytes in one of the batch's buffers.
+    /// Most batches on the device at a time. With two it works on one while the host prepares and reads the other.
+    pub max_in_flight: usize,
+    /// Most bytes that a batch may need in one of its buffers; a buffer has up to a quarter more, for the next batch.
     pub max_batch_bytes: u64,
     /// Most bytes of the catalog, rows and what else is known of items, to keep on the device. A larger one stays on the host,
     /// as does one that the device has no memory for, and each batch brings the rows of its items.
@@ -72,6 +74,9 @@ pub struct GpuOptions {
     pub known_answer: bool,
     /// What the compiler adds to the kernel.
     pub shader_checks: ShaderChecks,
+    /// Folder where compiled kernels are kept between runs, which makes starts quicker; see
+    /// [`kernel_cache`](super::kernel_cache). None: nowhere.
+    pub kernel_cache: Option<PathBuf>,
     /// What goes wrong on purpose.
     pub planted: Planted,
 }
@@ -81,6 +86,7 @@ impl Default for GpuOptions {
         Self {
             lanes: None,
             max_slates: 4096,
+            max_in_flight: 2,
             max_batch_bytes: 256 << 20,
             max_catalog_bytes: u64::MAX,
             min_shards: 1,
@@ -89,6 +95,7 @@ impl Default for GpuOptions {
             timeout: Duration::from_secs(60),
             known_answer: true,
             shader_checks: ShaderChecks::default(),
+            kernel_cache: None,
             planted: Planted::default(),
         }
     }
@@ -97,14 +104,20 @@ impl Default for GpuOptions {
 /// Composes slates on one GPU. The catalog is uploaded once, at creation; where the device does not hold it, each batch brings
 /// the rows it needs.
 pub struct GpuEngine<'a> {
-    problem: &'a Problem<'a>,
+    pub(super) problem: &'a Problem<'a>,
     pub(super) device: Arc<OpenDevice>,
     pub(super) options: GpuOptions,
     pub(super) plan: Plan,
-    pipeline: Pipeline,
-    limits: DeviceLimits,
-    pace: Pace,
-    next_nonce: u32,
+    pub(super) pipeline: Pipeline,
+    pub(super) limits: DeviceLimits,
+    pub(super) pace: Pace,
+    pub(super) stopwatch: Stopwatch,
+    /// Batches that may share the device; 1 where its memory holds no two slates.
+    pub(super) most_in_flight: usize,
+    /// Buffers that no batch is in.
+    pub(super) spare: Vec<BatchBuffers>,
+    pub(super) next_nonce: u32,
+    pub(super) n_overlapped: u32,
 }
 
 impl<'a> GpuEngine<'a> {
@@ -143,12 +156,32 @@ impl<'a> GpuEngine<'a> {
         let dearest_step = plan.params.cost.iter().flatten().max().map_or(1, |&cost| cost as usize + 1);
         let most = options.budget.min(FULL_DISPATCH).saturating_sub(plan.overhead).max(1);
         let pace = Pace::new(options.max_dispatch, dearest_step.min(most)..=most, options.max_slates);
-        Ok(Self { problem, device, options, plan, pipeline, limits, pace, next_nonce: 1 })
+        let most_in_flight = options.max_in_flight.max(1);
+        let (stopwatch, spare) = (Stopwatch::default(), Vec::new());
+        Ok(Self {
+            problem,
+            device,
+            options,
+            plan,
+            pipeline,
+            limits,
+            pace,
+            stopwatch,
+            most_in_flight,
+            spare,
+            next_nonce: 1,
+            n_overlapped: 0,
+        })
     }
 
     /// The adapter in use.
     pub fn device(&self) -> &Arc<OpenDevice> {
         &self.device
+    }
+
+    /// How the problem runs on the device.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Where the catalog is.
@@ -159,6 +192,11 @@ impl<'a> GpuEngine<'a> {
     /// Dispatches so far.
     pub fn n_dispatches(&self) -> u32 {
         self.next_nonce - 1
+    }
+
+    /// Dispatches so far that were submitted while another one was on its way.
+    pub fn n_overlapped(&self) -> u32 {
+        self.n_overlapped
     }
 
     /// Composes every slate, in order. Empty slates give empty results.
@@ -172,41 +210,57 @@ impl<'a> GpuEngine<'a> {
     }
 
     /// Composes every slate, in order, and appends it to `ranked` as soon as it is known to be right. Where memory runs
-    /// out the batch is halved; where the device is lost a new one is opened and the open batch done again.
+    /// out the batch is halved; where the device is lost a new one is opened and the open batches done again.
     ///
     /// # Errors
     /// Memory does not hold one slate, the device is lost twice over the same slates, or it returns results that cannot
     /// be right. What was appended until then is right and complete.
     pub fn rerank_into(&mut self, slates: &[PreparedSlate], ranked: &mut Vec<RankedSlate>) -> Result<(), GpuError> {
-        let mut done = 0;
-        // Where the batch ended that was open when the device was lost.
+        let n_before = ranked.len();
+        // Where the batches ended that were open when the device was lost.
         let mut replayed_until = 0;
-        while done < slates.len() {
-            let n = self.batch_len(&slates[done..], done)?;
-            match self.run_batch(&slates[done..done + n], done) {
-                Ok(batch) => {
-                    done += n;
-                    ranked.extend(batch);
+        loop {
+            let mut flight = Flight::new(slates, ranked.len() - n_before, replayed_until);
+            let Err(error) = self.fly(&mut flight, ranked) else { return Ok(()) };
+            let tried = flight.tried();
+            drop(flight);
+            if matches!(error, GpuError::OutOfMemory { .. }) && !self.device.is_lost() {
+                if !self.make_smaller(tried) {
+                    return Err(error);
                 }
-                Err(GpuError::OutOfMemory { .. }) if n > 1 && !self.device.is_lost() => self.pace.limit_slates(n),
-                Err(error) => {
-                    // Whatever came of it: where the device is lost, that is what to cure.
-                    let lost = self.device.lost_reason().map(str::to_owned);
-                    let Some(reason) = error.loss().or(lost) else { return Err(error) };
-                    if done < replayed_until {
-                        return Err(GpuError::LostAgain { reason });
-                    }
-                    replayed_until = done + n;
-                    self.pace.back_off(n);
-                    self.reopen()?;
-                }
+                // What was given up is free once the device is done with it, and a poll has told so. Where this fails, so does
+                // what is tried next, and says why.
+                let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.options.timeout) };
+                let _ = self.device.poll(wait);
+                continue;
             }
+            // Whatever came of it: where the device is lost, that is what to cure.
+            let lost = self.device.lost_reason().map(str::to_owned);
+            let Some(reason) = error.loss().or(lost) else { return Err(error) };
+            if ranked.len() - n_before < replayed_until {
+                return Err(GpuError::LostAgain { reason });
+            }
+            replayed_until = tried.until;
+            self.pace.back_off(tried.n_slates);
+            self.reopen()?;
         }
-        Ok(())
+    }
+
+    /// Memory ran out over some batches: the next ones are smaller. False where there is nothing left to make smaller.
+    pub(super) fn make_smaller(&mut self, tried: Tried) -> bool {
+        self.spare.clear();
+        if tried.n_slates > 1 {
+            self.pace.limit_slates(tried.n_slates);
+        } else if tried.is_shared {
+            self.most_in_flight = 1;
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Slates of the next batch.
-    fn batch_len(&self, slates: &[PreparedSlate], first: usize) -> Result<usize, GpuError> {
+    pub(super) fn batch_len(&self, slates: &[PreparedSlate], first: usize) -> Result<usize, GpuError> {
         let max_bytes = self.options.max_batch_bytes.min(self.limits.binding_bytes);
         self.plan.batch_len(slates, max_bytes, self.pace.slates()).map_err(|error| match error {
             PlanError::Slate { index, needed, available } => {
@@ -219,108 +273,12 @@ impl<'a> GpuEngine<'a> {
     fn reopen(&mut self) -> Result<(), GpuError> {
         // Room for the catalog's next copy.
         self.pipeline.release();
+        self.spare.clear();
+        self.stopwatch = Stopwatch::default();
         let device = Arc::new(self.device.reopen().map_err(GpuError::NotReopened)?);
         self.pipeline = start(&device, self.problem, &mut self.plan, &self.options)?;
         self.device = device;
         Ok(())
-    }
-
-    fn run_batch(&mut self, slates: &[PreparedSlate], first: usize) -> Result<Vec<RankedSlate>, GpuError> {
-        let n_slates = slates.len();
-        let mut open = self.open_batch(slates)?;
-        for step in 0..self.plan.max_steps(slates) {
-            let Dispatched { output, took } = self.advance(&mut open, self.pace.budget())?;
-            let n_left = batch::n_left(&output, n_slates, open.dispatch.nonce, first)?;
-            if let Some(took) = took {
-                self.pace.record(Measured { n_slates, is_first: step == 0, n_left, took });
-            }
-            if n_left == 0 {
-                return slates
-                    .iter()
-                    .zip(&open.headers)
-                    .enumerate()
-                    .map(|(i, (slate, header))| batch::ranked(&self.plan, slate, header, &output, first + i))
-                    .collect();
-            }
-        }
-        Err(GpuError::BadOutput { slate: first, what: "it never ends".to_owned() })
-    }
-
-    /// Uploads a batch, its output poisoned; nothing runs yet.
-    pub(super) fn open_batch(&self, slates: &[PreparedSlate]) -> Result<OpenBatch, GpuError> {
-        let rows = match self.plan.residence {
-            Residence::Device => None,
-            Residence::Host => Some(BatchRows::of(slates)),
-        };
-        let on_device: Vec<DeviceSlate> = slates.iter().map(|slate| DeviceSlate::new(slate, rows.as_ref())).collect();
-        let headers = batch::headers(&self.plan, &on_device);
-        let words = batch::words(&on_device, &headers);
-        let (mut state_words, mut output_words) = (0, 0);
-        if let (Some(header), Some(slate)) = (headers.last(), slates.last()) {
-            state_words = header.state_at as usize + self.plan.state_words(slate);
-            output_words = header.output_at as usize + header.n_positions as usize * PLACEMENT_WORDS;
-        }
-        let data = BatchData { words, state_words, output_words, rows: rows.unwrap_or_default().into() };
-        let buffers = self.pipeline.batch_buffers(&self.device, self.problem, &self.plan, &data)?;
-        self.device.upload(&buffers.output, 0, bytemuck::cast_slice(&vec![POISON; output_words]))?;
-        let dispatch = Dispatch {
-            n_slates: slates.len() as u32,
-            is_first: 1,
-            row_length: (slates.len() as u32).min(self.limits.groups_per_dimension),
-            ..Dispatch::default()
-        };
-        Ok(OpenBatch { headers, buffers, dispatch })
-    }
-
-    /// One dispatch over the batch.
-    pub(super) fn advance(&mut self, open: &mut OpenBatch, budget: usize) -> Result<Dispatched, GpuError> {
-        if open.dispatch.nonce != 0 {
-            open.dispatch.is_first = 0;
-        }
-        open.dispatch.budget = budget as u32;
-        open.dispatch.nonce = self.next_nonce;
-        self.next_nonce = self.next_nonce.wrapping_add(1).max(1);
-        let is_warm = self.pipeline.kernel().warm_up();
-        let timeout = self.options.timeout * if is_warm { 1 } else { COMPILATION_PATIENCE };
-        let submitted = Instant::now();
-        self.pipeline.submit(&self.device, &open.buffers, &open.dispatch);
-        let output = self.read_back(&open.buffers.readback, timeout)?;
-        Ok(Dispatched { output, took: is_warm.then(|| submitted.elapsed()) })
-    }
-
-    pub(super) fn read_back(&self, readback: &wgpu::Buffer, timeout: Duration) -> Result<Vec<u32>, GpuError> {
-        let (sender, receiver) = mpsc::channel();
-        readback.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone only where the wait below has already failed.
-            let _ = sender.send(result);
-        });
-        let polled = match self.options.planted.device.due(Site::Readback) {
-            Some(PlantedFault::Timeout) => Err(PollFailure::Timeout),
-            _ => self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(timeout) }),
-        };
-        self.check_device()?;
-        // Where threads share the device, the poll of another may have taken this callback and not have run it yet.
-        let patience = if polled.is_ok() { timeout } else { Duration::ZERO };
-        match (polled, receiver.recv_timeout(patience)) {
-            (Ok(_), Ok(Ok(()))) => {}
-            (Err(PollFailure::Timeout), _) => {
-                self.device.give_up();
-                return Err(GpuError::Timeout { seconds: timeout.as_secs() });
-            }
-            (polled, received) => return Err(GpuError::Driver(format!("readback failed ({polled:?}, {received:?})"))),
-        }
-        let view = readback.get_mapped_range(..).map_err(|e| GpuError::Driver(e.to_string()))?;
-        let words = view.chunks_exact(4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect();
-        drop(view);
-        readback.unmap();
-        Ok(words)
-    }
-
-    fn check_device(&self) -> Result<(), GpuError> {
-        if let Some(reason) = self.device.lost_reason() {
-            return Err(GpuError::Lost { reason: reason.to_owned() });
-        }
-        self.device.take_error().map_or(Ok(()), |fault| Err(fault.into()))
     }
 }
 
@@ -340,6 +298,7 @@ fn start(
     }
 }
 
+/// The kernel is compiled and tested while the catalog goes up.
 fn start_as_planned(
     device: &Arc<OpenDevice>,
     problem: &Problem,
@@ -347,24 +306,26 @@ fn start_as_planned(
     options: &GpuOptions,
 ) -> Result<Pipeline, GpuError> {
     let Planted { shader, device: faults } = &options.planted;
-    let kernel = device.kernels.get(device, KernelKey::new(plan, shader, options.shader_checks))?;
-    if options.known_answer {
-        known_answer::check(device, problem.config, plan, shader, options.shader_checks)?;
-    }
-    Pipeline::new(device, kernel, problem, plan, faults)
+    let tested = || -> Result<Arc<Kernel>, GpuError> {
+        let key = KernelKey::new(plan, shader, options.shader_checks);
+        let kernel = device.kernels.get(device, key, options.kernel_cache.as_deref())?;
+        if options.known_answer {
+            known_answer::check(device, problem.config, plan, options)?;
+        }
+        Ok(kernel)
+    };
+    thread::scope(|scope| {
+        let tested = scope.spawn(tested);
+        let resident = Resident::new(device, problem, plan, faults);
+        let kernel = tested.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause));
+        Ok(Pipeline::new(kernel?, resident?, faults))
+    })
 }
 
 /// Spreads the catalog evenly over `n_shards` bindings, which is more than it needs.
 pub(super) fn spread(plan: &mut Plan, problem: &Problem, n_shards: usize) {
     plan.n_shards = n_shards.min(MAX_SHARDS);
     plan.params.rows_per_shard = problem.catalog.n_items().div_ceil(plan.n_shards).max(1) as u32;
-}
-
-/// What a dispatch left.
-pub(super) struct Dispatched {
-    pub(super) output: Vec<u32>,
-    /// How long it took; none where the driver may have compiled meanwhile.
-    took: Option<Duration>,
 }
 
 /// Plans with the lanes asked for, or with the fewest that suit the adapter and keep every step short enough.

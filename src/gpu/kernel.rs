@@ -1,11 +1,13 @@
 //! The compiled kernel, kept with its device: engines of one shape share it.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::device::{DeviceFault, OpenDevice};
 use super::error::GpuError;
+use super::kernel_cache::KernelFile;
 use super::plan::Plan;
 use super::planted::{self, Patch};
 use super::shader;
@@ -66,29 +68,81 @@ impl Kernel {
 
 /// The kernels of a device.
 #[derive(Debug, Default)]
-pub struct Kernels(Mutex<HashMap<KernelKey, Arc<Kernel>>>);
+pub struct Kernels(Mutex<HashMap<KernelKey, Slot>>);
+
+/// One kernel, once it is compiled.
+type Slot = Arc<Mutex<Option<Arc<Kernel>>>>;
 
 impl Kernels {
-    /// The kernel of a key, compiled at most once.
+    /// The kernel of a key, compiled at most once; kept in `cache` between runs of the program, if there is one.
     ///
     /// # Errors
     /// A patch that does not fit, or a driver that refuses the shader.
-    pub fn get(&self, open: &OpenDevice, key: KernelKey) -> Result<Arc<Kernel>, GpuError> {
-        // Whoever asks for the same kernel meanwhile waits for it.
-        let mut kernels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kernel) = kernels.get(&key) {
+    pub fn get(&self, open: &OpenDevice, key: KernelKey, cache: Option<&Path>) -> Result<Arc<Kernel>, GpuError> {
+        let slot = Arc::clone(locked(&self.0).entry(key.clone()).or_default());
+        // Whoever asks for the same kernel meanwhile waits for it. Others are compiled beside it.
+        let mut kernel = locked(&slot);
+        if let Some(kernel) = &*kernel {
             return Ok(Arc::clone(kernel));
         }
-        let kernel = Arc::new(compile(open, &key)?);
-        kernels.insert(key, Arc::clone(&kernel));
-        Ok(kernel)
+        let compiled = Arc::new(compile(open, &key, cache)?);
+        *kernel = Some(Arc::clone(&compiled));
+        Ok(compiled)
     }
 }
 
-fn compile(open: &OpenDevice, key: &KernelKey) -> Result<Kernel, GpuError> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks can panic halfway.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn compile(open: &OpenDevice, key: &KernelKey, cache: Option<&Path>) -> Result<Kernel, GpuError> {
     let source = planted::patch(&key.patches, shader::source()).map_err(GpuError::Planted)?;
+    let whole = || format!("{source}\n{:?}\n{:?}", key.constants, key.checks);
+    let file = cache.and_then(|folder| KernelFile::of(open, folder, &whole()));
+    let pipeline = match file.and_then(|file| compile_cached(open, key, &source, &file)) {
+        Some(pipeline) => pipeline,
+        None => create(open, key, &source, None)?,
+    };
+    Ok(Kernel { pipeline, is_warm: AtomicBool::new(false) })
+}
+
+/// With what the driver gave for the kernel before, if anything; what it gives now is kept. Nothing where any of that fails.
+fn compile_cached(
+    open: &OpenDevice,
+    key: &KernelKey,
+    source: &str,
+    file: &KernelFile,
+) -> Option<wgpu::ComputePipeline> {
+    let before = file.read();
+    let descriptor = wgpu::PipelineCacheDescriptor { label: Some("rerank"), data: before.as_deref(), fallback: true };
+    let cache = open.scoped(|device| {
+        // SAFETY: the data come from `get_data` of such a cache: `KernelFile` hands out nothing that was changed, that is of
+        // another adapter or driver, or that anyone but the user could have put there.
+        unsafe { device.create_pipeline_cache(&descriptor) }
+    });
+    let pipeline = cache.ok().and_then(|cache| {
+        let pipeline = create(open, key, source, Some(&cache)).ok()?;
+        let now = cache.get_data();
+        if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
+            file.write(&now);
+        }
+        Some(pipeline)
+    });
+    if pipeline.is_none() {
+        file.remove();
+    }
+    pipeline
+}
+
+fn create(
+    open: &OpenDevice,
+    key: &KernelKey,
+    source: &str,
+    cache: Option<&wgpu::PipelineCache>,
+) -> Result<wgpu::ComputePipeline, GpuError> {
     let constants = key.constants.map(|(name, value)| (name, value as f64));
-    let pipeline = open.scoped(|device| {
+    open.scoped(|device| {
         let module = module(device, source, key.checks);
         device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some("rerank"),
@@ -99,13 +153,12 @@ fn compile(open: &OpenDevice, key: &KernelKey) -> Result<Kernel, GpuError> {
                 constants: &constants,
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache,
         })
-    })?;
-    Ok(Kernel { pipeline, is_warm: AtomicBool::new(false) })
+    })
 }
 
-fn module(device: &wgpu::Device, source: String, checks: ShaderChecks) -> wgpu::ShaderModule {
+fn module(device: &wgpu::Device, source: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some("fused"), source: wgpu::ShaderSource::Wgsl(source.into()) };
     match checks {
@@ -124,7 +177,8 @@ fn module(device: &wgpu::Device, source: String, checks: ShaderChecks) -> wgpu::
 impl OpenDevice {
     /// Kernels compiled so far; engines of one shape share theirs.
     pub fn n_kernels(&self) -> usize {
-        self.kernels.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        let slots: Vec<Slot> = locked(&self.kernels.0).values().cloned().collect();
+        slots.iter().filter(|slot| locked(slot).is_some()).count()
     }
 
     /// Runs calls that may fail; the first error of this thread's calls comes back.

@@ -14,10 +14,10 @@ use half::f16;
 use super::device::OpenDevice;
 use super::engine::{self, FULL_DISPATCH, GpuEngine, GpuOptions};
 use super::error::GpuError;
-use super::kernel::{KernelKey, ShaderChecks};
+use super::kernel::KernelKey;
 use super::layout::Phase;
 use super::plan::{DeviceLimits, Plan, PlanError};
-use super::planted::{Patch, Planted};
+use super::planted::Planted;
 use crate::bloom::{BloomFilter, hash_of};
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
 use crate::config::{
@@ -60,11 +60,11 @@ pub(super) fn check(
     device: &Arc<OpenDevice>,
     config: &Config,
     plan: &Plan,
-    patches: &[Patch],
-    checks: ShaderChecks,
+    options: &GpuOptions,
 ) -> Result<(), GpuError> {
+    let GpuOptions { shader_checks, kernel_cache, planted, .. } = options;
     let shape = Shape {
-        kernel: KernelKey::new(plan, patches, checks),
+        kernel: KernelKey::new(plan, &planted.shader, *shader_checks),
         behind: plan.params.behind,
         is_window_scope: plan.params.is_window_scope,
         baseline: [
@@ -78,7 +78,15 @@ pub(super) fn check(
     if let Some(verdict) = verdicts().get(&shape) {
         return verdict.clone();
     }
-    let verdict = ask(device, config, plan.is_f16, Some(plan), patches, checks).map(|_| ());
+    // Of the problem's settings those that choose the kernel. The faults of the device are for the problem alone.
+    let planted = Planted { shader: planted.shader.clone(), ..Planted::default() };
+    let like = GpuOptions {
+        shader_checks: *shader_checks,
+        kernel_cache: kernel_cache.clone(),
+        planted,
+        ..GpuOptions::default()
+    };
+    let verdict = ask(device, config, plan.is_f16, Some(plan), like).map(|_| ());
     // A lost device or a full memory is no verdict on what it computes.
     if matches!(verdict, Ok(()) | Err(GpuError::KnownAnswer { .. })) {
         verdicts().insert(shape, verdict.clone());
@@ -91,7 +99,7 @@ pub(super) fn check(
 /// # Errors
 /// [`GpuError::KnownAnswer`] says which answer is wrong; any other says why there is none.
 pub fn run(device: &Arc<OpenDevice>, config: &Config, is_f16: bool) -> Result<Passed, GpuError> {
-    ask(device, config, is_f16, None, &[], ShaderChecks::default())
+    ask(device, config, is_f16, None, GpuOptions::default())
 }
 
 fn ask(
@@ -99,8 +107,7 @@ fn ask(
     of: &Config,
     is_f16: bool,
     like: Option<&Plan>,
-    patches: &[Patch],
-    shader_checks: ShaderChecks,
+    options: GpuOptions,
 ) -> Result<Passed, GpuError> {
     let started = Instant::now();
     let wrong = |what: String| GpuError::KnownAnswer { adapter: device.description.to_string(), what };
@@ -121,9 +128,7 @@ fn ask(
         known_answer: false,
         // All at once: what a dispatch is given in the end, it must be able to do.
         max_dispatch: None,
-        shader_checks,
-        planted: Planted { shader: patches.to_vec(), ..Planted::default() },
-        ..GpuOptions::default()
+        ..options
     };
     let mut engine = GpuEngine::with_plan(Arc::clone(device), &problem, plan(&problem)?, options)?;
     let ranked = engine.rerank(&slates).map_err(|error| match error {
@@ -291,6 +296,7 @@ mod tests {
     use super::*;
     use crate::config::{MAX_SPECTRA, MAX_WINDOW, Scope};
     use crate::cpu::CpuEngine;
+    use crate::gpu::ShaderChecks;
 
     fn of(behind: usize, ahead: usize, scope: Scope, spectra: usize, strategy: Strategy) -> Config {
         let mut config = Config { strategy, ..Config::default() };

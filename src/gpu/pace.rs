@@ -21,7 +21,7 @@ pub struct Measured {
     pub is_first: bool,
     /// Slates not done when it ended; each of them spent its whole budget.
     pub n_left: usize,
-    /// Wall time from the submit to the result.
+    /// Wall time it had the device for.
     pub took: Duration,
 }
 
@@ -90,13 +90,13 @@ impl Pace {
 
     /// Memory does not hold `n_slates`: never again as many.
     pub fn limit_slates(&mut self, n_slates: usize) {
-        self.most_slates = (n_slates / 2).max(1);
+        self.most_slates = (n_slates / 2).max(1).min(self.most_slates);
         self.slates = self.slates.min(self.most_slates);
     }
 
     /// The device was lost over a batch of `n_slates`: half as many, for half as long.
     pub fn back_off(&mut self, n_slates: usize) {
-        self.slates = (n_slates / 2).max(1).min(self.most_slates);
+        self.slates = (n_slates / 2).max(1).min(self.slates);
         self.budget = (self.budget / 2).max(self.least_budget);
     }
 }
@@ -221,6 +221,9 @@ mod tests {
         assert_eq!((pace.budget(), pace.slates()), (60_000, 32));
         pace.limit_slates(1);
         assert_eq!(pace.slates(), 1);
+        // Of a batch that was larger than any is by now.
+        pace.limit_slates(64);
+        assert_eq!(pace.slates(), 1);
     }
 
     #[test]
@@ -230,6 +233,8 @@ mod tests {
         assert_eq!((pace.budget(), pace.slates()), (FIRST_BUDGET / 2, 25));
         pace.back_off(1);
         assert_eq!((pace.budget(), pace.slates()), (FIRST_BUDGET / 4, 1));
+        pace.back_off(50);
+        assert_eq!(pace.slates(), 1);
     }
 
     #[test]

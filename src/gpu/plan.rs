@@ -313,7 +313,12 @@ impl Plan {
 
     /// Words a slate needs in the batch buffer.
     pub fn batch_words(slate: &PreparedSlate) -> usize {
-        let filters = slate.excluded.len() + slate.bloom_words().len();
+        Self::batch_words_of(slate, slate.excluded.len())
+    }
+
+    /// As [`Self::batch_words`], of a slate whose batch brings the rows: not all that are excluded are among them.
+    pub(super) fn batch_words_of(slate: &PreparedSlate, n_excluded: usize) -> usize {
+        let filters = n_excluded + slate.bloom_words().len();
         HEADER_WORDS + slate.rows.len() + slate.n_candidates() + 2 * slate.pins.len() + filters
     }
 

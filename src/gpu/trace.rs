@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::gpu::engine::GpuEngine;
 use crate::gpu::error::GpuError;
+use crate::gpu::flight::Copy;
 pub use crate::gpu::layout::Phase;
 use crate::gpu::layout::{CONTROL_WORDS, MARK_PLACED};
 use crate::prepare::PreparedSlate;
@@ -87,13 +88,16 @@ impl GpuEngine<'_> {
             mapped_at_creation: false,
         });
         for _ in 0..self.plan.max_steps(slates) {
-            let output = self.advance(&mut open, 1)?.output;
+            let dispatched = self.dispatch(&mut open, 1);
+            let (first_phase, _) = self.wait(&open, &dispatched, |output| Ok(output[0]))?;
             let mut encoder = self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             encoder.copy_buffer_to_buffer(&open.buffers.state, 0, &readback, 0, size);
-            self.device.queue.submit([encoder.finish()]);
-            let words = self.read_back(&readback, self.options.timeout)?;
-            let flow = look(self.snapshot(slate, &words)?);
-            if flow.is_break() || output[0] == Phase::Done as u32 {
+            let submission = self.device.queue.submit([encoder.finish()]);
+            let copy = Copy::new(&readback, size, submission);
+            let snapshot = |words: &[u32]| self.snapshot(slate, words);
+            let flow = look(self.read_back(&readback, &copy, self.options.timeout, snapshot)?);
+            if flow.is_break() || first_phase == Phase::Done as u32 {
+                self.spare.push(open.buffers);
                 return Ok(());
             }
         }

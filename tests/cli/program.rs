@@ -15,7 +15,10 @@ use crate::files::Folder;
 
 /// The program, as built for this test.
 pub fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_spectrank"))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_spectrank"));
+    // Tests leave nothing in the user's folders.
+    program.env("SPECTRANK_GPU_CACHE", "0");
+    program
 }
 
 /// What a run left behind.
