@@ -5,7 +5,17 @@ use multiversion::multiversion;
 
 use crate::catalog::{Embedding, EmbeddingData};
 
-/// f32 or f64, with the two operations that touch embedding rows.
+/// Values of a row that are handled side by side: two registers of f32 with AVX-512.
+pub const LANES: usize = 32;
+/// Rows that one row is compared with at a time, so that it is read once for all of them.
+pub const BESIDE: usize = 4;
+
+/// A piece of a row, zeros where the row has ended. Aligned as memory is fetched: no load takes two lines of the cache.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Lanes<R>(pub [R; LANES]);
+
+/// f32 or f64, with the operations that touch embedding rows. Rows are of one length; no sum depends on the processor.
 pub trait Real:
     num_traits::Float + num_traits::NumAssign + std::iter::Sum + Default + Send + Sync + std::fmt::Debug + 'static
 {
@@ -13,65 +23,127 @@ pub trait Real:
     fn of(x: f64) -> Self;
     /// Widens.
     fn to_f64(self) -> f64;
-    /// Inner product of two rows of one length. The order of the additions does not depend on the processor.
-    fn dot(a: &[Self], b: &[Self]) -> Self;
+    /// Inner product of two rows.
+    fn dot(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> Self;
+    /// Inner products of one row with several, each the number that [`Self::dot`] gives.
+    fn dots(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [Self; BESIDE];
     /// Inner product of two rows with the products and sums in f64.
-    fn dot_wide(a: &[Self], b: &[Self]) -> f64;
+    fn dot_wide(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> f64;
+    /// Inner products of one row with several, each the number that [`Self::dot_wide`] gives.
+    fn dots_wide(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [f64; BESIDE];
     /// Appends row `row` of an embedding.
-    fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>);
+    fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>);
 }
 
-/// Independent partial sums: wide enough for two AVX-512 registers of f32.
-const LANES: usize = 32;
-
-macro_rules! dot_in_lanes {
-    ($name:ident, $sum:ident, $type:ty) => {
-        #[multiversion(targets = "simd")]
-        fn $name(a: &[$type], b: &[$type]) -> $type {
-            let mut sums = [0.0; LANES];
-            let ((a_chunks, a_tail), (b_chunks, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-            let tail: $type = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
-            for (x, y) in a_chunks.iter().zip(b_chunks) {
-                for lane in 0..LANES {
-                    sums[lane] += x[lane] * y[lane];
-                }
+/// `sums[lane] += x[lane] y[lane]`; where there are fewer sums than lanes, the rest of the lanes after the first.
+macro_rules! accumulate {
+    ($sums:ident, $x:ident, $y:ident, $sum:ty) => {
+        for first in (0..LANES).step_by($sums.len()) {
+            for lane in 0..$sums.len() {
+                $sums[lane] += <$sum>::from($x.0[first + lane]) * <$sum>::from($y.0[first + lane]);
             }
-            if a_chunks.is_empty() {
-                return tail;
-            }
-            let halves: [$type; LANES / 2] = std::array::from_fn(|lane| sums[lane] + sums[lane + LANES / 2]);
-            $sum(&halves) + tail
-        }
-
-        // Not inlined: a compiler that sees the halves below add up works in pairs, not in whole registers, all the way up
-        // into the loop, which then takes four times as many instructions.
-        #[inline(never)]
-        fn $sum(sums: &[$type; LANES / 2]) -> $type {
-            let sums: [$type; 8] = std::array::from_fn(|lane| sums[lane] + sums[lane + 8]);
-            let sums: [$type; 4] = std::array::from_fn(|lane| sums[lane] + sums[lane + 4]);
-            (sums[0] + sums[2]) + (sums[1] + sums[3])
         }
     };
 }
 
-dot_in_lanes!(dot_f32, sum_f32, f32);
-dot_in_lanes!(dot_f64, sum_f64, f64);
+macro_rules! dots_in_lanes {
+    ($dot:ident, $dots:ident, $type:ty, $sum:ty, $n_sums:expr, $add_up:ident) => {
+        #[multiversion(targets = "simd")]
+        fn $dot(a: &[Lanes<$type>], b: &[Lanes<$type>]) -> $sum {
+            let mut sums = [0.0; $n_sums];
+            for (x, y) in a.iter().zip(b) {
+                accumulate!(sums, x, y, $sum);
+            }
+            let [sum] = $add_up(&[halve(&sums)]);
+            sum
+        }
 
-/// Independent partial sums of [`dot_f32_wide`].
-const WIDE_LANES: usize = 16;
+        #[multiversion(targets = "simd")]
+        fn $dots(a: &[Lanes<$type>], others: [&[Lanes<$type>]; BESIDE]) -> [$sum; BESIDE] {
+            // Two at a time: the sums of four would not fit the registers of AVX2.
+            let [b, c, d, e] = others;
+            let mut sums = [[0.0; $n_sums / 2]; BESIDE];
+            for (pair, (b, c)) in [(b, c), (d, e)].into_iter().enumerate() {
+                let [mut sums_b, mut sums_c] = [[0.0; $n_sums]; 2];
+                for ((x, b), c) in a.iter().zip(b).zip(c) {
+                    accumulate!(sums_b, x, b, $sum);
+                    accumulate!(sums_c, x, c, $sum);
+                }
+                sums[2 * pair] = halve(&sums_b);
+                sums[2 * pair + 1] = halve(&sums_c);
+            }
+            $add_up(&sums)
+        }
+    };
+}
 
+#[inline(always)]
+fn halve<T: Copy + std::ops::Add<Output = T>, const N: usize, const HALF: usize>(sums: &[T; N]) -> [T; HALF] {
+    std::array::from_fn(|lane| sums[lane] + sums[lane + HALF])
+}
+
+// Not inlined: a compiler that sees few lanes add up works with few from the start, all the way up into the loop, which then
+// takes four times as many instructions.
+#[inline(never)]
+fn add_up_f32<const N: usize>(sums: &[[f32; 16]; N]) -> [f32; N] {
+    std::array::from_fn(|i| {
+        let sums: [f32; 8] = halve(&sums[i]);
+        let sums: [f32; 4] = halve(&sums);
+        (sums[0] + sums[2]) + (sums[1] + sums[3])
+    })
+}
+
+#[inline(never)]
+fn add_up_f64<const N: usize>(sums: &[[f64; 8]; N]) -> [f64; N] {
+    std::array::from_fn(|i| {
+        let sums: [f64; 4] = halve(&sums[i]);
+        (sums[0] + sums[2]) + (sums[1] + sums[3])
+    })
+}
+
+dots_in_lanes!(dot_f32, dots_f32, f32, f32, 32, add_up_f32);
+dots_in_lanes!(dot_f64, dots_f64, f64, f64, 16, add_up_f64);
+dots_in_lanes!(dot_f32_wide, dots_f32_wide, f32, f64, 16, add_up_f64);
+
+/// Inner product of plain columns of one length, in double precision.
 #[multiversion(targets = "simd")]
-fn dot_f32_wide(a: &[f32], b: &[f32]) -> f64 {
-    let mut sums = [0.0; WIDE_LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(WIDE_LANES), b.chunks_exact(WIDE_LANES));
-    let tail = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let tail: f64 = tail.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
-    for (x, y) in a_chunks.zip(b_chunks) {
-        for lane in 0..WIDE_LANES {
-            sums[lane] += f64::from(x[lane]) * f64::from(y[lane]);
+pub fn dot_columns(a: &[f64], b: &[f64]) -> f64 {
+    let ((a_chunks, a_tail), (b_chunks, b_tail)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    let mut sums = [0.0; 16];
+    for (x, y) in a_chunks.iter().zip(b_chunks) {
+        for lane in 0..16 {
+            sums[lane] += x[lane] * y[lane];
         }
     }
-    sums.iter().sum::<f64>() + tail
+    let [sum] = add_up_f64(&[halve(&sums)]);
+    sum + a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum::<f64>()
+}
+
+/// Inner products of one column with several, in double precision. Columns are of one length, a multiple of 8.
+#[multiversion(targets = "simd")]
+pub fn dots_columns(a: &[f64], others: [&[f64]; BESIDE]) -> [f64; BESIDE] {
+    let [b, c, d, e] = others.map(|other| other.as_chunks::<8>().0);
+    let [mut sums_b, mut sums_c, mut sums_d, mut sums_e] = [[0.0; 8]; BESIDE];
+    for ((((x, b), c), d), e) in a.as_chunks::<8>().0.iter().zip(b).zip(c).zip(d).zip(e) {
+        for lane in 0..8 {
+            sums_b[lane] += x[lane] * b[lane];
+            sums_c[lane] += x[lane] * c[lane];
+            sums_d[lane] += x[lane] * d[lane];
+            sums_e[lane] += x[lane] * e[lane];
+        }
+    }
+    add_up_f64(&[sums_b, sums_c, sums_d, sums_e])
+}
+
+/// The values of a row as pieces, appended to `out`.
+fn append_lanes<T: Copy, R: num_traits::Zero + Copy>(values: &[T], convert: impl Fn(T) -> R, out: &mut Vec<Lanes<R>>) {
+    let (pieces, rest) = values.as_chunks::<LANES>();
+    out.extend(pieces.iter().map(|piece| Lanes(piece.map(&convert))));
+    if !rest.is_empty() {
+        let mut lanes = Lanes([R::zero(); LANES]);
+        lanes.0.iter_mut().zip(rest).for_each(|(lane, &value)| *lane = convert(value));
+        out.push(lanes);
+    }
 }
 
 impl Real for f32 {
@@ -83,24 +155,34 @@ impl Real for f32 {
         f64::from(self)
     }
 
-    fn dot(a: &[Self], b: &[Self]) -> Self {
+    fn dot(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> Self {
         dot_f32(a, b)
     }
 
-    fn dot_wide(a: &[Self], b: &[Self]) -> f64 {
+    fn dots(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [Self; BESIDE] {
+        dots_f32(a, others)
+    }
+
+    fn dot_wide(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> f64 {
         dot_f32_wide(a, b)
     }
 
-    fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>) {
+    fn dots_wide(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [f64; BESIDE] {
+        dots_f32_wide(a, others)
+    }
+
+    fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {
         let range = row * embedding.dim..(row + 1) * embedding.dim;
-        let start = out.len();
         match &embedding.data {
             EmbeddingData::F16(v) => {
-                out.resize(start + embedding.dim, 0.0);
-                v[range].convert_to_f32_slice(&mut out[start..]);
+                for values in v[range].chunks(LANES) {
+                    let mut lanes = Lanes([0.0; LANES]);
+                    values.convert_to_f32_slice(&mut lanes.0[..values.len()]);
+                    out.push(lanes);
+                }
             }
-            EmbeddingData::F32(v) => out.extend_from_slice(&v[range]),
-            EmbeddingData::F64(v) => out.extend(v[range].iter().map(|&x| x as Self)),
+            EmbeddingData::F32(v) => append_lanes(&v[range], |x| x, out),
+            EmbeddingData::F64(v) => append_lanes(&v[range], |x| x as Self, out),
         }
     }
 }
@@ -114,20 +196,28 @@ impl Real for f64 {
         self
     }
 
-    fn dot(a: &[Self], b: &[Self]) -> Self {
+    fn dot(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> Self {
         dot_f64(a, b)
     }
 
-    fn dot_wide(a: &[Self], b: &[Self]) -> f64 {
+    fn dots(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [Self; BESIDE] {
+        dots_f64(a, others)
+    }
+
+    fn dot_wide(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> f64 {
         dot_f64(a, b)
     }
 
-    fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Self>) {
+    fn dots_wide(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [f64; BESIDE] {
+        dots_f64(a, others)
+    }
+
+    fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {
         let range = row * embedding.dim..(row + 1) * embedding.dim;
         match &embedding.data {
-            EmbeddingData::F16(v) => out.extend(v[range].iter().map(|x| x.to_f64())),
-            EmbeddingData::F32(v) => out.extend(v[range].iter().map(|&x| Self::from(x))),
-            EmbeddingData::F64(v) => out.extend_from_slice(&v[range]),
+            EmbeddingData::F16(v) => append_lanes(&v[range], half::f16::to_f64, out),
+            EmbeddingData::F32(v) => append_lanes(&v[range], Self::from, out),
+            EmbeddingData::F64(v) => append_lanes(&v[range], |x| x, out),
         }
     }
 }
@@ -136,15 +226,47 @@ impl Real for f64 {
 mod tests {
     use super::*;
 
+    /// A row of `n` numbers in pieces.
+    fn row<R: Real>(n: usize, f: impl Fn(f64) -> f64) -> (Vec<f64>, Vec<Lanes<R>>) {
+        let values: Vec<f64> = (0..n).map(|i| R::of(f(i as f64)).to_f64()).collect();
+        let embedding = Embedding::new("x", n, EmbeddingData::F64(values.clone().into()));
+        let mut pieces = Vec::new();
+        R::append_row(&embedding, 0, &mut pieces);
+        (values, pieces)
+    }
+
+    fn products_agree<R: Real>(n: usize, tolerance: f64) {
+        let (a, a_pieces) = row::<R>(n, |i| (i * 0.7).sin());
+        let others: [_; BESIDE] = std::array::from_fn(|k| row::<R>(n, move |i| (i * 1.3 + k as f64).cos()));
+        let pieces = [0, 1, 2, 3].map(|k| others[k].1.as_slice());
+        let (products, wide) = (R::dots(&a_pieces, pieces), R::dots_wide(&a_pieces, pieces));
+        for (k, (values, pieces)) in others.iter().enumerate() {
+            let plain: f64 = a.iter().zip(values).map(|(x, y)| x * y).sum();
+            assert!((products[k].to_f64() - plain).abs() < tolerance, "n = {n}");
+            assert!((wide[k] - plain).abs() < 1e-12, "n = {n}");
+            assert_eq!((products[k], wide[k]), (R::dot(&a_pieces, pieces), R::dot_wide(&a_pieces, pieces)), "n = {n}");
+        }
+    }
+
     #[test]
-    fn dot_agrees_with_a_plain_sum_at_every_length() {
-        for n in 0..100 {
-            let a: Vec<f64> = (0..n).map(|i| (f64::from(i) * 0.7).sin()).collect();
-            let b: Vec<f64> = (0..n).map(|i| (f64::from(i) * 1.3).cos()).collect();
-            let plain: f64 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
-            assert!((f64::dot(&a, &b) - plain).abs() < 1e-12, "n = {n}");
-            let (a32, b32): (Vec<f32>, Vec<f32>) = a.iter().zip(&b).map(|(&x, &y)| (x as f32, y as f32)).unzip();
-            assert!((f64::from(f32::dot(&a32, &b32)) - plain).abs() < 1e-5, "n = {n}");
+    fn products_agree_with_plain_sums_at_every_length() {
+        for n in 1..130 {
+            products_agree::<f32>(n, 1e-5);
+            products_agree::<f64>(n, 1e-12);
+        }
+    }
+
+    #[test]
+    fn products_of_columns_agree_with_plain_sums() {
+        for n in (0..80).step_by(8) {
+            let column = |k: usize| -> Vec<f64> { (0..n).map(|i| ((i * k) as f64 * 0.3).sin()).collect() };
+            let (a, others) = (column(1), [2, 3, 4, 5].map(column));
+            let products = dots_columns(&a, others.each_ref().map(Vec::as_slice));
+            for (product, other) in products.iter().zip(&others) {
+                let plain: f64 = a.iter().zip(other).map(|(x, y)| x * y).sum();
+                assert!((product - plain).abs() < 1e-12, "n = {n}");
+                assert!((dot_columns(&a, other) - plain).abs() < 1e-12, "n = {n}");
+            }
         }
     }
 }

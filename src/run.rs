@@ -5,19 +5,21 @@
 //! for t in 0..T:
 //!     window ← last `behind` placed, first `ahead` unplaced       stage::window
 //!     strategy.begin_position: similarities, spectra, exposure     stage::{window_similarity, eigensolve, exposure}
-//!     for candidates by rank, until none can win:                  stage::select
+//!     for candidates by rank, until none can win:                  scan, stage::select
 //!         utility ← weight · base + diversity − penalties          strategy, stage::penalty
 //!     place the winner
 //! ```
 
+mod scan;
+
 use crate::config::Scope;
 use crate::prepare::PreparedSlate;
 use crate::problem::{NO_VALUE, Problem};
-use crate::real::Real;
+use crate::real::{BESIDE, Lanes, Real};
 use crate::slate::{Placement, RankedSlate};
 use crate::stage::eligibility::is_eligible;
 use crate::stage::penalty::{self, Penalty};
-use crate::stage::select::{Scored, is_settled};
+use crate::stage::select::{Bounds, Scored};
 use crate::stage::window::{EMPTY, Window};
 use crate::stage::window_similarity::WindowSimilarity;
 use crate::strategy::{Chosen, Spectral};
@@ -44,16 +46,24 @@ impl<R: Real> Slots<'_, R> {
         self.similarity.refresh(self.problem, &self.slate.rows, &self.window, self.step, local)
     }
 
-    /// The placed items, and the similarity of any two items.
-    pub fn placed_similarity(&mut self) -> (&[u32], impl FnMut(usize, usize) -> R + '_) {
-        let Self { problem, slate, similarity, history, .. } = self;
-        (history, |a, b| similarity.between(problem, &slate.rows, a, b))
+    /// Brings similarities of several items to the window's slots up to date, for [`Self::similarities`].
+    pub fn refresh(&mut self, locals: [usize; BESIDE]) {
+        self.similarity.refresh_several(self.problem, &self.slate.rows, &self.window, self.step, locals);
     }
 
-    /// The placed items, and the similarity of any two items plus `bias`, in double precision.
-    pub fn placed_similarity_wide(&mut self, bias: f64) -> (&[u32], impl FnMut(usize, usize) -> f64 + '_) {
+    /// The placed items, and the similarities of one item to a few of them.
+    pub fn placed_similarities(&mut self, local: usize) -> (&[u32], impl FnMut(&[u32]) -> [R; BESIDE] + '_) {
         let Self { problem, slate, similarity, history, .. } = self;
-        (history, move |a, b| similarity.between_wide(problem, &slate.rows, a, b) + bias)
+        (history, move |others| similarity.between_several(problem, &slate.rows, local, others))
+    }
+
+    /// The placed items, and the similarities of an item to a few, plus `bias`, in double precision.
+    pub fn placed_similarities_wide(&mut self, bias: f64) -> (&[u32], impl FnMut(usize, &[u32]) -> [f64; BESIDE] + '_) {
+        let Self { problem, slate, similarity, history, .. } = self;
+        let several = move |a, others: &[u32]| {
+            similarity.between_several_wide(problem, &slate.rows, a, others).map(|similarity| similarity + bias)
+        };
+        (history, several)
     }
 }
 
@@ -61,12 +71,10 @@ impl<R: Real> Slots<'_, R> {
 pub struct Run<'a, R> {
     slots: Slots<'a, R>,
     strategy: Chosen<R>,
-    /// Factor of base scores, and the largest diversity term a candidate can have at this position.
+    /// Factor of base scores.
     base_weight: R,
-    most_diversity: R,
+    bounds: Bounds<R>,
     penalty: Penalty<R>,
-    /// No diversity term of a candidate will be larger; infinite where nothing is known.
-    lasting_bounds: Vec<R>,
     /// Placed, taken out by a filter, or kept back by a pin.
     is_out: Vec<bool>,
     /// Placed, or taken out by a filter.
@@ -75,7 +83,7 @@ pub struct Run<'a, R> {
     /// Lowest rank that can still be placed.
     first_in: usize,
     /// Sum of the placed rows, for the balance penalty.
-    placed_sum: Vec<R>,
+    placed_sum: Vec<Lanes<R>>,
     prunes: bool,
     n_scored: u64,
 }
@@ -107,9 +115,8 @@ impl<'a, R: Real> Run<'a, R> {
             },
             strategy,
             base_weight,
-            most_diversity: R::zero(),
+            bounds: Bounds::default(),
             penalty: Penalty::default(),
-            lasting_bounds: Vec::new(),
             is_out: Vec::new(),
             is_gone: Vec::new(),
             n_filtered: 0,
@@ -133,6 +140,11 @@ impl<'a, R: Real> Run<'a, R> {
     /// The window and who is placed, for a look inside.
     pub fn slots(&self) -> &Slots<'a, R> {
         &self.slots
+    }
+
+    #[cfg(test)]
+    pub(crate) fn slots_mut(&mut self) -> &mut Slots<'a, R> {
+        &mut self.slots
     }
 
     /// The spectral strategy's state, if that is the strategy, for a look inside.
@@ -177,11 +189,12 @@ impl<'a, R: Real> Run<'a, R> {
         for &(_, rank) in &slate.pins {
             self.is_out[rank as usize] = true;
         }
-        self.lasting_bounds.clear();
-        self.lasting_bounds.resize(n, R::infinity());
+        self.bounds.reset(slate.base.iter().map(|&base| self.base_weight * R::of(base)));
+        for rank in (0..n).filter(|&rank| self.is_out[rank]) {
+            self.bounds.take_out(rank);
+        }
         self.first_in = 0;
-        self.placed_sum.clear();
-        self.placed_sum.resize(self.slots.problem.dim(), R::zero());
+        self.slots.similarity.clear_sum(&mut self.placed_sum);
         self.strategy.get().reset(&self.slots);
         for local in n..slate.rows.len() {
             self.remember(local as u32);
@@ -223,7 +236,7 @@ impl<'a, R: Real> Run<'a, R> {
     pub fn begin_position(&mut self) {
         let strategy = self.strategy.get();
         strategy.begin_position(&mut self.slots);
-        self.most_diversity = strategy.most_diversity();
+        self.bounds.begin_position(strategy.most_diversity());
         let slots = &self.slots;
         let rows = slots.history.iter().map(|&local| slots.slate.rows[local as usize]);
         self.penalty.begin(slots.problem, slots.slate.active_rules, rows);
@@ -241,49 +254,6 @@ impl<'a, R: Real> Run<'a, R> {
         due.map(|&(_, rank)| rank as usize).map(|rank| self.score(rank))
     }
 
-    /// The candidate that wins the position; none where none is left.
-    pub fn best(&mut self) -> Option<Scored<R>> {
-        let promising = if self.prunes { self.most_promising() } else { None };
-        let mut best = promising.map(|rank| self.score(rank));
-        for rank in self.first_in..self.scan_end() {
-            if self.is_out[rank] || promising == Some(rank) {
-                continue;
-            }
-            if self.prunes {
-                if is_settled(best.as_ref(), rank, self.bound(rank)) {
-                    break;
-                }
-                if is_settled(best.as_ref(), rank, self.bound_of(rank)) {
-                    continue;
-                }
-            }
-            let scored = self.score(rank);
-            if best.as_ref().is_none_or(|best| scored.beats(best)) {
-                best = Some(scored);
-            }
-        }
-        best
-    }
-
-    /// Where diversity terms only fall: the candidate that could be the best by what is known of it, to be scored first.
-    fn most_promising(&mut self) -> Option<usize> {
-        self.strategy.get().lasting_bound(R::zero())?;
-        let mut most: Option<(usize, R)> = None;
-        for rank in self.first_in..self.scan_end() {
-            if self.is_out[rank] {
-                continue;
-            }
-            if most.is_some_and(|(_, most)| self.bound(rank) <= most) {
-                break;
-            }
-            let bound = self.bound_of(rank);
-            if most.is_none_or(|(_, most)| bound > most) {
-                most = Some((rank, bound));
-            }
-        }
-        most.map(|(rank, _)| rank)
-    }
-
     /// True where an unplaced candidate competes for the position (SPEC 4: everyone, or the window's A alone).
     pub fn competes(&self, rank: usize) -> bool {
         rank < self.scan_end()
@@ -298,13 +268,7 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// No utility of this or a later rank exceeds this at the position (SPEC 8): penalties are 0 or more.
     pub fn bound(&self, rank: usize) -> R {
-        self.base_weight * R::of(self.slots.slate.base[rank]) + self.most_diversity
-    }
-
-    /// No utility of this candidate exceeds this at the position, by what is known of it.
-    fn bound_of(&self, rank: usize) -> R {
-        let diversity = self.most_diversity.min(self.lasting_bounds[rank]);
-        self.base_weight * R::of(self.slots.slate.base[rank]) + diversity
+        self.bounds.of_rank(rank)
     }
 
     /// True where what is left of every candidate that competes is at most so much, in units of what counts as nothing.
@@ -319,18 +283,24 @@ impl<'a, R: Real> Run<'a, R> {
     /// A candidate's terms at this position.
     pub fn score(&mut self, rank: usize) -> Scored<R> {
         self.n_scored += 1;
+        let diversity = self.strategy.get().diversity(&mut self.slots, rank);
+        if !self.is_out[rank] {
+            self.bounds.note(rank, diversity, self.slots.step);
+        }
+        self.scored(rank, diversity)
+    }
+
+    /// A candidate's terms, its diversity term known.
+    fn scored(&mut self, rank: usize, diversity: R) -> Scored<R> {
         let (problem, slate) = (self.slots.problem, self.slots.slate);
         let row = slate.rows[rank];
-        let strategy = self.strategy.get();
-        let diversity = strategy.diversity(&mut self.slots, rank);
-        self.lasting_bounds[rank] = strategy.lasting_bound(diversity).unwrap_or(R::infinity());
         let spacing = self.penalty.spacing(problem, row);
         let semantic = problem.semantic_id.as_ref().map_or(R::zero(), |rule| {
             let placed = self.slots.history.iter().map(|&local| slate.rows[local as usize]);
             penalty::semantic(rule, row, placed)
         });
         let balance = self.balance(rank);
-        let utility = self.base_weight * R::of(slate.base[rank]) + diversity - spacing - semantic - balance;
+        let utility = self.bounds.weighted_base(rank) + diversity - spacing - semantic - balance;
         Scored { rank, excess: self.excess(row), utility, diversity, spacing, semantic, balance }
     }
 
@@ -364,6 +334,7 @@ impl<'a, R: Real> Run<'a, R> {
         self.slots.step += 1;
         self.is_out[rank] = true;
         self.is_gone[rank] = true;
+        self.bounds.take_out(rank);
         self.remember(rank as u32);
         let (n, step, is_out) = (self.is_out.len(), self.slots.step, &self.is_out);
         self.slots.window.look_ahead(n, step, |rank| is_out[rank]);

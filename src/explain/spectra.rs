@@ -64,7 +64,7 @@ impl<'r> Spectra<'r> {
         for (j, &slot) in slots.iter().enumerate() {
             to_slots[slot] = similarities.between(slots.len(), j);
         }
-        let loadings = exposure.loadings(&to_slots);
+        let loadings = exposure.loadings_of_one(self.spectral.solver(), &to_slots);
         let share = |&(k, sign): &(usize, f64)| {
             let weighted: f64 = self.kept.iter().map(|&(l, _)| exposure.weight(k, l) * loadings[l]).sum();
             Share { loading: sign * loadings[k], cost: problem.config.spectral.strength * loadings[k] * weighted }

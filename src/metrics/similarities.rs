@@ -2,7 +2,7 @@
 
 use crate::catalog::EmbeddingData;
 use crate::problem::Problem;
-use crate::real::Real;
+use crate::real::{BESIDE, Lanes, Real};
 
 /// Similarities between the positions of one slate (SPEC 2), in f64.
 ///
@@ -17,32 +17,35 @@ pub struct Similarities {
 impl Similarities {
     /// Compares the items at the positions of a slate; their catalog rows are each read once. Rows must be in the catalog.
     pub fn new(problem: &Problem, rows: &[u32]) -> Self {
-        let (n, dim) = (rows.len(), problem.dim());
+        let n = rows.len();
         // The concatenation of SPEC 2.
-        let mut scaled = Vec::with_capacity(n * dim);
-        let mut single: Vec<f32> = Vec::new();
+        let mut scaled: Vec<Lanes<f64>> = Vec::new();
+        let mut single: Vec<Lanes<f32>> = Vec::new();
         for &row in rows {
             for signal in &problem.signals {
                 let factor = f64::from(signal.factors[row as usize]);
                 if let EmbeddingData::F64(_) = signal.embedding.data {
                     let start = scaled.len();
                     f64::append_row(signal.embedding, row as usize, &mut scaled);
-                    scaled[start..].iter_mut().for_each(|x| *x *= factor);
+                    scaled[start..].iter_mut().flat_map(|piece| &mut piece.0).for_each(|x| *x *= factor);
                 } else {
                     // Exact as well, and processors widen f16 to f32 many at a time.
                     single.clear();
                     f32::append_row(signal.embedding, row as usize, &mut single);
-                    scaled.extend(single.iter().map(|&x| factor * f64::from(x)));
+                    scaled.extend(single.iter().map(|piece| Lanes(piece.0.map(|x| factor * f64::from(x)))));
                 }
             }
         }
-        let row = |position: usize| &scaled[position * dim..(position + 1) * dim];
+        let length = scaled.len() / n.max(1);
+        let row = |position: usize| &scaled[position * length..(position + 1) * length];
         let mut matrix = vec![0.0; n * n];
         for i in 0..n {
-            for j in 0..=i {
-                let similarity = f64::dot(row(i), row(j));
-                matrix[i * n + j] = similarity;
-                matrix[j * n + i] = similarity;
+            for first in (0..=i).step_by(BESIDE) {
+                let others: [usize; BESIDE] = std::array::from_fn(|k| i.min(first + k));
+                for (j, similarity) in others.into_iter().zip(f64::dots(row(i), others.map(row))) {
+                    matrix[i * n + j] = similarity;
+                    matrix[j * n + i] = similarity;
+                }
             }
         }
         Self { n, matrix }

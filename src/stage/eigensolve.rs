@@ -36,6 +36,17 @@ pub const JACOBI_SWEEPS: usize = 10;
 /// Off-diagonal entries below this many units of rounding of their diagonal are left alone.
 pub const JACOBI_TOLERANCE: f64 = 0.01;
 
+/// Windows of so many slots are multiplied anew sooner than what changed is worked out.
+const FEW_SLOTS: usize = 16;
+
+/// Rows of S and of U before a slot changed.
+#[derive(Debug)]
+pub struct Before {
+    slot: usize,
+    gram: Vec<f64>,
+    basis: [f64; MAX_SPECTRA],
+}
+
 /// Basis and products of one window, `[spectrum][slot]`: a column of V lies in one piece, with zeros up to a whole group.
 #[derive(Debug, Default)]
 pub struct Eigensolve {
@@ -47,7 +58,10 @@ pub struct Eigensolve {
     pub n_spectra: usize,
     /// V while iterating, then U: eigenvectors, largest eigenvalue first.
     basis: Vec<f64>,
+    /// S V while iterating.
     product: Vec<f64>,
+    /// S U.
+    image: Vec<f64>,
     /// Eigenvalues, largest first; 0 where dropped.
     pub eigenvalues: Vec<f64>,
     projected: Vec<f64>,
@@ -62,6 +76,7 @@ impl Eigensolve {
         for (buffer, len) in [
             (&mut self.basis, self.length * n_spectra),
             (&mut self.product, self.length * n_spectra),
+            (&mut self.image, self.length * n_spectra),
             (&mut self.eigenvalues, n_spectra),
             (&mut self.projected, n_spectra * n_spectra),
             (&mut self.rotation, n_spectra * n_spectra),
@@ -112,10 +127,48 @@ impl Eigensolve {
         self.basis[spectrum * self.length + slot]
     }
 
+    /// Entry of S U for a slot and spectrum.
+    pub fn image(&self, slot: usize, spectrum: usize) -> f64 {
+        self.image[spectrum * self.length + slot]
+    }
+
+    /// True where [`Self::sweep_changed`] takes less time than [`Self::sweep`], and S U is there for every spectrum.
+    pub fn knows_image(&self) -> bool {
+        self.n_slots > FEW_SLOTS && self.eigenvalues.iter().all(|&value| value > 0.0)
+    }
+
+    /// A row of S and of U before slots change, for [`Self::sweep_changed`].
+    pub fn before(&self, slot: usize, gram: &[f64]) -> Before {
+        let mut basis = [0.0; MAX_SPECTRA];
+        for (entry, column) in basis.iter_mut().zip(self.basis.chunks_exact(self.length)) {
+            *entry = column[slot];
+        }
+        Before { slot, gram: gram[slot * self.length..(slot + 1) * self.length].to_vec(), basis }
+    }
+
+    /// As [`Self::sweep`], after S and U changed in these slots alone: S V follows from the last position's S U.
+    pub fn sweep_changed(&mut self, gram: &[f64], changed: &[Before], is_occupied: impl Fn(usize) -> bool) {
+        let length = self.length;
+        std::mem::swap(&mut self.product, &mut self.image);
+        for Before { slot, gram: before, basis } in changed {
+            let now = &gram[slot * length..(slot + 1) * length];
+            columns::exchange(&mut self.product, (before, basis), (now, &self.basis, *slot));
+        }
+        for Before { slot, .. } in changed {
+            let now = &gram[slot * length..(slot + 1) * length];
+            columns::multiply_row(now, &self.basis, &mut self.product, *slot);
+        }
+        self.orthonormalise(is_occupied);
+    }
+
     /// One sweep, `V ← orth(S V)`. S is `[slot][column_length]`.
     pub fn sweep(&mut self, gram: &[f64], is_occupied: impl Fn(usize) -> bool) {
-        let m = self.n_slots;
         columns::multiply(gram, &self.basis, &mut self.product, self.length);
+        self.orthonormalise(is_occupied);
+    }
+
+    fn orthonormalise(&mut self, is_occupied: impl Fn(usize) -> bool) {
+        let m = self.n_slots;
         std::mem::swap(&mut self.basis, &mut self.product);
         columns::orthonormalise(&mut self.basis, self.length, &|slot| slot < m && is_occupied(slot));
     }
@@ -127,6 +180,7 @@ impl Eigensolve {
         columns::project(&self.basis, &self.product, &mut self.projected, length);
         jacobi::jacobi(&mut self.projected, &mut self.rotation, k);
         let order = descending(&self.projected, k);
+        columns::turn(&self.product, &self.rotation, &order[..k], &mut self.image, length);
         columns::turn(&self.basis, &self.rotation, &order[..k], &mut self.product, length);
         std::mem::swap(&mut self.basis, &mut self.product);
         let largest = self.projected[order[0] * k + order[0]];

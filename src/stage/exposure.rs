@@ -69,6 +69,17 @@ impl<R: Real> Exposure<R> {
             Loading::Unit => fade(value / largest, range) / value,
         }));
         self.projector.clear();
+        self.weights.clear();
+        self.weights.resize(self.n_groups() * GROUP * self.n_groups(), [R::zero(); GROUP]);
+    }
+
+    /// Makes ready for items that are not in the window, if that has not been done at this position: [`Self::loadings`] and
+    /// [`Self::penalty_from`].
+    pub fn reach_out(&mut self, solved: &Eigensolve) {
+        if !self.projector.is_empty() {
+            return;
+        }
+        let k = self.n_spectra;
         for group in (0..k).step_by(GROUP) {
             for slot in 0..solved.n_slots {
                 self.projector.push(std::array::from_fn(|lane| match group + lane {
@@ -77,19 +88,27 @@ impl<R: Real> Exposure<R> {
                 }));
             }
         }
-        self.weights.clear();
-        self.weights.resize(self.n_groups() * GROUP * self.n_groups(), [R::zero(); GROUP]);
     }
 
     fn n_groups(&self) -> usize {
         self.n_spectra.div_ceil(GROUP)
     }
 
-    /// Loadings of an item from its similarities to the slots.
+    /// Loadings of an item from its similarities to the slots; see [`Self::reach_out`].
     pub fn loadings(&self, similarity: &[R]) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
         for (group, loadings) in loadings.as_chunks_mut::<GROUP>().0.iter_mut().enumerate().take(self.n_groups()) {
             *loadings = self.group_loadings(similarity, group);
+        }
+        loadings
+    }
+
+    /// [`Self::loadings`] of an item without [`Self::reach_out`], for a look at one item.
+    pub fn loadings_of_one(&self, solved: &Eigensolve, similarity: &[R]) -> [R; MAX_SPECTRA] {
+        let mut loadings = [R::zero(); MAX_SPECTRA];
+        for (k, loading) in loadings.iter_mut().enumerate().take(self.n_spectra) {
+            let entry = |slot| R::of(solved.entry(slot, k) * self.inverse[k]);
+            *loading = similarity.iter().enumerate().map(|(slot, &s)| s * entry(slot)).sum();
         }
         loadings
     }
@@ -106,7 +125,7 @@ impl<R: Real> Exposure<R> {
         sums
     }
 
-    /// [`Self::penalty`] of an item from its similarities to the slots.
+    /// [`Self::penalty`] of an item from its similarities to the slots; see [`Self::reach_out`].
     pub fn penalty_from(&self, similarity: &[R]) -> R {
         match self.n_groups() {
             1 => self.penalty_in_groups::<1>(|group| self.group_loadings(similarity, group)),
@@ -147,6 +166,15 @@ impl<R: Real> Exposure<R> {
         let mut loadings = [R::zero(); MAX_SPECTRA];
         for (k, loading) in loadings.iter_mut().enumerate().take(self.n_spectra) {
             *loading = R::of(solved.eigenvalues[k] * self.inverse[k] * solved.entry(slot, k));
+        }
+        loadings
+    }
+
+    /// Loadings of a candidate that has a slot: f_k λ_k^(-1/2) (S U)_ik, the sum over the window that the solver has already.
+    pub fn candidate_loadings(&self, solved: &Eigensolve, slot: usize) -> [R; MAX_SPECTRA] {
+        let mut loadings = [R::zero(); MAX_SPECTRA];
+        for (k, loading) in loadings.iter_mut().enumerate().take(self.n_spectra) {
+            *loading = R::of(self.inverse[k] * solved.image(slot, k));
         }
         loadings
     }

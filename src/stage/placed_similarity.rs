@@ -3,7 +3,7 @@
 //! An item is brought up to date only when it is looked at, by what was placed since. Over the whole history a running
 //! value is enough. Over a window the values of its items are kept, so that what leaves it leaves no trace of rounding.
 
-use crate::real::Real;
+use crate::real::{BESIDE, Real};
 
 /// How similarities become one number.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,15 @@ pub struct Fold<R> {
     pub term: fn(R) -> R,
     /// Two counts as one.
     pub combine: fn(R, R) -> R,
+}
+
+/// A fold, as far as it was computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Folded<R> {
+    /// All that counts.
+    Whole(R),
+    /// The oldest of what counts.
+    InPart(R),
 }
 
 /// One folded number per item of a slate.
@@ -49,30 +58,36 @@ impl<R: Real> PlacedSimilarity<R> {
         if self.window == 0 { n_placed } else { n_placed.min(self.window) }
     }
 
-    /// The fold of an item over the last placed items of `history`, 0 where there are none.
+    /// The fold of an item over the last placed items of `history`, 0 where there are none. `similarities` are those to a few
+    /// placed items. Where everything placed counts, it stops as soon as `is_enough` says so of the fold as far as it has come.
     pub fn fold(
         &mut self,
         local: usize,
         history: &[u32],
         fold: Fold<R>,
-        mut similarity_to: impl FnMut(usize) -> R,
-    ) -> R {
+        mut similarities: impl FnMut(&[u32]) -> [R; BESIDE],
+        is_enough: impl Fn(R) -> bool,
+    ) -> Folded<R> {
         let width = self.window.max(1);
         let terms = &mut self.terms[local * width..(local + 1) * width];
         let n_placed = history.len();
         let reach = if self.window == 0 { n_placed } else { n_placed.min(self.window) };
-        let first = (self.n_seen[local] as usize).max(n_placed - reach);
-        for (place, &placed) in history.iter().enumerate().skip(first) {
-            let term = (fold.term)(similarity_to(placed as usize));
-            if self.window == 0 {
-                terms[0] = (fold.combine)(terms[0], term);
-            } else {
-                terms[place % width] = term;
+        let mut place = (self.n_seen[local] as usize).max(n_placed - reach);
+        while place < n_placed {
+            let placed = &history[place..n_placed.min(place + BESIDE)];
+            for &similarity in &similarities(placed)[..placed.len()] {
+                let term = (fold.term)(similarity);
+                let kept = &mut terms[place % width];
+                *kept = if self.window == 0 { (fold.combine)(*kept, term) } else { term };
+                place += 1;
+            }
+            self.n_seen[local] = place as u32;
+            if self.window == 0 && place < n_placed && is_enough(terms[0]) {
+                return Folded::InPart(terms[0]);
             }
         }
-        self.n_seen[local] = n_placed as u32;
         let n_terms = if self.window == 0 { 1 } else { reach };
-        terms[..n_terms].iter().fold(R::zero(), |sum, &term| (fold.combine)(sum, term))
+        Folded::Whole(terms[..n_terms].iter().fold(R::zero(), |sum, &term| (fold.combine)(sum, term)))
     }
 }
 
@@ -92,12 +107,41 @@ mod tests {
             all.reset(2);
         }
         let similarity = |placed: usize| if placed == 4 { 1e17 } else { placed as f64 };
+        let similarities = |placed: &[u32]| {
+            std::array::from_fn(|i| placed.get(i).map_or(f64::NAN, |&placed| similarity(placed as usize)))
+        };
+        let whole = |placed: &mut PlacedSimilarity<f64>, n: usize| match placed.fold(
+            1,
+            &history[..n],
+            SUM,
+            similarities,
+            |_| false,
+        ) {
+            Folded::Whole(sum) => sum,
+            Folded::InPart(_) => panic!("nothing said that it was enough"),
+        };
         for n in 0..=history.len() {
             let last: f64 = (n.saturating_sub(3)..n).map(similarity).sum();
-            assert_eq!(windowed.fold(1, &history[..n], SUM, similarity), last, "after {n}");
+            assert_eq!(whole(&mut windowed, n), last, "after {n}");
             let all: f64 = (0..n).map(similarity).sum();
-            assert_eq!(running.fold(1, &history[..n], SUM, similarity), all, "after {n}");
+            assert_eq!(whole(&mut running, n), all, "after {n}");
         }
-        assert_eq!(lazy.fold(1, &history, SUM, similarity), 6.0 + 7.0 + 8.0);
+        assert_eq!(whole(&mut lazy, 9), 6.0 + 7.0 + 8.0);
+    }
+
+    #[test]
+    fn it_stops_where_it_is_enough_and_goes_on_from_there() {
+        let history: Vec<u32> = (0..11).collect();
+        let mut placed = PlacedSimilarity::new(0);
+        placed.reset(1);
+        let mut n_asked = 0;
+        let mut similarities = |placed: &[u32]| {
+            n_asked += placed.len();
+            std::array::from_fn(|i| placed.get(i).map_or(f64::NAN, |&placed| f64::from(placed)))
+        };
+        let first = placed.fold(0, &history, SUM, &mut similarities, |sum| sum > 5.0);
+        assert_eq!(first, Folded::InPart((0..BESIDE).sum::<usize>() as f64));
+        assert_eq!(placed.fold(0, &history, SUM, &mut similarities, |_| false), Folded::Whole(55.0));
+        assert_eq!(n_asked, history.len(), "nobody is compared twice");
     }
 }

@@ -13,7 +13,9 @@
 //! Everything is in double precision on every engine (a GPU has pairs of f32): R(i, i) is what is left where numbers of
 //! size 1 cancel, and the DPP takes its logarithm down to 1e-6.
 
-use crate::real::Real;
+use multiversion::multiversion;
+
+use crate::real::{BESIDE, dots_columns};
 
 /// Share of its own squared length up to which an item's residual counts for nothing: the item lies in the span.
 pub const FADE_GONE: f64 = 1e-6;
@@ -92,8 +94,11 @@ impl Left {
     }
 }
 
-/// S of two items, by local index, in double precision.
-pub type Similarity<'s> = dyn FnMut(usize, usize) -> f64 + 's;
+/// S of one item with each of a few others, [`BESIDE`] at most, by local index, in double precision.
+pub type Similarities<'s> = dyn FnMut(usize, &[u32]) -> [f64; BESIDE] + 's;
+
+/// Columns are as long as whole groups of so many, zeros at the end, so that no loop has a remainder.
+const GROUP: usize = 8;
 
 /// Residuals of one slate's items. Items are brought up to date when they are looked at.
 #[derive(Debug)]
@@ -105,6 +110,8 @@ pub struct Residual {
     /// Place in the history of the first item that counts.
     first: usize,
     n_columns: usize,
+    /// Length of a column: as many, in whole groups.
+    stride: usize,
     row_of: Vec<u32>,
     /// Per row read: c by column, or for [`Eviction::Exact`] similarities by place in the history modulo the window.
     columns: Vec<f64>,
@@ -117,7 +124,8 @@ pub struct Residual {
     n_placed: usize,
     /// [`Eviction::Exact`]: c of the window's items, `[item][item before it]`.
     factor: Vec<f64>,
-    solved: Vec<f64>,
+    /// c of rows while they are solved.
+    solved: Vec<[f64; BESIDE]>,
 }
 
 impl Residual {
@@ -129,6 +137,7 @@ impl Residual {
             eviction,
             first: 0,
             n_columns: 0,
+            stride: 0,
             row_of: Vec::new(),
             columns: Vec::new(),
             squared_lengths: Vec::new(),
@@ -144,9 +153,10 @@ impl Residual {
     /// Forgets the last slate. There will be `n_recent + n_positions` placed items at most, `n_recent` from the start.
     pub fn reset(&mut self, n_local: usize, n_recent: usize, n_positions: usize) {
         let most = n_recent + n_positions;
-        let evicts = self.window > 0 && self.window < most;
+        let evicts = self.asked != Eviction::Never && self.window > 0 && self.window < most;
         self.eviction = if evicts { self.asked } else { Eviction::Never };
         self.n_columns = if evicts { self.window } else { most };
+        self.stride = self.n_columns.next_multiple_of(GROUP);
         // The queue starts with the recent items it has room for, as published.
         self.first = if evicts { n_recent.saturating_sub(self.window) } else { 0 };
         self.row_of.clear();
@@ -154,16 +164,17 @@ impl Residual {
         for numbers in [&mut self.columns, &mut self.squared_lengths, &mut self.squared_distances, &mut self.factor] {
             numbers.clear();
         }
+        self.solved.resize(self.n_columns, [0.0; BESIDE]);
         self.n_seen.clear();
         self.pivots.clear();
         self.n_placed = 0;
     }
 
     /// Takes in what was placed since the last position.
-    pub fn begin_position(&mut self, history: &[u32], similarity: &mut Similarity) {
+    pub fn begin_position(&mut self, history: &[u32], similarities: &mut Similarities) {
         for n in self.n_placed.max(self.first)..history.len() {
             let local = history[n] as usize;
-            let row = self.catch_up(local, &history[..n], similarity);
+            let (row, _) = self.catch_up(local, &history[..n], similarities, f64::NEG_INFINITY);
             self.n_seen[row] = PLACED;
             if self.eviction != Eviction::Exact {
                 self.pivots.push(Pivot::new(&Left::new(self.squared_distances[row], self.squared_lengths[row])));
@@ -176,25 +187,50 @@ impl Residual {
     }
 
     /// What is left of an item beside the span of what counts.
-    pub fn left(&mut self, local: usize, history: &[u32], similarity: &mut Similarity) -> Left {
-        let row = self.catch_up(local, history, similarity);
-        let squared_length = self.squared_lengths[row];
-        if self.eviction != Eviction::Exact {
-            return Left::new(self.squared_distances[row], squared_length);
-        }
-        let width = self.n_columns;
-        let similarities = &self.columns[row * width..(row + 1) * width];
-        let n_placed = history.len();
-        let n = self.pivots.len();
-        self.solved.clear();
-        let mut left = squared_length;
-        for k in 0..n {
-            let c = similarities[(n_placed - n + k) % width];
-            let coefficient = self.coefficient(c, &self.solved, k);
-            left -= coefficient * coefficient;
-            self.solved.push(coefficient);
-        }
-        Left::new(left, squared_length)
+    pub fn left(&mut self, local: usize, history: &[u32], similarities: &mut Similarities) -> Left {
+        self.left_down_to(f64::NEG_INFINITY, local, history, similarities).0
+    }
+
+    /// As [`Self::left`], and true. Or, where nothing ever leaves what counts, something that is at most `enough` and no less than
+    /// what is left, and false.
+    pub fn left_down_to(
+        &mut self,
+        enough: f64,
+        local: usize,
+        history: &[u32],
+        similarities: &mut Similarities,
+    ) -> (Left, bool) {
+        let (row, is_whole) = self.catch_up(local, history, similarities, enough);
+        let [left, ..] = self.left_of_rows([row; BESIDE], history.len());
+        (left, is_whole)
+    }
+
+    /// What is left of several items, each as [`Self::left`] gives it.
+    pub fn left_of_several(
+        &mut self,
+        locals: [usize; BESIDE],
+        history: &[u32],
+        similarities: &mut Similarities,
+    ) -> [Left; BESIDE] {
+        let rows = locals.map(|local| self.catch_up(local, history, similarities, f64::NEG_INFINITY).0);
+        self.left_of_rows(rows, history.len())
+    }
+
+    fn left_of_rows(&mut self, rows: [usize; BESIDE], n_placed: usize) -> [Left; BESIDE] {
+        let taken = if self.eviction == Eviction::Exact {
+            self.solve(rows, n_placed, self.pivots.len())
+        } else {
+            rows.map(|row| self.squared_lengths[row] - self.squared_distances[row])
+        };
+        std::array::from_fn(|i| {
+            let squared_length = self.squared_lengths[rows[i]];
+            Left::new(squared_length - taken[i], squared_length)
+        })
+    }
+
+    /// True where several items take less time side by side than one after the other.
+    pub fn goes_in_groups(&self) -> bool {
+        self.eviction == Eviction::Exact
     }
 
     /// True where nothing ever leaves what counts, so that no squared distance grows.
@@ -209,13 +245,20 @@ impl Residual {
         counted.iter().fold(1.0, |volume, pivot| (volume * pivot.length).min(MOST_VOLUME))
     }
 
-    /// Reads an item's similarities to what was placed since it was last looked at; returns its row.
-    fn catch_up(&mut self, local: usize, history: &[u32], similarity: &mut Similarity) -> usize {
-        let width = self.n_columns;
+    /// Reads an item's similarities to what was placed since it was last looked at; returns its row, and whether it is up to
+    /// date: where nothing leaves, it stops when the squared distance is `enough` or less.
+    fn catch_up(
+        &mut self,
+        local: usize,
+        history: &[u32],
+        similarities: &mut Similarities,
+        enough: f64,
+    ) -> (usize, bool) {
+        let (width, stride) = (self.n_columns, self.stride);
         if self.row_of[local] == NO_ROW {
             self.row_of[local] = self.n_seen.len() as u32;
-            self.columns.resize(self.columns.len() + width, 0.0);
-            let squared_length = similarity(local, local);
+            self.columns.resize(self.columns.len() + stride, 0.0);
+            let [squared_length, ..] = similarities(local, &[local as u32]);
             self.squared_lengths.push(squared_length);
             self.squared_distances.push(squared_length);
             self.n_seen.push(0);
@@ -223,67 +266,128 @@ impl Residual {
         let row = self.row_of[local] as usize;
         let n_placed = history.len().saturating_sub(self.first);
         let reach = if self.eviction == Eviction::Exact { width } else { n_placed };
-        for n in (self.n_seen[row] as usize).max(n_placed.saturating_sub(reach))..n_placed {
-            let place = self.first + n;
-            let placed = history[place] as usize;
-            if self.eviction == Eviction::Exact {
-                self.columns[row * width + place % width] = similarity(local, placed);
-            } else {
-                self.project_out(row, n, self.row_of[placed] as usize, || similarity(local, placed));
+        let mut n = (self.n_seen[row] as usize).max(n_placed.saturating_sub(reach));
+        while n < n_placed {
+            if self.squared_distances[row] <= enough && self.only_shrinks() {
+                return (row, false);
             }
+            let place = self.first + n;
+            // No further than the group of columns goes.
+            let placed = &history[place..history.len().min(place + BESIDE.min(GROUP - n % GROUP))];
+            let found = similarities(local, placed);
+            match self.eviction {
+                Eviction::Never => self.project_all_out(row, n, placed, &found),
+                Eviction::Paper => {
+                    for (i, &placed) in placed.iter().enumerate() {
+                        self.project_out(row, n + i, self.row_of[placed as usize] as usize, found[i]);
+                    }
+                }
+                Eviction::Exact => {
+                    for (i, &similarity) in found[..placed.len()].iter().enumerate() {
+                        self.columns[row * stride + (place + i) % width] = similarity;
+                    }
+                }
+            }
+            n += placed.len();
+            self.n_seen[row] = n as u32;
         }
-        if self.n_seen[row] != PLACED {
-            self.n_seen[row] = n_placed as u32;
+        (row, true)
+    }
+
+    /// Takes the directions of the counted items from the `n`-th on out of a row: `placed`, to which it has these similarities, all of
+    /// one group of columns.
+    ///
+    /// Groups before theirs are taken out first, then the columns of their own one after the other: in the same order however
+    /// many come at once.
+    fn project_all_out(&mut self, row: usize, n: usize, placed: &[u32], similarities: &[f64; BESIDE]) {
+        let stride = self.stride;
+        let start_of = |i: usize| self.row_of[placed[i.min(placed.len() - 1)] as usize] as usize * stride;
+        let starts: [usize; BESIDE] = std::array::from_fn(start_of);
+        let group = n - n % GROUP;
+        let own = &self.columns[row * stride..row * stride + group];
+        let shares = dots_columns(own, starts.map(|start| &self.columns[start..start + group]));
+        let mut coefficients = [0.0; GROUP];
+        coefficients[..n - group].copy_from_slice(&self.columns[row * stride + group..row * stride + n]);
+        for i in 0..placed.len() {
+            let own_group = &self.columns[starts[i] + group..starts[i] + n + i];
+            let open =
+                own_group.iter().zip(&coefficients).fold(similarities[i] - shares[i], |open, (a, b)| open - a * b);
+            let coefficient = self.pivots[n + i].scale * open;
+            coefficients[n - group + i] = coefficient;
+            self.squared_distances[row] -= coefficient * coefficient;
         }
-        row
+        let found = &coefficients[n - group..n - group + placed.len()];
+        self.columns[row * stride + n..row * stride + n + placed.len()].copy_from_slice(found);
     }
 
     /// Takes the direction of the `n`-th counted item out of a row. Where the queue is full, the oldest gives back what it
     /// took: after the new direction was found, which is the residual of before.
-    fn project_out(&mut self, row: usize, n: usize, placed_row: usize, similarity: impl FnOnce() -> f64) {
-        let width = self.n_columns;
+    fn project_out(&mut self, row: usize, n: usize, placed_row: usize, similarity: f64) {
+        let (width, stride) = (self.n_columns, self.stride);
         let n_live = n.min(width);
         let Pivot { scale, .. } = self.pivots[n];
         let mut coefficient = 0.0;
         if scale > 0.0 {
-            let own = &self.columns[row * width..row * width + n_live];
-            let placed = &self.columns[placed_row * width..placed_row * width + n_live];
-            coefficient = scale * (similarity() - f64::dot(own, placed));
+            let own = &self.columns[row * stride..row * stride + n_live];
+            let placed = &self.columns[placed_row * stride..placed_row * stride + n_live];
+            // One after the other: what was stored last, a number at a time, is not there yet as a whole register.
+            coefficient = scale * (similarity - own.iter().zip(placed).map(|(a, b)| a * b).sum::<f64>());
         }
-        let given_back = std::mem::replace(&mut self.columns[row * width + n % width], coefficient);
+        let given_back = std::mem::replace(&mut self.columns[row * stride + n % width], coefficient);
         self.squared_distances[row] += given_back * given_back;
         self.squared_distances[row] -= coefficient * coefficient;
     }
 
-    /// c of a row at column `k`, from its similarity to that item and its c before.
-    fn coefficient(&self, similarity: f64, before: &[f64], k: usize) -> f64 {
-        let Pivot { scale, .. } = self.pivots[k];
-        if scale == 0.0 {
-            return 0.0;
-        }
-        scale * (similarity - f64::dot(before, &self.factor[k * self.n_columns..k * self.n_columns + k]))
-    }
-
     /// The window's factor from nothing but its similarities.
     fn refactor(&mut self, history: &[u32]) {
-        let width = self.n_columns;
-        let n = history.len().min(width);
-        let oldest = history.len() - n;
+        let n = history.len().min(self.n_columns);
         self.pivots.clear();
         self.factor.clear();
-        self.factor.resize(n * width, 0.0);
+        self.factor.resize(n * self.stride, 0.0);
         for k in 0..n {
-            let row = self.row_of[history[oldest + k] as usize] as usize;
-            let mut left = self.squared_lengths[row];
-            for l in 0..k {
-                let similarity = self.columns[row * width + (oldest + l) % width];
-                let c = self.coefficient(similarity, &self.factor[k * width..k * width + l], l);
-                self.factor[k * width + l] = c;
-                left -= c * c;
-            }
-            self.pivots.push(Pivot::new(&Left::new(left, self.squared_lengths[row])));
+            let row = self.row_of[history[history.len() - n + k] as usize] as usize;
+            let [taken, ..] = self.solve([row; BESIDE], history.len(), n);
+            let solved = self.solved[..k].iter().map(|c| c[0]);
+            self.factor[k * self.stride..].iter_mut().zip(solved).for_each(|(kept, c)| *kept = c);
+            self.pivots.push(Pivot::new(&Left::new(self.squared_lengths[row] - taken, self.squared_lengths[row])));
         }
     }
+
+    /// Finds the c of rows against the pivots there are, from the similarities to the last `n` of `n_placed` items. What they take
+    /// of each row's squared length.
+    fn solve(&mut self, rows: [usize; BESIDE], n_placed: usize, n: usize) -> [f64; BESIDE] {
+        let columns = rows.map(|row| &self.columns[row * self.stride..row * self.stride + self.n_columns]);
+        let first = (n_placed - n) % self.n_columns;
+        solve(columns, first, &self.pivots, &self.factor, self.stride, &mut self.solved)
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn solve(
+    columns: [&[f64]; BESIDE],
+    first: usize,
+    pivots: &[Pivot],
+    factor: &[f64],
+    stride: usize,
+    solved: &mut [[f64; BESIDE]],
+) -> [f64; BESIDE] {
+    let [a, b, c, d] = columns;
+    let mut taken = [0.0; BESIDE];
+    for (k, pivot) in pivots.iter().enumerate() {
+        let place = if first + k < a.len() { first + k } else { first + k - a.len() };
+        let mut open = [a[place], b[place], c[place], d[place]];
+        for (c, factor) in solved[..k].iter().zip(&factor[k * stride..k * stride + k]) {
+            for lane in 0..BESIDE {
+                open[lane] -= c[lane] * factor;
+            }
+        }
+        for lane in 0..BESIDE {
+            open[lane] *= pivot.scale;
+            taken[lane] += open[lane] * open[lane];
+        }
+        solved[k] = open;
+    }
+    taken
 }
 
 #[cfg(test)]

@@ -36,3 +36,125 @@ impl<R: Real> Scored<R> {
 pub fn is_settled<R: Real>(best: Option<&Scored<R>>, rank: usize, bound: R) -> bool {
     best.is_some_and(|best| best.excess == 0 && (bound < best.utility || (bound == best.utility && best.rank < rank)))
 }
+
+/// What a candidate has to reach so as not to be beaten.
+#[derive(Debug, Clone, Copy)]
+pub struct Bar<R> {
+    weighted_base: R,
+    rank: usize,
+    /// Utility and rank of the best so far, if it exceeds no cap.
+    best: Option<(R, usize)>,
+}
+
+impl<R: Real> Bar<R> {
+    /// The bar of a candidate; without a best so far nobody is beaten.
+    pub fn new(best: Option<&Scored<R>>, rank: usize, weighted_base: R) -> Self {
+        Self { weighted_base, rank, best: best.filter(|best| best.excess == 0).map(|best| (best.utility, best.rank)) }
+    }
+
+    /// True where a candidate whose diversity term is at most so much cannot win ([`is_settled`]).
+    pub fn beats(&self, most_diversity: R) -> bool {
+        let bound = self.weighted_base + most_diversity;
+        self.best.is_some_and(|(utility, rank)| bound < utility || (bound == utility && rank < self.rank))
+    }
+
+    /// The diversity term near which candidates start not to be beaten, up to rounding.
+    pub fn height(&self) -> R {
+        self.best.map_or(R::neg_infinity(), |(utility, _)| utility - self.weighted_base)
+    }
+}
+
+/// Candidates whose bounds are worked out at a time.
+pub const BLOCK: usize = 64;
+
+/// What utilities can at most be, by rank.
+#[derive(Debug, Default)]
+pub struct Bounds<R> {
+    /// Factor of base scores times base score, never increasing.
+    weighted_base: Vec<R>,
+    /// No diversity term of the position is larger.
+    most_diversity: R,
+    /// Diversity terms, or what they were at most, when candidates were last looked at: infinite before that, and minus infinity
+    /// for who is out.
+    known: Vec<R>,
+    /// The step at which that was.
+    known_at: Vec<u32>,
+    /// By step: how much diversity terms can have grown since; empty where nothing is known of that.
+    pub growth: Vec<R>,
+    /// Bounds of the position's candidates, as far as they were worked out, from rank `first` on.
+    of_candidates: Vec<R>,
+    first: usize,
+}
+
+impl<R: Real> Bounds<R> {
+    /// Forgets the last slate. `weighted_base` is by rank, never increasing.
+    pub fn reset(&mut self, weighted_base: impl Iterator<Item = R>) {
+        self.weighted_base.clear();
+        self.weighted_base.extend(weighted_base);
+        self.known.clear();
+        self.known.resize(self.weighted_base.len(), R::infinity());
+        self.known_at.clear();
+        self.known_at.resize(self.weighted_base.len(), 0);
+        self.growth.clear();
+    }
+
+    /// Starts a position at which no diversity term is larger than `most_diversity`.
+    pub fn begin_position(&mut self, most_diversity: R) {
+        self.most_diversity = most_diversity;
+        self.growth.clear();
+    }
+
+    /// Remembers a diversity term, or what it is at most, of step 1 or later.
+    pub fn note(&mut self, rank: usize, diversity: R, step: u32) {
+        self.known[rank] = diversity;
+        self.known_at[rank] = step;
+    }
+
+    /// Takes a candidate out.
+    pub fn take_out(&mut self, rank: usize) {
+        self.note(rank, R::neg_infinity(), 1);
+    }
+
+    /// Factor of base scores times base score.
+    pub fn weighted_base(&self, rank: usize) -> R {
+        self.weighted_base[rank]
+    }
+
+    /// No utility of this or a later rank is larger: penalties are 0 or more (SPEC 8).
+    pub fn of_rank(&self, rank: usize) -> R {
+        self.weighted_base[rank] + self.most_diversity
+    }
+
+    /// Bounds of candidates from `start` on, `end` at most, by what is known of each: as many as can matter where the largest of them
+    /// is scored first. Returns the candidate with the largest, the first of several.
+    pub fn most_promising(&mut self, start: usize, end: usize) -> Option<usize> {
+        self.of_candidates.clear();
+        self.first = start;
+        let mut most: Option<(usize, R)> = None;
+        for block in (start..end).step_by(BLOCK) {
+            if most.is_some_and(|(_, most)| self.of_rank(block) <= most) {
+                break;
+            }
+            let bounds = self.of_block(block, end.min(block + BLOCK));
+            let largest = bounds.iter().fold(R::neg_infinity(), |largest, &x| if x > largest { x } else { largest });
+            if largest > most.map_or(R::neg_infinity(), |(_, most)| most) {
+                most = bounds.iter().position(|&x| x == largest).map(|at| (block + at, largest));
+            }
+        }
+        most.map(|(rank, _)| rank)
+    }
+
+    /// No utilities of candidates from `start` to `end` are larger, by what is known of each. Blocks follow each other.
+    pub fn of_block(&mut self, start: usize, end: usize) -> &[R] {
+        let n_known = self.first + self.of_candidates.len();
+        if n_known < end {
+            let bases = self.weighted_base[n_known..end].iter();
+            let known = self.known[n_known..end].iter().zip(&self.known_at[n_known..end]);
+            self.of_candidates.extend(bases.zip(known).map(|(&base, (&known, &step))| {
+                let grown = known + self.growth[step as usize];
+                base + if grown < self.most_diversity { grown } else { self.most_diversity }
+            }));
+        }
+        &self.of_candidates[start - self.first..end - self.first]
+    }
+}

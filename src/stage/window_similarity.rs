@@ -5,20 +5,24 @@
 //! never reaches costs nothing.
 
 use crate::catalog::{Embedding, EmbeddingData};
-use crate::problem::Problem;
-use crate::real::Real;
+use crate::problem::{BoundSignal, Problem};
+use crate::real::{BESIDE, LANES, Lanes, Real, dot_columns};
 use crate::stage::eigensolve::column_length;
 use crate::stage::window::{EMPTY, Window};
+
+/// From so many others on, products side by side take less time than one after the other.
+const FEW: usize = 3;
 
 /// Rows of a slate's items, read from the catalog when first needed, and their similarities to the window.
 #[derive(Debug)]
 pub struct WindowSimilarity<R> {
-    dim: usize,
-    /// (start, end) of each signal inside a row.
+    /// Length of a row in pieces.
+    row_length: usize,
+    /// (start, end) of each signal inside a row, in pieces.
     segments: Vec<(usize, usize)>,
     /// Offset of an item's row in `rows`, in rows; [`EMPTY`] where not yet read.
     row_index: Vec<u32>,
-    rows: Vec<R>,
+    rows: Vec<Lanes<R>>,
     /// One factor per signal for each row read.
     factors: Vec<R>,
     n_slots: usize,
@@ -26,6 +30,8 @@ pub struct WindowSimilarity<R> {
     similarity: Vec<R>,
     /// Step of the last refresh per item; 0 = never.
     refreshed: Vec<u32>,
+    /// Slots that a slot is compared with.
+    others: Vec<u32>,
     /// Similarities computed since the buffers were created.
     n_compared: u64,
 }
@@ -39,12 +45,12 @@ impl<R: Real> WindowSimilarity<R> {
             .iter()
             .map(|signal| {
                 let start = end;
-                end += signal.embedding.dim;
+                end += signal.embedding.dim.div_ceil(LANES);
                 (start, end)
             })
             .collect();
         Self {
-            dim: end,
+            row_length: end,
             segments,
             row_index: Vec::new(),
             rows: Vec::new(),
@@ -52,6 +58,7 @@ impl<R: Real> WindowSimilarity<R> {
             n_slots: 0,
             similarity: Vec::new(),
             refreshed: Vec::new(),
+            others: Vec::new(),
             n_compared: 0,
         }
     }
@@ -94,27 +101,57 @@ impl<R: Real> WindowSimilarity<R> {
     }
 
     #[inline]
-    fn pair(&mut self, a: usize, b: usize) -> R {
-        self.n_compared += 1;
-        let row_a = &self.rows[a * self.dim..][..self.dim];
-        let row_b = &self.rows[b * self.dim..][..self.dim];
-        // The product of the factors comes first, so that S_ab and S_ba are the same number.
-        if self.segments.len() == 1 {
-            return self.factors[a] * self.factors[b] * R::dot(row_a, row_b);
-        }
-        let n_signals = self.segments.len();
-        let mut sum = R::zero();
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let factor = self.factors[a * n_signals + s] * self.factors[b * n_signals + s];
-            sum += factor * R::dot(&row_a[start..end], &row_b[start..end]);
-        }
-        sum
+    fn row(&self, index: usize) -> &[Lanes<R>] {
+        &self.rows[index * self.row_length..][..self.row_length]
     }
 
-    /// S of two items.
-    pub fn between(&mut self, problem: &Problem, catalog_rows: &[u32], a: usize, b: usize) -> R {
-        let (a, b) = (self.load(problem, catalog_rows, a), self.load(problem, catalog_rows, b));
-        self.pair(a, b)
+    /// A signal's part of several rows.
+    #[inline]
+    fn segment_of(&self, rows: [usize; BESIDE], start: usize, end: usize) -> [&[Lanes<R>]; BESIDE] {
+        let [a, b, c, d] = rows;
+        [&self.row(a)[start..end], &self.row(b)[start..end], &self.row(c)[start..end], &self.row(d)[start..end]]
+    }
+
+    /// S of a row with the first `n` of the others.
+    #[inline]
+    fn pairs(&self, a: usize, others: [usize; BESIDE], n: usize) -> [R; BESIDE] {
+        let n_signals = self.segments.len();
+        let mut sums = [R::zero(); BESIDE];
+        for (s, &(start, end)) in self.segments.iter().enumerate() {
+            let own = &self.row(a)[start..end];
+            let products = if n < FEW {
+                let mut products = [R::zero(); BESIDE];
+                for (product, row) in products.iter_mut().zip(others).take(n) {
+                    *product = R::dot(own, &self.row(row)[start..end]);
+                }
+                products
+            } else {
+                R::dots(own, self.segment_of(others, start, end))
+            };
+            for i in 0..BESIDE {
+                // The product of the factors comes first, so that S_ab and S_ba are the same number.
+                let factor = self.factors[a * n_signals + s] * self.factors[others[i] * n_signals + s];
+                sums[i] += factor * products[i];
+            }
+        }
+        sums
+    }
+
+    /// S of one item with each of a few others, [`BESIDE`] at most; what is beyond their number is of no meaning.
+    pub fn between_several(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        a: usize,
+        others: &[u32],
+    ) -> [R; BESIDE] {
+        let a = self.load(problem, catalog_rows, a);
+        let mut rows = [a; BESIDE];
+        for (row, &other) in rows.iter_mut().zip(others) {
+            *row = self.load(problem, catalog_rows, other as usize);
+        }
+        self.n_compared += others.len() as u64;
+        self.pairs(a, rows, others.len())
     }
 
     /// Brings the similarities of one item up to date with the window and returns them, one per slot.
@@ -130,14 +167,54 @@ impl<R: Real> WindowSimilarity<R> {
         let range = local * self.n_slots..(local + 1) * self.n_slots;
         let last = self.refreshed[local];
         if last < step {
-            let row = self.load(problem, catalog_rows, local);
-            for slot in window.entered_since(last) {
-                let other = self.load(problem, catalog_rows, window.items[slot] as usize);
-                self.similarity[range.start + slot] = self.pair(row, other);
+            let mut entered = window.entered_since(last);
+            let (mut slots, mut items) = ([0; BESIDE], [0; BESIDE]);
+            loop {
+                let mut n = 0;
+                for slot in entered.by_ref().take(BESIDE) {
+                    (slots[n], items[n]) = (slot, window.items[slot]);
+                    n += 1;
+                }
+                let values = self.between_several(problem, catalog_rows, local, &items[..n]);
+                for (&slot, value) in slots[..n].iter().zip(values) {
+                    self.similarity[range.start + slot] = value;
+                }
+                if n < BESIDE {
+                    break;
+                }
             }
             self.refreshed[local] = step;
         }
         &self.similarity[range]
+    }
+
+    /// Brings the similarities of several items up to date: side by side where one slot is all that is new to each of them.
+    pub fn refresh_several(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        window: &Window,
+        step: u32,
+        locals: [usize; BESIDE],
+    ) {
+        let last = self.refreshed[locals[0]];
+        let mut entered = window.entered_since(last);
+        let (first, second) = (entered.next(), entered.next());
+        match (first, second) {
+            (Some(slot), None) if locals.iter().all(|&local| self.refreshed[local] == last) => {
+                let items = locals.map(|local| local as u32);
+                let values = self.between_several(problem, catalog_rows, window.items[slot] as usize, &items);
+                for (local, value) in locals.into_iter().zip(values) {
+                    self.similarity[local * self.n_slots + slot] = value;
+                    self.refreshed[local] = step;
+                }
+            }
+            _ => {
+                for local in locals {
+                    self.refresh(problem, catalog_rows, window, step, local);
+                }
+            }
+        }
     }
 
     /// Brings the window's similarity matrix S_W (a row per slot, as long as the eigensolver's columns; zero in rows and
@@ -146,25 +223,69 @@ impl<R: Real> WindowSimilarity<R> {
     pub fn gram(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, since: u32, gram: &mut [f64]) {
         let n = self.n_slots;
         let length = column_length(n);
+        let is_new = |slot: usize| window.entered[slot] > since;
+        let mut others = std::mem::take(&mut self.others);
         for a in 0..n {
             let is_empty = window.items[a] == EMPTY;
-            if !is_empty && window.entered[a] <= since {
+            if !is_empty && !is_new(a) {
                 continue;
             }
+            others.clear();
             for b in 0..n {
-                // Two that entered are compared once, from the first of them: S_ab and S_ba are the same number.
-                if b < a && !is_empty && window.items[b] != EMPTY && window.entered[b] > since {
-                    continue;
+                if is_empty || window.items[b] == EMPTY {
+                    gram[a * length + b] = 0.0;
+                    gram[b * length + a] = 0.0;
+                } else if b >= a || !is_new(b) {
+                    // Two that entered are compared once, from the first of them: S_ab and S_ba are the same number.
+                    others.push(b as u32);
                 }
-                let value = if is_empty || window.items[b] == EMPTY {
-                    0.0
-                } else {
-                    self.between_wide(problem, catalog_rows, window.items[a] as usize, window.items[b] as usize)
-                };
-                gram[a * length + b] = value;
-                gram[b * length + a] = value;
+            }
+            for slots in others.chunks(BESIDE) {
+                let mut items = [0; BESIDE];
+                items.iter_mut().zip(slots).for_each(|(item, &slot)| *item = window.items[slot as usize]);
+                let items = &items[..slots.len()];
+                let values = self.between_several_wide(problem, catalog_rows, window.items[a] as usize, items);
+                for (&b, value) in slots.iter().zip(values) {
+                    gram[a * length + b as usize] = value;
+                    gram[b as usize * length + a] = value;
+                }
             }
         }
+        self.others = others;
+    }
+
+    /// S of one item with each of a few others, [`BESIDE`] at most, as [`Self::between_wide`] gives them; what is beyond their number
+    /// is of no meaning.
+    pub fn between_several_wide(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        a: usize,
+        others: &[u32],
+    ) -> [f64; BESIDE] {
+        let is_stored_wide = |signal: &BoundSignal| matches!(signal.embedding.data, EmbeddingData::F64(_));
+        let mut sums = [0.0; BESIDE];
+        if others.len() < FEW || problem.signals.iter().any(is_stored_wide) {
+            for (sum, &other) in sums.iter_mut().zip(others) {
+                *sum = self.between_wide(problem, catalog_rows, a, other as usize);
+            }
+            return sums;
+        }
+        self.n_compared += others.len() as u64;
+        let own = self.load(problem, catalog_rows, a);
+        let (mut rows, mut numbers) = ([own; BESIDE], [catalog_rows[a]; BESIDE]);
+        for (i, &other) in others.iter().enumerate() {
+            rows[i] = self.load(problem, catalog_rows, other as usize);
+            numbers[i] = catalog_rows[other as usize];
+        }
+        for (signal, &(start, end)) in problem.signals.iter().zip(&self.segments) {
+            let products = R::dots_wide(&self.row(own)[start..end], self.segment_of(rows, start, end));
+            for i in 0..BESIDE {
+                let factors = [catalog_rows[a], numbers[i]].map(|row| f64::from(signal.factors[row as usize]));
+                sums[i] += factors[0] * factors[1] * products[i];
+            }
+        }
+        sums
     }
 
     /// S of two items in double precision.
@@ -172,8 +293,7 @@ impl<R: Real> WindowSimilarity<R> {
         self.n_compared += 1;
         let rows = [a, b].map(|local| catalog_rows[local] as usize);
         let (a, b) = (self.load(problem, catalog_rows, a), self.load(problem, catalog_rows, b));
-        let (row_a, row_b) =
-            (&self.rows[a * self.dim..(a + 1) * self.dim], &self.rows[b * self.dim..(b + 1) * self.dim]);
+        let (row_a, row_b) = (self.row(a), self.row(b));
         let signals = problem.signals.iter().zip(&self.segments);
         signals
             .map(|(signal, &(start, end))| {
@@ -183,7 +303,7 @@ impl<R: Real> WindowSimilarity<R> {
                     * match &signal.embedding.data {
                         EmbeddingData::F64(stored) => {
                             let [x, y] = rows.map(|row| &stored[row * dim..(row + 1) * dim]);
-                            f64::dot(x, y)
+                            dot_columns(x, y)
                         }
                         _ => R::dot_wide(&row_a[start..end], &row_b[start..end]),
                     }
@@ -191,26 +311,72 @@ impl<R: Real> WindowSimilarity<R> {
             .sum()
     }
 
-    /// Adds an item's row, factors applied, to a running sum of rows (for the balance penalty).
-    pub fn add_row(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, sum: &mut [R]) {
+    /// Adds an item's row, factors applied, to a running sum of rows begun by [`Self::clear_sum`].
+    pub fn add_row(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, sum: &mut [Lanes<R>]) {
         let row = self.load(problem, catalog_rows, local);
         for (s, &(start, end)) in self.segments.iter().enumerate() {
             let factor = self.factors[row * self.segments.len() + s];
-            let values = &self.rows[row * self.dim + start..row * self.dim + end];
-            for (total, &x) in sum[start..end].iter_mut().zip(values) {
-                *total += factor * x;
+            for (total, piece) in sum[start..end].iter_mut().zip(&self.row(row)[start..end]) {
+                total.0.iter_mut().zip(&piece.0).for_each(|(total, &x)| *total += factor * x);
             }
         }
     }
 
     /// Similarity of an item to a sum of rows built by [`Self::add_row`].
-    pub fn against_sum(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, sum: &[R]) -> R {
+    pub fn against_sum(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, sum: &[Lanes<R>]) -> R {
         let row = self.load(problem, catalog_rows, local);
+        self.n_compared += 1;
         let mut total = R::zero();
         for (s, &(start, end)) in self.segments.iter().enumerate() {
             let factor = self.factors[row * self.segments.len() + s];
-            total += factor * R::dot(&self.rows[row * self.dim + start..row * self.dim + end], &sum[start..end]);
+            total += factor * R::dot(&self.row(row)[start..end], &sum[start..end]);
         }
         total
+    }
+
+    /// Similarities of several items to a sum of rows, each as [`Self::against_sum`] gives it.
+    pub fn several_against_sum(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        locals: [usize; BESIDE],
+        sum: &[Lanes<R>],
+    ) -> [R; BESIDE] {
+        let mut rows = [0; BESIDE];
+        for (row, local) in rows.iter_mut().zip(locals) {
+            *row = self.load(problem, catalog_rows, local);
+        }
+        self.n_compared += BESIDE as u64;
+        let mut totals = [R::zero(); BESIDE];
+        for (s, &(start, end)) in self.segments.iter().enumerate() {
+            let products = R::dots(&sum[start..end], self.segment_of(rows, start, end));
+            for i in 0..BESIDE {
+                totals[i] += self.factors[rows[i] * self.segments.len() + s] * products[i];
+            }
+        }
+        totals
+    }
+
+    /// Adds `times` an item's row, factors applied, to a running sum of plain rows in double precision.
+    pub fn add_row_wide(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, times: f64, sum: &mut [f64]) {
+        let row = self.load(problem, catalog_rows, local);
+        for (s, &(start, end)) in self.segments.iter().enumerate() {
+            let factor = times * self.factors[row * self.segments.len() + s].to_f64();
+            let pieces = sum[start * LANES..end * LANES].chunks_exact_mut(LANES);
+            for (total, piece) in pieces.zip(&self.row(row)[start..end]) {
+                total.iter_mut().zip(&piece.0).for_each(|(total, &x)| *total += factor * x.to_f64());
+            }
+        }
+    }
+
+    /// Pieces in a row, all signals together.
+    pub fn row_length(&self) -> usize {
+        self.row_length
+    }
+
+    /// A sum of no rows.
+    pub fn clear_sum(&self, sum: &mut Vec<Lanes<R>>) {
+        sum.clear();
+        sum.resize(self.row_length, Lanes([R::zero(); LANES]));
     }
 }

@@ -7,10 +7,11 @@
 //! is too large. The residual is kept apart from the base scores, and the oldest item leaves a window exactly.
 
 use crate::config;
-use crate::real::Real;
+use crate::real::{BESIDE, Real};
 use crate::run::Slots;
-use crate::stage::residual::{Eviction, Residual};
-use crate::strategy::Strategy;
+use crate::stage::residual::{Eviction, Left, Residual};
+use crate::stage::select::Bar;
+use crate::strategy::{Strategy, Term};
 
 /// No squared distance counts as less than this, or an item in the span would be worth −∞ (SPEC 7).
 pub const FLOOR: f64 = 1e-6;
@@ -32,9 +33,14 @@ impl Dpp {
         Self { theta: config.theta, residual: Residual::new(config.window, Eviction::Exact), most }
     }
 
+    /// No logarithm of a smaller number comes out larger by more than this.
+    fn slack<R: Real>(&self) -> R {
+        R::of(LOGARITHM_SLACK * (1.0 + self.most.max(1.0 / FLOOR).ln())) * R::epsilon()
+    }
+
     fn squared_distance<R: Real>(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
-        let (history, mut similarity) = slots.placed_similarity_wide(0.0);
-        self.residual.left(local, history, &mut similarity).squared_distance
+        let (history, mut similarities) = slots.placed_similarities_wide(0.0);
+        self.residual.left(local, history, &mut similarities).squared_distance
     }
 }
 
@@ -45,8 +51,8 @@ impl<R: Real> Strategy<R> for Dpp {
     }
 
     fn begin_position(&mut self, slots: &mut Slots<R>) {
-        let (history, mut similarity) = slots.placed_similarity_wide(0.0);
-        self.residual.begin_position(history, &mut similarity);
+        let (history, mut similarities) = slots.placed_similarities_wide(0.0);
+        self.residual.begin_position(history, &mut similarities);
     }
 
     fn base_weight(&self) -> R {
@@ -61,9 +67,37 @@ impl<R: Real> Strategy<R> for Dpp {
         R::of(self.squared_distance(slots, local).max(FLOOR).ln())
     }
 
-    fn lasting_bound(&self, diversity: R) -> Option<R> {
-        let slack = R::of(LOGARITHM_SLACK) * R::epsilon() * (R::one() + diversity.abs());
-        self.residual.only_shrinks().then(|| diversity + slack)
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+        let (history, mut similarities) = slots.placed_similarities_wide(0.0);
+        let left = self.residual.left_of_several(locals, history, &mut similarities);
+        left.map(|left| R::of(left.squared_distance.max(FLOOR).ln()))
+    }
+
+    fn scores_groups(&self, _: bool) -> bool {
+        self.residual.goes_in_groups()
+    }
+
+    fn diversity_unless_beaten(&mut self, slots: &mut Slots<R>, local: usize, bar: &Bar<R>) -> Term<R> {
+        let term = |left: Left| R::of(left.squared_distance.max(FLOOR).ln());
+        // Nearly the squared distance that the candidate needs; below the floor it cannot fall.
+        let needed = bar.height().to_f64().exp();
+        let enough = if needed > FLOOR { needed } else { f64::NEG_INFINITY };
+        let (history, mut similarities) = slots.placed_similarities_wide(0.0);
+        let (left, is_whole) = self.residual.left_down_to(enough, local, history, &mut similarities);
+        if is_whole {
+            return Term::Is(term(left));
+        }
+        let at_most = term(left) + self.slack();
+        if bar.beats(at_most) {
+            return Term::AtMost(at_most);
+        }
+        Term::Is(term(self.residual.left(local, history, &mut similarities)))
+    }
+
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
+        if self.residual.only_shrinks() {
+            growth.resize(step + 1, self.slack());
+        }
     }
 
     fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {

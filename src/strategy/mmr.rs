@@ -7,8 +7,9 @@
 use crate::config;
 use crate::real::Real;
 use crate::run::Slots;
-use crate::stage::placed_similarity::{Fold, PlacedSimilarity};
-use crate::strategy::Strategy;
+use crate::stage::placed_similarity::{Fold, Folded, PlacedSimilarity};
+use crate::stage::select::Bar;
+use crate::strategy::{Strategy, Term};
 
 /// State of the strategy for one slate.
 #[derive(Debug)]
@@ -33,15 +34,26 @@ impl<R: Real> Strategy<R> for Mmr<R> {
         R::of(self.lambda)
     }
 
-    fn lasting_bound(&self, diversity: R) -> Option<R> {
-        // The largest of more is never smaller; in a window, the nearest may leave.
-        self.placed.is_running().then_some(diversity)
+    fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
+        self.diversity_unless_beaten(slots, local, &Bar::new(None, local, R::zero())).most()
     }
 
-    fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
-        let largest = Fold { term: |s: R| s.max(R::zero()), combine: R::max };
-        let (history, mut similarity) = slots.placed_similarity();
-        R::zero()
-            - R::of(1.0 - self.lambda) * self.placed.fold(local, history, largest, |placed| similarity(local, placed))
+    fn diversity_unless_beaten(&mut self, slots: &mut Slots<R>, local: usize, bar: &Bar<R>) -> Term<R> {
+        let fold = Fold { term: |s: R| s.max(R::zero()), combine: R::max };
+        let weight = R::of(1.0 - self.lambda);
+        let term = |largest: R| R::zero() - weight * largest;
+        let (history, mut similarities) = slots.placed_similarities(local);
+        // The largest of more is never smaller.
+        match self.placed.fold(local, history, fold, &mut similarities, |largest| bar.beats(term(largest))) {
+            Folded::Whole(largest) => Term::Is(term(largest)),
+            Folded::InPart(largest) => Term::AtMost(term(largest)),
+        }
+    }
+
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
+        // In a window, the nearest may leave.
+        if self.placed.is_running() {
+            growth.resize(step + 1, R::zero());
+        }
     }
 }

@@ -14,8 +14,9 @@ pub use ssd::Ssd;
 
 use crate::config::Strategy as Kind;
 use crate::problem::Problem;
-use crate::real::Real;
+use crate::real::{BESIDE, Real};
 use crate::run::Slots;
+use crate::stage::select::Bar;
 
 /// One rule for the strategy's part of the utility: `base_weight · base + diversity`.
 pub trait Strategy<R: Real>: Send {
@@ -42,11 +43,28 @@ pub trait Strategy<R: Real>: Send {
     /// Diversity term of a candidate by local index.
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R;
 
-    /// Where a candidate's diversity term only falls as more is placed: what it will at most be, at this position and
-    /// later, given what it is. Then a candidate need not be looked at again until that is the best there is.
-    fn lasting_bound(&self, diversity: R) -> Option<R> {
-        let _ = diversity;
-        None
+    /// As [`Self::diversity`], but may stop where the candidate is known to be beaten.
+    fn diversity_unless_beaten(&mut self, slots: &mut Slots<R>, local: usize, bar: &Bar<R>) -> Term<R> {
+        let _ = bar;
+        Term::Is(self.diversity(slots, local))
+    }
+
+    /// Diversity terms of several candidates, each as [`Self::diversity`] gives it.
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+        locals.map(|local| self.diversity(slots, local))
+    }
+
+    /// True where several terms take less time side by side than one after the other.
+    fn scores_groups(&self, prunes: bool) -> bool {
+        let _ = prunes;
+        false
+    }
+
+    /// Where something is known of how diversity terms change: by step, up to this one, how much a term can have grown since then
+    /// (0 where terms only fall). Then a candidate need not be looked at until what it was, and that, is the best there is.
+    /// `growth` is empty before, and stays so where nothing is known.
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
+        let _ = (growth, step);
     }
 
     /// What is left of a candidate beside the span of what is placed, as a multiple of what counts as nothing: up to 1 the
@@ -54,6 +72,24 @@ pub trait Strategy<R: Real>: Send {
     fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {
         let _ = (slots, local);
         f64::INFINITY
+    }
+}
+
+/// A diversity term, as far as it was computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Term<R> {
+    /// The term.
+    Is(R),
+    /// No more than this, which does not win.
+    AtMost(R),
+}
+
+impl<R: Copy> Term<R> {
+    /// What it is, or is at most.
+    pub fn most(self) -> R {
+        match self {
+            Self::Is(term) | Self::AtMost(term) => term,
+        }
     }
 }
 
@@ -88,7 +124,7 @@ impl<R: Real> Chosen<R> {
             Kind::Ssd => Self::Ssd(Ssd::new(&config.ssd, problem.most_similarity())),
             Kind::Dpp => Self::Dpp(Dpp::new(&config.dpp, problem.most_similarity())),
             Kind::Mmr => Self::Mmr(Mmr::new(&config.mmr)),
-            Kind::Msd => Self::Msd(Msd::new(&config.msd)),
+            Kind::Msd => Self::Msd(Msd::new(&config.msd, problem.most_similarity())),
             Kind::Relevance => Self::Relevance(Relevance),
         }
     }

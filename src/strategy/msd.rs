@@ -5,24 +5,46 @@
 //! ```
 
 use crate::config;
-use crate::real::Real;
+use crate::real::{BESIDE, Real};
 use crate::run::Slots;
-use crate::stage::placed_similarity::{Fold, PlacedSimilarity};
+use crate::stage::placed_similarity::{Fold, Folded, PlacedSimilarity};
+use crate::stage::placed_sum::PlacedSum;
 use crate::strategy::Strategy;
+
+/// Similarities that are at most so much are not clipped: beyond 1, which is rounding of unit lengths, they would be by nothing
+/// that counts.
+const UNCLIPPED: f64 = 1.0 + 2e-6;
 
 /// State of the strategy for one slate.
 #[derive(Debug)]
 pub struct Msd<R> {
     lambda: f64,
-    placed: PlacedSimilarity<R>,
-    /// Placed items that count at this position.
-    n_counted: usize,
+    distances: Distances<R>,
+}
+
+/// Σ_j (1 − clip(S_ij, −1, 1)).
+#[derive(Debug)]
+enum Distances<R> {
+    /// Nothing is clipped: n − Σ_j S_ij.
+    Sum(PlacedSum<R>),
+    /// One similarity after the other.
+    Fold { placed: PlacedSimilarity<R>, n_counted: usize },
 }
 
 impl<R: Real> Msd<R> {
-    /// Nothing placed yet.
-    pub fn new(config: &config::Msd) -> Self {
-        Self { lambda: config.lambda, placed: PlacedSimilarity::new(config.window), n_counted: 0 }
+    /// Nothing placed yet; no item's similarity to itself is more than `most_similarity`.
+    pub fn new(config: &config::Msd, most_similarity: f64) -> Self {
+        let distances = if most_similarity <= UNCLIPPED {
+            Distances::Sum(PlacedSum::new(config.window, most_similarity.sqrt()))
+        } else {
+            Distances::Fold { placed: PlacedSimilarity::new(config.window), n_counted: 0 }
+        };
+        Self { lambda: config.lambda, distances }
+    }
+
+    /// A diversity term from a sum of distances.
+    fn term(&self, sum: R) -> R {
+        R::of(1.0 - self.lambda) * sum
     }
 }
 
@@ -33,11 +55,17 @@ fn distance<R: Real>(similarity: R) -> R {
 
 impl<R: Real> Strategy<R> for Msd<R> {
     fn reset(&mut self, slots: &Slots<R>) {
-        self.placed.reset(slots.slate.rows.len());
+        match &mut self.distances {
+            Distances::Sum(sum) => sum.reset(),
+            Distances::Fold { placed, .. } => placed.reset(slots.slate.rows.len()),
+        }
     }
 
     fn begin_position(&mut self, slots: &mut Slots<R>) {
-        self.n_counted = self.placed.reach(slots.history.len());
+        match &mut self.distances {
+            Distances::Sum(sum) => sum.begin_position(slots),
+            Distances::Fold { placed, n_counted } => *n_counted = placed.reach(slots.history.len()),
+        }
     }
 
     fn base_weight(&self) -> R {
@@ -45,12 +73,47 @@ impl<R: Real> Strategy<R> for Msd<R> {
     }
 
     fn most_diversity(&self) -> R {
-        R::of(1.0 - self.lambda) * R::of(2.0 * self.n_counted as f64)
+        let n_counted = match &self.distances {
+            Distances::Sum(sum) => sum.n_counted(),
+            Distances::Fold { n_counted, .. } => *n_counted,
+        };
+        // Sums may come out above 2 n by their rounding.
+        self.term(R::of(2.001 * n_counted as f64))
     }
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
-        let sum = Fold { term: distance, combine: |a: R, b| a + b };
-        let (history, mut similarity) = slots.placed_similarity();
-        R::of(1.0 - self.lambda) * self.placed.fold(local, history, sum, |placed| similarity(local, placed))
+        let sum = match &mut self.distances {
+            Distances::Sum(sum) => R::of(sum.n_counted() as f64) - sum.of(slots, local),
+            Distances::Fold { placed, .. } => {
+                let sum = Fold { term: distance, combine: |a: R, b| a + b };
+                let (history, mut similarities) = slots.placed_similarities(local);
+                match placed.fold(local, history, sum, &mut similarities, |_| false) {
+                    Folded::Whole(sum) | Folded::InPart(sum) => sum,
+                }
+            }
+        };
+        self.term(sum)
+    }
+
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+        match &mut self.distances {
+            Distances::Sum(sum) => {
+                let n_counted = R::of(sum.n_counted() as f64);
+                sum.of_several(slots, locals).map(|sum| self.term(n_counted - sum))
+            }
+            Distances::Fold { .. } => locals.map(|local| self.diversity(slots, local)),
+        }
+    }
+
+    fn scores_groups(&self, _: bool) -> bool {
+        matches!(self.distances, Distances::Sum(_))
+    }
+
+    fn growth(&mut self, growth: &mut Vec<R>, _: usize) {
+        let Distances::Sum(sum) = &self.distances else { return };
+        let rounding = 8.0 * R::epsilon().to_f64() * (1.0 + sum.n_counted() as f64);
+        // Steps count from 1.
+        growth.push(R::infinity());
+        growth.extend(sum.losses().map(|(lost, n_more)| self.term(R::of(n_more + lost + rounding))));
     }
 }

@@ -1,11 +1,11 @@
 //! The spectral strategy: windowed decomposition with exposure-weighted penalties (SPEC 4).
 
-use crate::config::Horizon;
-use crate::real::Real;
+use crate::config::{Horizon, Scope};
+use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS, column_length};
 use crate::stage::exposure::Exposure;
-use crate::stage::window::EMPTY;
+use crate::stage::window::{EMPTY, Window};
 use crate::strategy::Strategy;
 
 /// State of the spectral strategy for one slate.
@@ -18,6 +18,8 @@ pub struct Spectral<R> {
     exposure: Exposure<R>,
     is_first_solve: bool,
     is_active: bool,
+    /// Slot of a candidate of A by rank, as it was when it was last in A.
+    slot_ahead: Vec<u32>,
 }
 
 impl<R: Real> Strategy<R> for Spectral<R> {
@@ -29,24 +31,54 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         self.gram_step = 0;
         self.is_first_solve = true;
         self.is_active = false;
+        self.slot_ahead.clear();
+        // Where others compete too, a copy outside the window would not tie with one in it.
+        if slots.problem.config.window.scope == Scope::Window {
+            self.slot_ahead.resize(slots.slate.n_candidates(), EMPTY);
+        }
     }
 
     fn begin_position(&mut self, slots: &mut Slots<R>) {
         let spectral = &slots.problem.config.spectral;
         let window = &slots.window;
+        let was_solved = self.is_active && self.gram_step + 1 == slots.step;
+        self.is_active = spectral.strength > 0.0 && !window.has_no_history();
+        let before = if was_solved && self.is_active && self.solver.knows_image() {
+            let has_changed = |&slot: &usize| window.items[slot] == EMPTY || window.entered[slot] == slots.step;
+            (0..window.size()).filter(has_changed).map(|slot| self.solver.before(slot, &self.gram)).collect()
+        } else {
+            Vec::new()
+        };
         self.solver.enter(|slot| window.items[slot] != EMPTY, |slot| window.entered[slot] == slots.step);
-        self.is_active = spectral.strength > 0.0 && !slots.window.has_no_history();
         if !self.is_active {
             return;
         }
         let since = std::mem::replace(&mut self.gram_step, slots.step);
         slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, since, &mut self.gram);
         let extra = if std::mem::take(&mut self.is_first_solve) { FIRST_SWEEPS } else { 0 };
-        for _ in 0..spectral.iterations + extra {
-            self.solver.sweep(&self.gram, |slot| slots.window.items[slot] != EMPTY);
+        for sweep in 0..spectral.iterations + extra {
+            let is_occupied = |slot: usize| slots.window.items[slot] != EMPTY;
+            if sweep == 0 && !before.is_empty() {
+                self.solver.sweep_changed(&self.gram, &before, is_occupied);
+            } else {
+                self.solver.sweep(&self.gram, is_occupied);
+            }
         }
         self.solver.rotate(&self.gram);
         self.expose(slots);
+        self.note_ahead(&slots.window);
+    }
+
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+        if self.is_active && self.slot_ahead.is_empty() {
+            slots.refresh(locals);
+        }
+        locals.map(|local| self.diversity(slots, local))
+    }
+
+    fn scores_groups(&self, prunes: bool) -> bool {
+        // Of the few candidates that pruning leaves, too many would be looked at.
+        !prunes
     }
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
@@ -54,7 +86,14 @@ impl<R: Real> Strategy<R> for Spectral<R> {
             return R::zero();
         }
         let strength = R::of(-slots.problem.config.spectral.strength);
-        strength * self.exposure.penalty_from(slots.similarities(local))
+        let slot = self.slot_ahead.get(local).map_or(EMPTY, |&slot| slot) as usize;
+        let penalty = if slots.window.items.get(slot) == Some(&(local as u32)) {
+            self.exposure.penalty(&self.exposure.candidate_loadings(&self.solver, slot))
+        } else {
+            self.exposure.reach_out(&self.solver);
+            self.exposure.penalty_from(slots.similarities(local))
+        };
+        strength * penalty
     }
 }
 
@@ -79,6 +118,14 @@ impl<R: Real> Spectral<R> {
         &self.exposure
     }
 
+    fn note_ahead(&mut self, window: &Window) {
+        if !self.slot_ahead.is_empty() {
+            for slot in (0..window.size()).filter(|&slot| window.is_ahead(slot)) {
+                self.slot_ahead[window.items[slot] as usize] = slot as u32;
+            }
+        }
+    }
+
     fn expose(&mut self, slots: &mut Slots<R>) {
         let spectral = &slots.problem.config.spectral;
         self.exposure.begin(&self.solver, spectral);
@@ -94,7 +141,10 @@ impl<R: Real> Spectral<R> {
             let slot = slots.window.placed_at.iter().position(|&at| at == index as u32);
             let loadings = match slot {
                 Some(slot) => self.exposure.member_loadings(&self.solver, slot),
-                None => self.exposure.loadings(slots.similarities(local)),
+                None => {
+                    self.exposure.reach_out(&self.solver);
+                    self.exposure.loadings(slots.similarities(local))
+                }
             };
             self.exposure.add(&loadings, age_weight);
             age_weight *= R::of(spectral.decay);

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::config::{self, SsdEviction, SsdVariant};
-use crate::real::Real;
+use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::residual::{Eviction, Left, Residual};
 use crate::strategy::Strategy;
@@ -38,8 +38,8 @@ impl Ssd {
     }
 
     fn left<R: Real>(&mut self, slots: &mut Slots<R>, local: usize) -> Left {
-        let (history, mut similarity) = slots.placed_similarity_wide(self.bias);
-        self.residual.left(local, history, &mut similarity)
+        let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
+        self.residual.left(local, history, &mut similarities)
     }
 }
 
@@ -50,8 +50,8 @@ impl<R: Real> Strategy<R> for Ssd {
     }
 
     fn begin_position(&mut self, slots: &mut Slots<R>) {
-        let (history, mut similarity) = slots.placed_similarity_wide(self.bias);
-        self.residual.begin_position(history, &mut similarity);
+        let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
+        self.residual.begin_position(history, &mut similarities);
         let volume = match self.variant {
             SsdVariant::Star => 1.0,
             SsdVariant::Product => self.residual.volume(),
@@ -65,6 +65,16 @@ impl<R: Real> Strategy<R> for Ssd {
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
         R::of(self.weight * self.left(slots, local).norm())
+    }
+
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+        let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
+        let left = self.residual.left_of_several(locals, history, &mut similarities);
+        left.map(|left| R::of(self.weight * left.norm()))
+    }
+
+    fn scores_groups(&self, _: bool) -> bool {
+        self.residual.goes_in_groups()
     }
 
     fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {

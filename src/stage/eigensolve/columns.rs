@@ -48,6 +48,31 @@ fn multiply_block<const N: usize>(symmetric: &[f64], basis: &[f64], product: &mu
     }
 }
 
+/// `product ← product − a bᵀ + c dᵀ` by columns, for a row `a` of S and a row `b` of the basis as they were, and a row `c` of S and the
+/// basis as they are, `d` its row of a slot.
+#[multiversion(targets = "simd")]
+pub fn exchange(product: &mut [f64], before: (&[f64], &[f64]), now: (&[f64], &[f64], usize)) {
+    let (row_before, basis_before) = before;
+    let (row, basis, slot) = now;
+    let length = row.len();
+    for ((product, column), &gone) in product.chunks_exact_mut(length).zip(basis.chunks_exact(length)).zip(basis_before)
+    {
+        let come = column[slot];
+        for ((x, &before), &now) in product.iter_mut().zip(row_before).zip(row) {
+            *x = (*x - gone * before) + come * now;
+        }
+    }
+}
+
+/// One row of `S basis`, from that row of S.
+#[multiversion(targets = "simd")]
+pub fn multiply_row(row: &[f64], basis: &[f64], product: &mut [f64], slot: usize) {
+    let length = row.len();
+    for (product, column) in product.chunks_exact_mut(length).zip(basis.chunks_exact(length)) {
+        product[slot] = dot(row, column);
+    }
+}
+
 /// Gram–Schmidt, each column twice. A column that collapses is refilled with fixed pseudo-random entries; one that
 /// collapses again (more columns than items) becomes zero.
 #[multiversion(targets = "simd")]
@@ -104,9 +129,11 @@ pub fn project(basis: &[f64], product: &[f64], projected: &mut [f64], length: us
 /// `turned ← basis Qᵀ`, with row `order[i]` of Q for column i.
 #[multiversion(targets = "simd")]
 pub fn turn(basis: &[f64], rotation: &[f64], order: &[usize], turned: &mut [f64], length: usize) {
-    turned.fill(0.0);
     for (turned, &old) in turned.chunks_exact_mut(length).zip(order) {
-        add_combination(turned, basis, &rotation[old * order.len()..(old + 1) * order.len()]);
+        let factors = &rotation[old * order.len()..(old + 1) * order.len()];
+        for (group, turned) in turned.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            *turned = combination([0.0; LANES], basis, factors, length, group);
+        }
     }
 }
 
@@ -120,15 +147,21 @@ fn norm(column: &[f64]) -> f64 {
 fn add_combination(to: &mut [f64], columns: &[f64], factors: &[f64]) {
     let length = to.len();
     for (group, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        let mut sums = *to;
-        for (column, factor) in columns.chunks_exact(length).zip(factors) {
-            let from = &column[group * LANES..(group + 1) * LANES];
-            for lane in 0..LANES {
-                sums[lane] += factor * from[lane];
-            }
-        }
-        *to = sums;
+        *to = combination(*to, columns, factors, length, group);
     }
+}
+
+/// `start` plus multiples of a group of slots of every column.
+#[inline(always)]
+fn combination(start: [f64; LANES], columns: &[f64], factors: &[f64], length: usize, group: usize) -> [f64; LANES] {
+    let mut sums = start;
+    for (column, factor) in columns.chunks_exact(length).zip(factors) {
+        let from = &column[group * LANES..(group + 1) * LANES];
+        for lane in 0..LANES {
+            sums[lane] += factor * from[lane];
+        }
+    }
+    sums
 }
 
 /// Inner product of two columns: in eight sums, so that it need not wait for every addition.
