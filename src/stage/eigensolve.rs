@@ -60,8 +60,9 @@ pub struct Eigensolve {
     basis: Vec<f64>,
     /// S V while iterating.
     product: Vec<f64>,
-    /// S U.
+    /// S U, where it is asked for.
     image: Vec<f64>,
+    keeps_image: bool,
     /// Eigenvalues, largest first; 0 where dropped.
     pub eigenvalues: Vec<f64>,
     projected: Vec<f64>,
@@ -69,9 +70,10 @@ pub struct Eigensolve {
 }
 
 impl Eigensolve {
-    /// Makes room for `n_slots × n_spectra` and clears the basis.
-    pub fn reset(&mut self, n_slots: usize, n_spectra: usize) {
+    /// Makes room for `n_slots × n_spectra` and clears the basis. S U is kept where `needs_image`, and where it saves a product.
+    pub fn reset(&mut self, n_slots: usize, n_spectra: usize, needs_image: bool) {
         (self.n_slots, self.n_spectra) = (n_slots, n_spectra);
+        self.keeps_image = needs_image || n_slots > FEW_SLOTS;
         self.length = column_length(n_slots);
         for (buffer, len) in [
             (&mut self.basis, self.length * n_spectra),
@@ -127,7 +129,7 @@ impl Eigensolve {
         self.basis[spectrum * self.length + slot]
     }
 
-    /// Entry of S U for a slot and spectrum.
+    /// Entry of S U for a slot and spectrum, where it is kept.
     pub fn image(&self, slot: usize, spectrum: usize) -> f64 {
         self.image[spectrum * self.length + slot]
     }
@@ -180,7 +182,9 @@ impl Eigensolve {
         columns::project(&self.basis, &self.product, &mut self.projected, length);
         jacobi::jacobi(&mut self.projected, &mut self.rotation, k);
         let order = descending(&self.projected, k);
-        columns::turn(&self.product, &self.rotation, &order[..k], &mut self.image, length);
+        if self.keeps_image {
+            columns::turn(&self.product, &self.rotation, &order[..k], &mut self.image, length);
+        }
         columns::turn(&self.basis, &self.rotation, &order[..k], &mut self.product, length);
         std::mem::swap(&mut self.basis, &mut self.product);
         let largest = self.projected[order[0] * k + order[0]];

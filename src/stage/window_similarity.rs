@@ -167,25 +167,30 @@ impl<R: Real> WindowSimilarity<R> {
         let range = local * self.n_slots..(local + 1) * self.n_slots;
         let last = self.refreshed[local];
         if last < step {
-            let mut entered = window.entered_since(last);
-            let (mut slots, mut items) = ([0; BESIDE], [0; BESIDE]);
-            loop {
-                let mut n = 0;
-                for slot in entered.by_ref().take(BESIDE) {
-                    (slots[n], items[n]) = (slot, window.items[slot]);
-                    n += 1;
-                }
-                let values = self.between_several(problem, catalog_rows, local, &items[..n]);
-                for (&slot, value) in slots[..n].iter().zip(values) {
-                    self.similarity[range.start + slot] = value;
-                }
-                if n < BESIDE {
-                    break;
+            let row = self.load(problem, catalog_rows, local);
+            let (mut slots, mut rows, mut n) = ([0; BESIDE], [row; BESIDE], 0);
+            for slot in window.entered_since(last) {
+                (slots[n], rows[n]) = (slot, self.load(problem, catalog_rows, window.items[slot] as usize));
+                n += 1;
+                if n == BESIDE {
+                    self.compare(local, row, slots, rows, n);
+                    n = 0;
                 }
             }
+            self.compare(local, row, slots, rows, n);
             self.refreshed[local] = step;
         }
         &self.similarity[range]
+    }
+
+    /// Similarities of an item to the items in the first `n` of some slots, whose rows are known.
+    #[inline]
+    fn compare(&mut self, local: usize, row: usize, slots: [usize; BESIDE], rows: [usize; BESIDE], n: usize) {
+        self.n_compared += n as u64;
+        let values = self.pairs(row, rows, n);
+        for (&slot, value) in slots[..n].iter().zip(values) {
+            self.similarity[local * self.n_slots + slot] = value;
+        }
     }
 
     /// Brings the similarities of several items up to date: side by side where one slot is all that is new to each of them.

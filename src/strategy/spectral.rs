@@ -27,13 +27,14 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         let size = slots.window.size();
         self.gram.clear();
         self.gram.resize(size * column_length(size), 0.0);
-        self.solver.reset(size, slots.problem.config.spectral.spectra);
+        // Where others compete too, a copy outside the window would not tie with one in it.
+        let loads_from_image = slots.problem.config.window.scope == Scope::Window;
+        self.solver.reset(size, slots.problem.config.spectral.spectra, loads_from_image);
         self.gram_step = 0;
         self.is_first_solve = true;
         self.is_active = false;
         self.slot_ahead.clear();
-        // Where others compete too, a copy outside the window would not tie with one in it.
-        if slots.problem.config.window.scope == Scope::Window {
+        if loads_from_image {
             self.slot_ahead.resize(slots.slate.n_candidates(), EMPTY);
         }
     }
