@@ -94,7 +94,7 @@ fn refreshed_list(c: Control) -> vec2<u32> {
             return vec2<u32>(LIST_HISTORY, min(PAST_CHUNK, c.n_placed - params.behind - c.cursor));
         }
         case PHASE_SCAN: {
-            let n = min(WORKGROUP, c.scan_end - c.cursor);
+            let n = scan_length(c);
             if c.is_forced == 1u {
                 return vec2<u32>(LIST_FORCED, n);
             }

@@ -1,4 +1,4 @@
-// Who wins a position. Twin: src/stage/select.rs.
+// Who wins a position. Twin: src/stage/select.rs. MANY_LANES and FIRST_CHUNK_PART come from src/gpu/layout.rs.
 
 // Share of a bound that rounding may take from it.
 const BOUND_SLACK: f32 = 1e-6;
@@ -32,10 +32,21 @@ fn scanned(index: u32, c: Control) -> u32 {
     return listed(LIST_CANDIDATES, index);
 }
 
+// Candidates of the scan's next chunk. Where scans end early the winner is most often among the first few candidates, and each
+// one that is scored costs a row of memory: so the first chunk is a part of the lanes, if they are many.
+fn scan_length(c: Control) -> u32 {
+    let is_first = !is_baseline() && params.is_window_scope == 0u && c.cursor == c.first_in;
+    let is_part = is_first && WORKGROUP >= MANY_LANES;
+    return min(select(WORKGROUP, WORKGROUP / FIRST_CHUNK_PART, is_part), c.scan_end - c.cursor);
+}
+
 // Scores one chunk of candidates, a lane each, and keeps the best so far in `control`.
 fn scan_chunk(c: Control) {
-    let n = min(WORKGROUP, c.scan_end - c.cursor);
-    let rank = scanned(c.cursor + lane, c);
+    let n = scan_length(c);
+    var rank = EMPTY;
+    if lane < n {
+        rank = scanned(c.cursor + lane, c);
+    }
     var diversity = 0.0;
     var spacing = 0.0;
     var semantic = 0.0;

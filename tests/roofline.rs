@@ -47,10 +47,16 @@ fn recipe(config: &str, storage: Storage) -> Recipe {
 #[test]
 fn every_step_of_the_kernel_is_foreseen() {
     let Some(device) = gpu::device() else { return };
-    for config in CONFIGS {
+    // As the engine chooses, and as on a GPU.
+    let cases = CONFIGS
+        .map(|config| (config, None))
+        .into_iter()
+        .chain(CONFIGS.map(|config| (config, Some(64))).into_iter().take(3));
+    for (config, lanes) in cases {
         let case = recipe(config, Storage::F16).build().unwrap();
         let problem = Problem::new(&case.config, &case.catalog).unwrap();
-        let mut engine = GpuEngine::new(device.clone(), &problem, GpuOptions::default()).unwrap();
+        let options = GpuOptions { lanes, ..GpuOptions::default() };
+        let mut engine = GpuEngine::new(device.clone(), &problem, options).unwrap();
         for slate in &case.slates {
             let slate = PreparedSlate::new(&problem, slate).unwrap();
             let ranked = engine.rerank(std::slice::from_ref(&slate)).unwrap().remove(0);

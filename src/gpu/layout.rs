@@ -68,6 +68,10 @@ pub const COST_VECTORS: usize = Phase::ALL.len().div_ceil(4);
 pub const MEMBER_CHUNK: usize = 16;
 /// Placed items handled by one step of the exposure to what has left the window.
 pub const PAST_CHUNK: usize = 8;
+/// From so many lanes on, the first chunk of a scan is a part of them.
+pub const MANY_LANES: usize = 32;
+/// Which part: one in so many.
+pub const FIRST_CHUNK_PART: usize = 4;
 /// Most signals a GPU problem can blend.
 pub const MAX_SIGNALS: usize = 8;
 /// Words of one placement in the output: rank, utility, diversity, spacing, semantic, balance.

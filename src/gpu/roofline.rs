@@ -13,7 +13,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
 use crate::config::Strategy;
-use crate::gpu::layout::{MEMBER_CHUNK, PAST_CHUNK, Phase};
+use crate::gpu::layout::{FIRST_CHUNK_PART, MANY_LANES, MEMBER_CHUNK, PAST_CHUNK, Phase};
 use crate::gpu::plan::Plan;
 use crate::prepare::PreparedSlate;
 use crate::slate::RankedSlate;
@@ -282,9 +282,12 @@ impl<'a> Count<'a> {
         let is_window_scope = self.plan.strategy == Strategy::Spectral && self.plan.params.is_window_scope == 1;
         let first_in = self.is_out.iter().position(|is_out| !is_out).unwrap_or(self.is_out.len());
         let (mut cursor, end) = if is_window_scope { (0, self.plan.n_slots) } else { (first_in, self.is_out.len()) };
+        let lanes = self.plan.workgroup;
+        let is_part = !is_window_scope && lanes >= MANY_LANES;
+        let mut length = if is_part { lanes / FIRST_CHUNK_PART } else { lanes };
         while cursor < end {
-            let chunk = cursor..end.min(cursor + self.plan.workgroup);
-            cursor = chunk.end;
+            let chunk = cursor..end.min(cursor + length);
+            (cursor, length) = (chunk.end, lanes);
             for index in chunk {
                 let rank = match (is_window_scope, self.window.items.get(index)) {
                     (true, Some(&local)) if self.window.is_ahead(index) => local as usize,

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use crate::bloom;
 use crate::config::{MAX_SPECTRA, MAX_WINDOW, Strategy};
-use crate::gpu::layout::{CONTROL_WORDS, COST_VECTORS, HEADER_WORDS, MARK_PLACED, MEMBER_CHUNK, PAST_CHUNK, Phase};
+use crate::gpu::layout::{
+    CONTROL_WORDS, COST_VECTORS, FIRST_CHUNK_PART, HEADER_WORDS, MANY_LANES, MARK_PLACED, MEMBER_CHUNK, PAST_CHUNK,
+    Phase,
+};
 use crate::stage::{eigensolve, exposure, residual};
 use crate::strategy::dpp;
 
@@ -86,6 +89,8 @@ fn constants() -> String {
         ("CONTROL_WORDS", CONTROL_WORDS),
         ("MEMBER_CHUNK", MEMBER_CHUNK),
         ("PAST_CHUNK", PAST_CHUNK),
+        ("MANY_LANES", MANY_LANES),
+        ("FIRST_CHUNK_PART", FIRST_CHUNK_PART),
         ("BLOCK_WORDS", bloom::BLOCK_WORDS),
         ("MARK_PLACED", MARK_PLACED as usize),
     ];

@@ -51,8 +51,8 @@ mod tests {
             let waited_from = now;
             now = now.max(end);
             found.push(stopwatch.took(submitted, waited_from, now));
-            now += busy;
             queued.extend(times.get(i + 2).map(|&took| submit(now, took)));
+            now += busy;
         }
         found
     }
