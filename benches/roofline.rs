@@ -103,7 +103,12 @@ fn main() {
             let ranked = engine.rerank(&slates).unwrap();
             assert!(alone.rerank(&slates).unwrap() == ranked, "a batch beside it changes a result");
             let [one, two] = [&mut alone, &mut engine].map(|engine| seconds_per_slate(engine, &slates));
-            println!("one batch at a time: {:.1} µs a slate; two: {:.1} µs", one * 1e6, two * 1e6);
+            println!(
+                "one batch at a time: {:.1} µs a slate; two: {:.1} µs ({} batches began beside another; none: ask for more --slates)",
+                one * 1e6,
+                two * 1e6,
+                engine.n_overlapped()
+            );
             (engine.plan().clone(), ranked, Some(two))
         }
     };

@@ -200,6 +200,14 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Slates that it has to be given at a time so that it never waits for the next; 1 where any number will do.
+    pub fn slates_at_once(&self) -> usize {
+        match self {
+            Self::CpuF32(_) | Self::CpuF64(_) => 1,
+            Self::Gpu(engine) => engine.slates_at_once(),
+        }
+    }
+
     /// Composes every slate, in order.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub trait Real:
     fn dot_wide(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> f64;
     /// Inner products of one row with several, each the number that [`Self::dot_wide`] gives.
     fn dots_wide(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [f64; BESIDE];
+    /// Inner product of a row and numbers in f64, in f64.
+    fn dot_with_wide(a: &[Lanes<Self>], b: &[Lanes<f64>]) -> f64;
     /// Appends row `row` of an embedding.
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>);
 }
@@ -105,6 +107,16 @@ dots_in_lanes!(dot_f32, dots_f32, f32, f32, 32, add_up_f32);
 dots_in_lanes!(dot_f64, dots_f64, f64, f64, 16, add_up_f64);
 dots_in_lanes!(dot_f32_wide, dots_f32_wide, f32, f64, 16, add_up_f64);
 
+#[multiversion(targets = "simd")]
+fn dot_f32_with_f64(a: &[Lanes<f32>], b: &[Lanes<f64>]) -> f64 {
+    let mut sums = [0.0; 16];
+    for (x, y) in a.iter().zip(b) {
+        accumulate!(sums, x, y, f64);
+    }
+    let [sum] = add_up_f64(&[halve(&sums)]);
+    sum
+}
+
 /// Inner product of plain columns of one length, in double precision.
 #[multiversion(targets = "simd")]
 pub fn dot_columns(a: &[f64], b: &[f64]) -> f64 {
@@ -171,6 +183,10 @@ impl Real for f32 {
         dots_f32_wide(a, others)
     }
 
+    fn dot_with_wide(a: &[Lanes<Self>], b: &[Lanes<f64>]) -> f64 {
+        dot_f32_with_f64(a, b)
+    }
+
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {
         let range = row * embedding.dim..(row + 1) * embedding.dim;
         match &embedding.data {
@@ -212,6 +228,10 @@ impl Real for f64 {
         dots_f64(a, others)
     }
 
+    fn dot_with_wide(a: &[Lanes<Self>], b: &[Lanes<f64>]) -> f64 {
+        dot_f64(a, b)
+    }
+
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {
         let range = row * embedding.dim..(row + 1) * embedding.dim;
         match &embedding.data {
@@ -245,6 +265,8 @@ mod tests {
             assert!((products[k].to_f64() - plain).abs() < tolerance, "n = {n}");
             assert!((wide[k] - plain).abs() < 1e-12, "n = {n}");
             assert_eq!((products[k], wide[k]), (R::dot(&a_pieces, pieces), R::dot_wide(&a_pieces, pieces)), "n = {n}");
+            let as_wide: Vec<Lanes<f64>> = pieces.iter().map(|piece| Lanes(piece.0.map(|x| Real::to_f64(x)))).collect();
+            assert_eq!(R::dot_with_wide(&a_pieces, &as_wide), wide[k], "n = {n}");
         }
     }
 

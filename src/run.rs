@@ -137,6 +137,11 @@ impl<'a, R: Real> Run<'a, R> {
         self.slots.similarity.n_compared()
     }
 
+    /// Items compared with sums of rows since this run was created.
+    pub fn n_summed(&self) -> u64 {
+        self.slots.similarity.n_summed()
+    }
+
     /// The window and who is placed, for a look inside.
     pub fn slots(&self) -> &Slots<'a, R> {
         &self.slots

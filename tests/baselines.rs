@@ -32,6 +32,28 @@ fn slate(n: usize) -> Slate {
     }
 }
 
+/// Five hundred near-copies: sums of distances are small differences of large numbers, which single precision must not take.
+#[test]
+fn msd_tells_near_copies_apart_in_long_slates() {
+    let n = 520;
+    let mut random = Random(29);
+    let centre = random.normals(64);
+    let near: Vec<f64> = (0..n)
+        .flat_map(|_| centre.iter().zip(random.normals(64)).map(|(c, x)| c + 1e-3 * x).collect::<Vec<_>>())
+        .collect();
+    let mut catalog = Catalog::new();
+    catalog.add_signal(embedding("s0", 64, &near, Storage::F32)).unwrap();
+    let slate = Slate { scores: (0..n).map(|i| 1.0 - 1e-7 * i as f64).collect(), ..slate(n) };
+    for (window, prunes) in [(0, true), (300, false)] {
+        let text = format!("strategy = \"msd\"\nslate_size = 500\n[msd]\nlambda = 0.1\nwindow = {window}");
+        let config = Config::from_toml(&text).unwrap();
+        let problem = Problem::new(&config, &catalog).unwrap();
+        let prepared = [PreparedSlate::new(&problem, &slate).unwrap()];
+        let ranked = CpuEngine::<f32>::new(&problem).with_pruning(prunes).rerank(&prepared).remove(0);
+        assert_eq!(parity::replay(&problem, &prepared[0], &ranked).verdict(), Ok(()), "window {window}");
+    }
+}
+
 /// On every engine there is; all are held to the reference, where a slate runs out of rank included.
 fn rerank(config: &str, catalog: &Catalog, slate: &Slate) -> RankedSlate {
     let config = Config::from_toml(config).unwrap();

@@ -15,13 +15,13 @@ use spectrank::run::Run;
 /// Share by which counts may differ: a tie that falls the other way moves them a little.
 const SLACK: f64 = 0.02;
 
-/// Candidates scored and pairs of items compared for all slates, in single precision with pruning.
+/// Candidates scored, and pairs of items compared or items with sums of rows, for all slates, in single precision with pruning.
 fn work(problem: &Problem, slates: &[PreparedSlate]) -> [u64; 2] {
     let mut run = Run::<f32>::new(problem, true);
     for slate in slates {
         run.rerank(slate);
     }
-    [run.n_scored(), run.n_compared()]
+    [run.n_scored(), run.n_compared() + run.n_summed()]
 }
 
 fn configured(like: &Config, strategy: Strategy) -> Config {

@@ -84,14 +84,17 @@ impl Memory {
 
     /// What may be in a batch, for so many engines: each after the first adds two batches, which a limit has to hold as well. A message of an Arrow pipe is
     /// answered by one batch whatever it takes, unless memory is limited: who sent it may count on that.
-    pub fn batch_limit(&self, config: &Config, n_engines: usize, is_arrow_pipe: bool) -> BatchLimit {
-        let n_more = 2 * n_engines.saturating_sub(1) as u64;
+    pub fn batch_limit(&self, config: &Config, engines: &[ChosenEngine], is_arrow_pipe: bool) -> BatchLimit {
+        let n_more = 2 * engines.len().saturating_sub(1) as u64;
         let max_bytes = match (self.work == Work::UNLIMITED, is_arrow_pipe) {
             (true, true) => u64::MAX,
             (true, false) => self.work.batch_bytes,
             (false, _) => self.work.batch_bytes * N_BATCHES / (N_BATCHES + n_more),
         };
-        BatchLimit { max_slates: BATCH_SLATES, max_bytes, n_positions: config.slate_size }
+        // A GPU works on one batch while the next is on its way. Bytes of outputs do not depend on batches.
+        let wanted = engines.iter().map(|engine| engine.engine.slates_at_once()).max();
+        let max_slates = wanted.filter(|_| self.work == Work::UNLIMITED).unwrap_or(1).max(BATCH_SLATES);
+        BatchLimit { max_slates, max_bytes, n_positions: config.slate_size }
     }
 
     /// Holds slates that were read within a limit against it: one alone can be beyond.

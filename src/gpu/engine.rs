@@ -189,6 +189,11 @@ impl<'a> GpuEngine<'a> {
         self.plan.residence
     }
 
+    /// Slates of all batches that can be on the device at a time.
+    pub fn slates_at_once(&self) -> usize {
+        self.options.max_slates.saturating_mul(self.options.max_in_flight)
+    }
+
     /// Dispatches so far.
     pub fn n_dispatches(&self) -> u32 {
         self.next_nonce - 1

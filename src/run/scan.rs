@@ -9,7 +9,8 @@ impl<R: Real> Run<'_, R> {
     /// The candidate that wins the position; none where none is left.
     pub fn best(&mut self) -> Option<Scored<R>> {
         if self.prunes {
-            self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize);
+            let n_left = self.scan_end().saturating_sub(self.first_in);
+            self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize, n_left);
         }
         if self.bounds.growth.is_empty() { self.best_by_rank() } else { self.best_by_bounds() }
     }
@@ -83,9 +84,11 @@ impl<R: Real> Run<'_, R> {
     /// Scores candidates side by side.
     fn contend_together(&mut self, ranks: [usize; BESIDE], best: &mut Option<Scored<R>>) {
         self.n_scored += BESIDE as u64;
-        let terms = self.strategy.get().diversities(&mut self.slots, ranks);
+        let best_so_far = best.as_ref().filter(|_| self.prunes);
+        let bars = ranks.map(|rank| Bar::new(best_so_far, rank, self.bounds.weighted_base(rank)));
+        let terms = self.strategy.get().diversities(&mut self.slots, ranks, &bars);
         for (rank, term) in ranks.into_iter().zip(terms) {
-            self.judge(rank, Term::Is(term), best);
+            self.judge(rank, term, best);
         }
     }
 

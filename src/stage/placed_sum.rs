@@ -20,7 +20,7 @@ pub struct PlacedSum<R> {
     /// Placed items taken in.
     n_placed: usize,
     /// p_t in double precision: what leaves a window leaves nothing behind that counts.
-    total: Vec<f64>,
+    total: Vec<Lanes<f64>>,
     /// p_s of every position, the last one's at the end.
     sums: Vec<Lanes<R>>,
     squared_lengths: Vec<f64>,
@@ -54,7 +54,7 @@ impl<R: Real> PlacedSum<R> {
     /// Takes in what was placed since the last position.
     pub fn begin_position(&mut self, slots: &mut Slots<R>) {
         let Slots { problem, slate, history, similarity, .. } = slots;
-        self.total.resize(similarity.row_length() * LANES, 0.0);
+        self.total.resize(similarity.row_length(), Lanes([0.0; LANES]));
         for n in self.n_placed..history.len() {
             similarity.add_row_wide(problem, &slate.rows, history[n] as usize, 1.0, &mut self.total);
             if self.window > 0 && n >= self.window {
@@ -63,9 +63,8 @@ impl<R: Real> PlacedSum<R> {
             }
         }
         self.n_placed = history.len();
-        let (pieces, _) = self.total.as_chunks::<LANES>();
-        self.sums.extend(pieces.iter().map(|piece| Lanes(piece.map(R::of))));
-        self.squared_lengths.push(self.total.iter().map(|x| x * x).sum());
+        self.sums.extend(self.total.iter().map(|piece| Lanes(piece.0.map(R::of))));
+        self.squared_lengths.push(f64::dot(&self.total, &self.total));
         self.n_counted.push(if self.window == 0 { self.n_placed } else { self.n_placed.min(self.window) });
     }
 
@@ -74,21 +73,32 @@ impl<R: Real> PlacedSum<R> {
         self.n_counted.last().copied().unwrap_or(0)
     }
 
-    /// The sum of an item's similarities to what counts.
-    pub fn of(&self, slots: &mut Slots<R>, local: usize) -> R {
+    /// The sum of an item's similarities to what counts, in double precision: where items are all alike it is nearly their number,
+    /// and what sets them apart is what is missing.
+    pub fn of(&self, slots: &mut Slots<R>, local: usize) -> f64 {
         let Slots { problem, slate, similarity, .. } = slots;
-        similarity.against_sum(problem, &slate.rows, local, self.current())
+        similarity.against_sum_wide(problem, &slate.rows, local, &self.total)
     }
 
-    /// The sums of several items, each as [`Self::of`] gives it.
-    pub fn of_several(&self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+    /// The sums of several items, up to [`Self::rounding`].
+    pub fn roughly(&self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
         let Slots { problem, slate, similarity, .. } = slots;
         similarity.several_against_sum(problem, &slate.rows, locals, self.current())
     }
 
+    /// No rough sum is off by more than this.
+    pub fn rounding(&self) -> f64 {
+        self.unit() * self.longest * self.squared_lengths.last().copied().unwrap_or(0.0).sqrt()
+    }
+
+    /// Longest chain of additions in a product of rows, generously, in units of rounding.
+    fn unit(&self) -> f64 {
+        (self.row_length() + 16) as f64 * R::epsilon().to_f64()
+    }
+
     /// Pieces in a row.
     fn row_length(&self) -> usize {
-        self.total.len() / LANES
+        self.total.len()
     }
 
     fn current(&self) -> &[Lanes<R>] {
@@ -99,8 +109,7 @@ impl<R: Real> PlacedSum<R> {
     /// how many more items count.
     pub fn losses(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let (length, current) = (self.row_length(), self.current());
-        // Longest chain of additions in a product of rows, generously, in units of rounding.
-        let rounding = (length + 16) as f64 * R::epsilon().to_f64();
+        let rounding = self.unit();
         let now = self.squared_lengths.last().copied().unwrap_or(0.0);
         (0..self.n_counted.len()).step_by(BESIDE).flat_map(move |first| {
             let last = self.n_counted.len() - 1;

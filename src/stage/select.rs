@@ -52,6 +52,11 @@ impl<R: Real> Bar<R> {
         Self { weighted_base, rank, best: best.filter(|best| best.excess == 0).map(|best| (best.utility, best.rank)) }
     }
 
+    /// True where somebody is to be beaten.
+    pub fn is_set(&self) -> bool {
+        self.best.is_some()
+    }
+
     /// True where a candidate whose diversity term is at most so much cannot win ([`is_settled`]).
     pub fn beats(&self, most_diversity: R) -> bool {
         let bound = self.weighted_base + most_diversity;

@@ -34,6 +34,8 @@ pub struct WindowSimilarity<R> {
     others: Vec<u32>,
     /// Similarities computed since the buffers were created.
     n_compared: u64,
+    /// Similarities to sums of rows computed since then.
+    n_summed: u64,
 }
 
 impl<R: Real> WindowSimilarity<R> {
@@ -60,12 +62,18 @@ impl<R: Real> WindowSimilarity<R> {
             refreshed: Vec::new(),
             others: Vec::new(),
             n_compared: 0,
+            n_summed: 0,
         }
     }
 
     /// Pairs of items compared since the buffers were created.
     pub fn n_compared(&self) -> u64 {
         self.n_compared
+    }
+
+    /// Items compared with sums of rows since the buffers were created.
+    pub fn n_summed(&self) -> u64 {
+        self.n_summed
     }
 
     /// Forgets everything and makes room for `n_local` items and `n_slots` slots.
@@ -330,7 +338,7 @@ impl<R: Real> WindowSimilarity<R> {
     /// Similarity of an item to a sum of rows built by [`Self::add_row`].
     pub fn against_sum(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, sum: &[Lanes<R>]) -> R {
         let row = self.load(problem, catalog_rows, local);
-        self.n_compared += 1;
+        self.n_summed += 1;
         let mut total = R::zero();
         for (s, &(start, end)) in self.segments.iter().enumerate() {
             let factor = self.factors[row * self.segments.len() + s];
@@ -351,7 +359,7 @@ impl<R: Real> WindowSimilarity<R> {
         for (row, local) in rows.iter_mut().zip(locals) {
             *row = self.load(problem, catalog_rows, local);
         }
-        self.n_compared += BESIDE as u64;
+        self.n_summed += BESIDE as u64;
         let mut totals = [R::zero(); BESIDE];
         for (s, &(start, end)) in self.segments.iter().enumerate() {
             let products = R::dots(&sum[start..end], self.segment_of(rows, start, end));
@@ -362,16 +370,40 @@ impl<R: Real> WindowSimilarity<R> {
         totals
     }
 
-    /// Adds `times` an item's row, factors applied, to a running sum of plain rows in double precision.
-    pub fn add_row_wide(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, times: f64, sum: &mut [f64]) {
+    /// Adds `times` an item's row, factors applied, to a running sum of rows in double precision.
+    pub fn add_row_wide(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        local: usize,
+        times: f64,
+        sum: &mut [Lanes<f64>],
+    ) {
         let row = self.load(problem, catalog_rows, local);
         for (s, &(start, end)) in self.segments.iter().enumerate() {
             let factor = times * self.factors[row * self.segments.len() + s].to_f64();
-            let pieces = sum[start * LANES..end * LANES].chunks_exact_mut(LANES);
-            for (total, piece) in pieces.zip(&self.row(row)[start..end]) {
-                total.iter_mut().zip(&piece.0).for_each(|(total, &x)| *total += factor * x.to_f64());
+            for (total, piece) in sum[start..end].iter_mut().zip(&self.row(row)[start..end]) {
+                total.0.iter_mut().zip(&piece.0).for_each(|(total, &x)| *total += factor * x.to_f64());
             }
         }
+    }
+
+    /// Similarity of an item to a sum of rows built by [`Self::add_row_wide`].
+    pub fn against_sum_wide(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        local: usize,
+        sum: &[Lanes<f64>],
+    ) -> f64 {
+        let row = self.load(problem, catalog_rows, local);
+        self.n_summed += 1;
+        let mut total = 0.0;
+        for (s, &(start, end)) in self.segments.iter().enumerate() {
+            let factor = self.factors[row * self.segments.len() + s].to_f64();
+            total += factor * R::dot_with_wide(&self.row(row)[start..end], &sum[start..end]);
+        }
+        total
     }
 
     /// Pieces in a row, all signals together.

@@ -67,10 +67,15 @@ impl<R: Real> Strategy<R> for Dpp {
         R::of(self.squared_distance(slots, local).max(FLOOR).ln())
     }
 
-    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+    fn diversities(
+        &mut self,
+        slots: &mut Slots<R>,
+        locals: [usize; BESIDE],
+        _: &[Bar<R>; BESIDE],
+    ) -> [Term<R>; BESIDE] {
         let (history, mut similarities) = slots.placed_similarities_wide(0.0);
         let left = self.residual.left_of_several(locals, history, &mut similarities);
-        left.map(|left| R::of(left.squared_distance.max(FLOOR).ln()))
+        left.map(|left| Term::Is(R::of(left.squared_distance.max(FLOOR).ln())))
     }
 
     fn scores_groups(&self, _: bool) -> bool {
@@ -94,7 +99,7 @@ impl<R: Real> Strategy<R> for Dpp {
         Term::Is(term(self.residual.left(local, history, &mut similarities)))
     }
 
-    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize, _: usize) {
         if self.residual.only_shrinks() {
             growth.resize(step + 1, self.slack());
         }

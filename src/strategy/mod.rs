@@ -49,9 +49,14 @@ pub trait Strategy<R: Real>: Send {
         Term::Is(self.diversity(slots, local))
     }
 
-    /// Diversity terms of several candidates, each as [`Self::diversity`] gives it.
-    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
-        locals.map(|local| self.diversity(slots, local))
+    /// Diversity terms of several candidates, each as [`Self::diversity_unless_beaten`] gives it.
+    fn diversities(
+        &mut self,
+        slots: &mut Slots<R>,
+        locals: [usize; BESIDE],
+        bars: &[Bar<R>; BESIDE],
+    ) -> [Term<R>; BESIDE] {
+        std::array::from_fn(|i| self.diversity_unless_beaten(slots, locals[i], &bars[i]))
     }
 
     /// True where several terms take less time side by side than one after the other.
@@ -62,9 +67,9 @@ pub trait Strategy<R: Real>: Send {
 
     /// Where something is known of how diversity terms change: by step, up to this one, how much a term can have grown since then
     /// (0 where terms only fall). Then a candidate need not be looked at until what it was, and that, is the best there is.
-    /// `growth` is empty before, and stays so where nothing is known.
-    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
-        let _ = (growth, step);
+    /// `growth` is empty before, and stays so where nothing is known, or where that takes longer than to score `n_left` candidates.
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize, n_left: usize) {
+        let _ = (growth, step, n_left);
     }
 
     /// What is left of a candidate beside the span of what is placed, as a multiple of what counts as nothing: up to 1 the

@@ -9,7 +9,8 @@ use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::placed_similarity::{Fold, Folded, PlacedSimilarity};
 use crate::stage::placed_sum::PlacedSum;
-use crate::strategy::Strategy;
+use crate::stage::select::Bar;
+use crate::strategy::{Strategy, Term};
 
 /// Similarities that are at most so much are not clipped: beyond 1, which is rounding of unit lengths, they would be by nothing
 /// that counts.
@@ -83,7 +84,7 @@ impl<R: Real> Strategy<R> for Msd<R> {
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
         let sum = match &mut self.distances {
-            Distances::Sum(sum) => R::of(sum.n_counted() as f64) - sum.of(slots, local),
+            Distances::Sum(sum) => R::of(sum.n_counted() as f64 - sum.of(slots, local)),
             Distances::Fold { placed, .. } => {
                 let sum = Fold { term: distance, combine: |a: R, b| a + b };
                 let (history, mut similarities) = slots.placed_similarities(local);
@@ -95,22 +96,36 @@ impl<R: Real> Strategy<R> for Msd<R> {
         self.term(sum)
     }
 
-    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
-        match &mut self.distances {
-            Distances::Sum(sum) => {
-                let n_counted = R::of(sum.n_counted() as f64);
-                sum.of_several(slots, locals).map(|sum| self.term(n_counted - sum))
+    /// Roughly first: most candidates are out by more than the rounding of that.
+    fn diversities(
+        &mut self,
+        slots: &mut Slots<R>,
+        locals: [usize; BESIDE],
+        bars: &[Bar<R>; BESIDE],
+    ) -> [Term<R>; BESIDE] {
+        let at_most = match &self.distances {
+            Distances::Sum(sum) if bars[0].is_set() => {
+                let n = sum.n_counted() as f64;
+                let slack = sum.rounding() + 4.0 * R::epsilon().to_f64() * n;
+                sum.roughly(slots, locals).map(|sum| self.term(R::of(n - sum.to_f64() + slack)))
             }
-            Distances::Fold { .. } => locals.map(|local| self.diversity(slots, local)),
-        }
+            _ => [R::infinity(); BESIDE],
+        };
+        std::array::from_fn(|i| match at_most[i] {
+            at_most if bars[i].beats(at_most) => Term::AtMost(at_most),
+            _ => Term::Is(self.diversity(slots, locals[i])),
+        })
     }
 
     fn scores_groups(&self, _: bool) -> bool {
         matches!(self.distances, Distances::Sum(_))
     }
 
-    fn growth(&mut self, growth: &mut Vec<R>, _: usize) {
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize, n_left: usize) {
         let Distances::Sum(sum) = &self.distances else { return };
+        if 2 * step > n_left {
+            return;
+        }
         let rounding = 8.0 * R::epsilon().to_f64() * (1.0 + sum.n_counted() as f64);
         // Steps count from 1.
         growth.push(R::infinity());

@@ -5,8 +5,9 @@ use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS, column_length};
 use crate::stage::exposure::Exposure;
+use crate::stage::select::Bar;
 use crate::stage::window::{EMPTY, Window};
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, Term};
 
 /// State of the spectral strategy for one slate.
 #[derive(Debug, Default)]
@@ -70,11 +71,16 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         self.note_ahead(&slots.window);
     }
 
-    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+    fn diversities(
+        &mut self,
+        slots: &mut Slots<R>,
+        locals: [usize; BESIDE],
+        _: &[Bar<R>; BESIDE],
+    ) -> [Term<R>; BESIDE] {
         if self.is_active && self.slot_ahead.is_empty() {
             slots.refresh(locals);
         }
-        locals.map(|local| self.diversity(slots, local))
+        locals.map(|local| Term::Is(self.diversity(slots, local)))
     }
 
     fn scores_groups(&self, prunes: bool) -> bool {

@@ -9,7 +9,8 @@ use crate::config::{self, SsdEviction, SsdVariant};
 use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::residual::{Eviction, Left, Residual};
-use crate::strategy::Strategy;
+use crate::stage::select::Bar;
+use crate::strategy::{Strategy, Term};
 
 /// State of the strategy for one slate.
 #[derive(Debug)]
@@ -67,10 +68,15 @@ impl<R: Real> Strategy<R> for Ssd {
         R::of(self.weight * self.left(slots, local).norm())
     }
 
-    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+    fn diversities(
+        &mut self,
+        slots: &mut Slots<R>,
+        locals: [usize; BESIDE],
+        _: &[Bar<R>; BESIDE],
+    ) -> [Term<R>; BESIDE] {
         let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
         let left = self.residual.left_of_several(locals, history, &mut similarities);
-        left.map(|left| R::of(self.weight * left.norm()))
+        left.map(|left| Term::Is(R::of(self.weight * left.norm())))
     }
 
     fn scores_groups(&self, _: bool) -> bool {

@@ -94,7 +94,7 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     };
     let mut engines = flags.engine.choose_each(&problem)?;
     let n_slates = source.n_slates();
-    let limit = memory.batch_limit(&config, engines.len(), source.is_arrow_pipe());
+    let limit = memory.batch_limit(&config, &engines, source.is_arrow_pipe());
     let connected = outlet.connect(flags, source, &catalog, &config, identity(&engines))?;
     let n_left = n_slates.map(|n_slates| n_slates.saturating_sub(connected.before.slates));
     let bar = terminal::progress_bar(n_left, flags.quiet || flags.json);
