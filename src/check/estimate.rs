@@ -12,7 +12,7 @@ use super::{CheckRequest, MEASURED, Report};
 use crate::engine::{Backend, Engine, EngineRequest};
 use crate::gpu::plan::{DeviceLimits, Plan, Residence};
 use crate::gpu::{self, AdapterDescription};
-use crate::memory::{BATCH_SLATES, MemoryPlan, N_IN_WORK, PROGRAM_BYTES, Work, scratch_bytes, size_text, slate_bytes};
+use crate::memory::{BATCH_SLATES, MemoryPlan, N_BATCHES, PROGRAM_BYTES, Work, scratch_bytes, size_text, slate_bytes};
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::slate::Slate;
@@ -70,7 +70,7 @@ pub(super) fn estimate(
     let slates = onto_sample(&seen.slates, n_items, items.sample.n_items());
     let prepared = slates.iter().filter_map(|slate| PreparedSlate::new(problem, slate).ok());
     let prepared: Vec<PreparedSlate> = prepared.collect();
-    let (engine, engine_slates_per_s) = time(problem, &request.engine, &prepared, report);
+    let (engine, engine_slates_per_s, slates_at_once) = time(problem, &request.engine, &prepared, report);
     let catalog_share = n_items as f64 / items.sample.n_items().max(1) as f64;
     let reading = items.seconds * catalog_share + seen.seconds_each * seen.n_slates as f64;
     // Headers that were wrong have been told of.
@@ -83,7 +83,7 @@ pub(super) fn estimate(
     }
     Estimate {
         catalog_bytes: plan.as_ref().map_or(0, MemoryPlan::catalog_bytes),
-        batch_bytes: batch_bytes(&seen.slates, seen.n_slates, problem),
+        batch_bytes: batch_bytes(&seen.slates, seen.n_slates, problem, slates_at_once),
         program_bytes: PROGRAM_BYTES,
         least_limit_bytes: plan.as_ref().map_or(0, MemoryPlan::least_limit_bytes),
         engine,
@@ -121,18 +121,18 @@ fn onto_sample(slates: &[Slate], n_items: usize, n_sample: usize) -> Vec<Slate> 
     slates.iter().map(moved).collect()
 }
 
-/// Runs the engine for up to a second: its name, and slates per second.
+/// Runs the engine for up to a second: its name, slates per second, and slates that it is given at a time.
 fn time(
     problem: &Problem<'_>,
     request: &EngineRequest,
     slates: &[PreparedSlate],
     report: &mut Report,
-) -> (String, Option<f64>) {
+) -> (String, Option<f64>, usize) {
     let mut engine = match Engine::choose(problem, request) {
         Ok(engine) => engine,
         Err(error) => {
             report.problem(error);
-            return ("none".to_owned(), None);
+            return ("none".to_owned(), None, 1);
         }
     };
     if let Some(notice) = engine.notice.take() {
@@ -154,7 +154,8 @@ fn time(
     if let Err(error) = result {
         report.problem(error);
     }
-    (engine.name(), (n_done > 0).then(|| n_done as f64 / seconds.max(1e-9)))
+    let per_s = (n_done > 0).then(|| n_done as f64 / seconds.max(1e-9));
+    (engine.name(), per_s, engine.engine.slates_at_once())
 }
 
 /// What is needed for the largest slate that was looked at.
@@ -166,14 +167,16 @@ fn least_work_bytes(seen: &Seen, problem: &Problem<'_>) -> u64 {
 }
 
 /// Slates in work at a time, and what the CPU engine ranks them with.
-fn batch_bytes(slates: &[Slate], n_slates: u64, problem: &Problem<'_>) -> u64 {
+fn batch_bytes(slates: &[Slate], n_slates: u64, problem: &Problem<'_>, slates_at_once: usize) -> u64 {
     let n_positions = problem.config.slate_size;
     let bytes: u64 = slates.iter().map(|slate| slate_bytes(slate, n_positions)).sum();
     let scratch =
         slates.iter().map(|slate| scratch_bytes(problem, slate.candidates.len(), slate.recent.len(), 4)).max();
     let n_threads = rayon::current_num_threads() as u64;
     let mean = bytes / slates.len().max(1) as u64;
-    n_slates.min(N_IN_WORK) * mean + n_threads.min(n_slates) * scratch.unwrap_or(0)
+    let n_in_work = N_BATCHES * slates_at_once.max(BATCH_SLATES) as u64;
+    let in_work = (n_slates.min(n_in_work) * mean).min(N_BATCHES * Work::UNLIMITED.batch_bytes.max(mean));
+    in_work + n_threads.min(n_slates) * scratch.unwrap_or(0)
 }
 
 fn gpu_estimate(
@@ -201,7 +204,7 @@ fn gpu_estimate(
                 .map(|slate| (plan.state_words(slate) + Plan::batch_words(slate) + plan.output_words(slate)) as u64);
             let mean = 4 * words.sum::<u64>() / slates.len().max(1) as u64;
             let most = 3 * request.gpu.max_batch_bytes.min(limits.binding_bytes);
-            found.batch_bytes = (mean * (BATCH_SLATES as u64).min(request.gpu.max_slates as u64)).min(most);
+            found.batch_bytes = request.gpu.max_in_flight as u64 * (mean * request.gpu.max_slates as u64).min(most);
             found.stays_on_host = plan.residence == Residence::Host;
         }
     }

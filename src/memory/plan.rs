@@ -11,14 +11,13 @@ use crate::io::{
 };
 use crate::text::names;
 
-/// Slates that are read, ranked and written at a time, at most.
+/// Slates that are read, ranked and written at a time, at most; a GPU's [`Engine::slates_at_once`](crate::engine::Engine::slates_at_once)
+/// where those are more and memory is not limited.
 pub const BATCH_SLATES: usize = 1024;
 /// Bytes of the slates of one batch where there is no limit.
 const BATCH_BYTES: u64 = 128 << 20;
 /// Batches that are in memory at a time, with one engine.
 pub const N_BATCHES: u64 = 5;
-/// Slates that are in memory at a time, at most.
-pub const N_IN_WORK: u64 = N_BATCHES * BATCH_SLATES as u64;
 /// What is left for work is cut into so many shares: one for each batch, three for reading slates, two for the engine, and
 /// two for what the allocator cannot use.
 const N_SHARES: u64 = N_BATCHES + 3 + 2 + 2;
