@@ -101,7 +101,7 @@ fn the_estimate_is_what_the_cpu_engine_takes_or_more() {
         "strategy = \"relevance\"\n[balance]\nstrength = 0.3",
         "strategy = \"spectral\"",
         "strategy = \"spectral\"\n[window]\nbehind = 20\nahead = 30\nscope = \"window\"",
-        "strategy = \"spectral\"\n[window]\nbehind = 100\nahead = 28\n[spectral]\nspectra = 16\nhorizon = \"slate\"",
+        "strategy = \"spectral\"\n[window]\nbehind = 100\nahead = 28\n[spectral]\nspectra = 16\niterations = 1",
         "strategy = \"mmr\"",
         "strategy = \"mmr\"\n[mmr]\nwindow = 9",
         "strategy = \"msd\"",
