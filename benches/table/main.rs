@@ -5,7 +5,7 @@
 //! cargo bench --bench table                                  every row, with the peers that `python3` has
 //! cargo bench --bench table -- --python venv/bin/python --json table.json
 //! cargo bench --bench table -- --only pool --only mmr        some rows; --list names them
-//! cargo bench --bench table -- --adapter auto                with the GPU's rows (benches/gpu.sh)
+//! cargo bench --bench table -- --adapter 1                   the GPU's rows on another one than the best (benches/gpu.sh)
 //! cargo bench --bench table -- --quick                       the same on a few slates: checks, no figures to quote
 //! ```
 //!

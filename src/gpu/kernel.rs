@@ -117,8 +117,11 @@ fn compile_cached(
     let before = file.read();
     let descriptor = wgpu::PipelineCacheDescriptor { label: Some("rerank"), data: before.as_deref(), fallback: true };
     let cache = open.scoped(|device| {
-        // SAFETY: the data come from `get_data` of such a cache: `KernelFile` hands out nothing that was changed, that is of
-        // another adapter or driver, or that anyone but the user could have put there.
+        // SAFETY: the data come from `get_data` of such a cache. `KernelFile` hands them out only where their digest, taken over
+        // adapter, driver and source as well, is that of the file, which finds damage and mix-ups; against forgery, on a Unix,
+        // the file is no link, it and its folder are the user's own, and the modes of both let nobody else write. That is all
+        // that is checked: trusted are the folders above, access lists, what else runs as this user, and on other systems
+        // the place of the folder.
         unsafe { device.create_pipeline_cache(&descriptor) }
     });
     let pipeline = cache.ok().and_then(|cache| {

@@ -1,8 +1,10 @@
 //! Compiled kernels, kept on disk between runs, where the API can hand them out (Vulkan).
 //!
 //! A cache makes a start quicker and must never make it fail: whatever is wrong with it, the kernel is compiled as if there
-//! were none. A driver may trust such data blindly. So a file is passed on only where it lies in a folder of the user's own
-//! that nobody else can write to, and is to the last bit what a driver of this name and version gave for this very kernel.
+//! were none. A driver may trust such data blindly. So a file is passed on only where it is the user's own, in a folder of the
+//! user's own, nobody else can write to either by their modes, and it is to the last bit what a driver of this name and version
+//! gave for this very kernel. Trusted are: the folders above, access lists beside the modes, and what else runs as this user.
+//! Where the system is not a Unix, owners and modes are not looked at: there a user's folders are closed by where they lie.
 
 use std::env;
 use std::ffi::OsString;
@@ -51,6 +53,8 @@ fn folder(is_windows: bool, variable: impl Fn(&str) -> Option<OsString>) -> Opti
 #[derive(Debug)]
 pub(super) struct KernelFile {
     folder: PathBuf,
+    /// A file that this program made in the folder: its owner is who we are.
+    own: fs::Metadata,
     name: String,
     /// All that the data depend on.
     identity: String,
@@ -70,17 +74,18 @@ impl KernelFile {
     }
 
     fn new(folder: &Path, adapter_key: &str, driver: &str, source: &str) -> Option<Self> {
-        let folder = private(folder)?;
+        let (folder, own) = private(folder)?;
         let source = Digest::of(source.as_bytes()).xxh3;
         let name = format!("{adapter_key}-{source}.{EXTENSION}");
-        Some(Self { folder, name, identity: format!("{adapter_key}\n{driver}\n{source}\n") })
+        Some(Self { folder, own, name, identity: format!("{adapter_key}\n{driver}\n{source}\n") })
     }
 
     /// What a driver gave for this kernel, if it is there and whole.
     pub(super) fn read(&self) -> Option<Vec<u8>> {
-        let file = File::open(self.folder.join(&self.name)).ok()?;
+        let file = open_itself(&self.folder.join(&self.name)).ok()?;
+        // Of the open file: what has its name may be another one by now.
         let found = file.metadata().ok()?;
-        if !found.is_file() || !is_private(&found) {
+        if !found.is_file() || !is_private(&found) || !is_same_owner(&found, &self.own) {
             return None;
         }
         let mut bytes = Vec::new();
@@ -130,13 +135,25 @@ impl KernelFile {
     }
 }
 
-/// The folder, made where it is missing, if it is the user's own and nobody else can write to it.
-fn private(folder: &Path) -> Option<PathBuf> {
+/// The folder, made where it is missing, if it is the user's own and nobody else can write to it; and a file that we made there.
+fn private(folder: &Path) -> Option<(PathBuf, fs::Metadata)> {
     create(folder).ok()?;
     let found = fs::metadata(folder).ok()?;
     // A file that we make is ours: it tells who we are, and that we may write here.
     let own = tempfile::tempfile_in(folder).ok()?.metadata().ok()?;
-    (found.is_dir() && is_private(&found) && is_same_owner(&found, &own)).then(|| folder.to_owned())
+    (found.is_dir() && is_private(&found) && is_same_owner(&found, &own)).then(|| (folder.to_owned(), own))
+}
+
+/// Opens a file, and not what a link of its name leads to.
+#[cfg(unix)]
+fn open_itself(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_itself(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 #[cfg(unix)]
@@ -288,6 +305,24 @@ mod tests {
         assert!(place.read().is_some());
         open(folder.path(), 0o777);
         assert!(KernelFile::new(folder.path(), "key", "driver", "source").is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(folder.path());
+        place.write(b"data");
+        let (path, elsewhere) = (folder.path().join(&place.name), folder.path().join("elsewhere"));
+        fs::rename(&path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(fs::read(&path).is_ok(), "the link leads to the file");
+        assert_eq!(place.read(), None);
+        // A new kernel takes the place of the link, not of what it leads to.
+        place.write(b"other data");
+        assert_eq!(place.read().as_deref(), Some(&b"other data"[..]));
+        fs::rename(&elsewhere, &path).unwrap();
+        assert_eq!(place.read().as_deref(), Some(&b"data"[..]));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use crate::catalog::ColumnData;
 use crate::config::{Config, OnMissing, Strategy};
 use crate::prepare::MAX_RECENT;
 use crate::problem::Problem;
+use crate::real::{BESIDE, LANES};
 use crate::slate::{Placement, RankedSlate, Slate};
+use crate::stage::eigensolve::{Before, column_length};
 
 /// What the program takes beside its data: code, threads, buffers of readers and writers (measured; `benches/RESULTS.md`).
 pub const PROGRAM_BYTES: u64 = 64 << 20;
@@ -100,21 +102,89 @@ pub fn ranking_bytes(n_candidates: usize, n_positions: usize) -> u64 {
     n_candidates.min(n_positions) as u64 * (size_of::<Placement>() as u64 + WRITTEN_BYTES / 5)
 }
 
-/// What the CPU engine takes for one slate of `n_candidates` and `n_recent` items while it ranks it, with numbers of
+/// What the CPU engine takes at most for one slate of `n_candidates` and `n_recent` items while it ranks it, with numbers of
 /// `value_bytes`.
 pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize, value_bytes: usize) -> u64 {
-    let config = problem.config;
-    let (n_local, value) = ((n_candidates + n_recent) as u64, value_bytes as u64);
-    let n_slots = (config.window.behind + config.window.ahead) as u64;
-    let n_placed = (n_recent + config.slate_size.min(n_candidates)) as u64;
-    let windowed = |window: usize| if window == 0 { n_placed } else { n_placed.min(window as u64) };
-    let of_strategy = match config.strategy {
-        Strategy::Spectral | Strategy::Relevance => 0,
-        Strategy::Dpp => 8 * windowed(config.dpp.window) + 40,
-        Strategy::Ssd => 8 * windowed(config.ssd.window) + 40,
-        Strategy::Mmr => value * config.mmr.window.max(1) as u64 + 4,
-        Strategy::Msd => value * config.msd.window.max(1) as u64 + 4,
+    // Single numbers, and lists that are as long as the configuration at most.
+    const FIXED_BYTES: u64 = 1 << 16;
+    let sizes = Sizes::of(problem, n_candidates, n_recent, value_bytes);
+    let Sizes { n_local, n_placed, n_slots, value, row, .. } = sizes;
+    let rows = if problem.config.compares_items() { n_local * row } else { 0 };
+    // One factor per signal, similarities to the window, the place of the row and when it was looked at.
+    let of_items = n_local * (value * (problem.signals.len() as u64 + n_slots) + 8);
+    // Base score, diversity term and bound, when that was, and who is out.
+    let of_candidates = n_candidates as u64 * (3 * value + 4 + 2);
+    // Who is placed, and how much terms can have grown. The window's slots; the sum of the placed rows.
+    let of_positions = (n_placed + 2) * (4 + value) + 20 * n_slots + row;
+    let of_strategy = match problem.config.strategy {
+        Strategy::Relevance => 0,
+        Strategy::Spectral => sizes.spectral(problem.config.spectral.spectra as u64) + 4 * n_candidates as u64,
+        Strategy::Dpp => sizes.residual(problem.config.dpp.window),
+        Strategy::Ssd => sizes.residual(problem.config.ssd.window),
+        Strategy::Mmr => sizes.fold(problem.config.mmr.window),
+        // Which of both depends on the lengths of rows.
+        Strategy::Msd => sizes.fold(problem.config.msd.window).max(sizes.sum()),
     };
-    let compared = if config.compares_items() { problem.dim() as u64 + problem.signals.len() as u64 } else { 0 };
-    n_local * (value * (compared + n_slots) + of_strategy + 40) + (1 << 16)
+    // A list that is full takes twice the room. Rows are aligned, and the old list of them stays until it is copied.
+    2 * (rows + of_items + of_candidates + of_positions + of_strategy) + rows.max(row) + FIXED_BYTES
+}
+
+/// What a slate's scratch depends on. Items and positions are counted, the rest is in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    /// Candidates and recent items.
+    n_local: u64,
+    n_positions: u64,
+    /// Recent items and positions.
+    n_placed: u64,
+    n_slots: u64,
+    value: u64,
+    /// An item's row, every signal in whole pieces.
+    row: u64,
+}
+
+impl Sizes {
+    fn of(problem: &Problem<'_>, n_candidates: usize, n_recent: usize, value_bytes: usize) -> Self {
+        let config = problem.config;
+        let n_recent = n_recent.min(MAX_RECENT);
+        let n_positions = config.slate_size.min(n_candidates);
+        // Only the spectral strategy has a window.
+        let has_window = config.strategy == Strategy::Spectral;
+        let n_values: usize = problem.signals.iter().map(|signal| signal.embedding.dim.next_multiple_of(LANES)).sum();
+        Self {
+            n_local: (n_candidates + n_recent) as u64,
+            n_positions: n_positions as u64,
+            n_placed: (n_recent + n_positions) as u64,
+            n_slots: if has_window { (config.window.behind + config.window.ahead) as u64 } else { 0 },
+            value: value_bytes as u64,
+            row: (n_values * value_bytes) as u64,
+        }
+    }
+
+    /// `spectral`: the window's similarities, basis, products and images, rows of before, and what turns similarities into loadings.
+    fn spectral(self, n_spectra: u64) -> u64 {
+        let column = 8 * column_length(self.n_slots as usize) as u64;
+        let before = self.n_slots * (column + size_of::<Before>() as u64);
+        let projector = self.n_slots * n_spectra.next_multiple_of(4) * self.value;
+        column * (self.n_slots + 3 * n_spectra) + before + projector
+    }
+
+    /// `dpp` and `ssd`: a column and four numbers per item; pivots; where items leave, the window's factor and what is solved.
+    fn residual(self, window: usize) -> u64 {
+        const COLUMN_GROUP: u64 = 8;
+        let n_columns = if window == 0 { self.n_placed } else { self.n_placed.min(window as u64) };
+        let column = 8 * n_columns.next_multiple_of(COLUMN_GROUP);
+        let of_window = n_columns * (8 * BESIDE as u64) + if window == 0 { 0 } else { n_columns * column };
+        self.n_local * (column + 4 + 8 + 8 + 4) + 16 * (self.n_placed + 1) + of_window
+    }
+
+    /// `mmr`, and `msd` where similarities are clipped: those to the window, or one number for all, and how many were seen.
+    fn fold(self, window: usize) -> u64 {
+        self.n_local * (self.value * window.max(1) as u64 + 4)
+    }
+
+    /// `msd` else: a row, its length and what counts by position, and a row in double precision.
+    fn sum(self) -> u64 {
+        (self.n_positions + 1) * (self.row + 8 + 8) + self.row * 8 / self.value.max(1)
+    }
 }

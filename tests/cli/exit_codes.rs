@@ -70,10 +70,15 @@ fn standard_output_that_is_closed_is_an_output_that_cannot_be_written() {
         shell.args(["-c", "exec \"$@\" >&-", "sh", env!("CARGO_BIN_EXE_spectrank")]);
         Ran::of(shell.args(arguments).output().unwrap())
     };
-    for arguments in [rerank("-").0, rerank(file).with(["--json"]).0, vec!["man".into()], vec!["demo".into()]] {
-        let ran = closed(&arguments);
+    let parts = folder.path("parts");
+    let json = |output: &str| rerank(output).with(["--json"]).0;
+    let outputs = [json(file), json(&format!("{}/", parts.display()))];
+    for arguments in [rerank("-").0, vec!["man".into()], vec!["demo".into()]].iter().chain(&outputs) {
+        let ran = closed(arguments);
         assert!(ran.code == Some(3) && ran.stderr.contains("spectrank: standard output is closed: "), "{arguments:?}");
     }
+    // It is said before the work, not where the summary is due.
+    assert!(!std::path::Path::new(file).exists() && !parts.exists());
     // Who does not need it does not miss it, and the null device is as good as any.
     closed(&rerank(file).0).ok();
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();

@@ -52,13 +52,17 @@ impl Place {
                 let cure = "is for --output - and for folders: drop it, a file has the format of its extension";
                 return wrong("--output-format", cure);
             }
-            if is_stdout {
+            // The summary goes there where the slates do not.
+            if is_stdout || flags.json {
                 terminal::expect_stdout()?;
             }
             return Ok(if is_stdout { Self::Stdout } else { Self::File });
         }
         if flags.resume && flags.slates.iter().any(|path| path.as_os_str() == "-") {
             return wrong("--resume", "slates on standard input cannot be read again: name a file of slates");
+        }
+        if flags.json {
+            terminal::expect_stdout()?;
         }
         folder::look(&flags.output, flags.resume)?;
         let (catalog, slates) = (flags.catalog.clone(), flags.slates.clone());
