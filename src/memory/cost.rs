@@ -7,6 +7,7 @@ use crate::problem::Problem;
 use crate::real::{BESIDE, LANES};
 use crate::slate::{Placement, RankedSlate, Slate};
 use crate::stage::eigensolve::{Before, column_length};
+use crate::stage::residual;
 
 /// What the program takes beside its data: code, threads, buffers of readers and writers (measured; `benches/RESULTS.md`).
 pub const PROGRAM_BYTES: u64 = 64 << 20;
@@ -171,9 +172,8 @@ impl Sizes {
 
     /// `dpp` and `ssd`: a column and four numbers per item; pivots; where items leave, the window's factor and what is solved.
     fn residual(self, window: usize) -> u64 {
-        const COLUMN_GROUP: u64 = 8;
         let n_columns = if window == 0 { self.n_placed } else { self.n_placed.min(window as u64) };
-        let column = 8 * n_columns.next_multiple_of(COLUMN_GROUP);
+        let column = 8 * n_columns.next_multiple_of(residual::GROUP as u64);
         let of_window = n_columns * (8 * BESIDE as u64) + if window == 0 { 0 } else { n_columns * column };
         self.n_local * (column + 4 + 8 + 8 + 4) + 16 * (self.n_placed + 1) + of_window
     }

@@ -98,7 +98,7 @@ impl Left {
 pub type Similarities<'s> = dyn FnMut(usize, &[u32]) -> [f64; BESIDE] + 's;
 
 /// Columns are as long as whole groups of so many, zeros at the end, so that no loop has a remainder.
-const GROUP: usize = 8;
+pub(crate) const GROUP: usize = 8;
 
 /// Residuals of one slate's items. Items are brought up to date when they are looked at.
 #[derive(Debug)]
