@@ -4,6 +4,7 @@
 //! Source: `parquet.thrift` (`PageHeader`, `FileMetaData`, `SchemaElement`) of the Parquet format, and Thrift's compact protocol specification.
 
 use std::io::Read;
+use std::ops::RangeInclusive;
 
 /// Longest header that is read; statistics make them long.
 const MAX_BYTES: u64 = 16 << 20;
@@ -46,11 +47,15 @@ impl PageHeader {
         let mut header = Self::default();
         let mut id = 0;
         while let Some(kind) = input.field(&mut id)? {
+            // What a field is by its number: the reader goes by that, whatever type the field says it has.
             match (id, kind) {
                 (2, code::I32) => header.n_unpacked_bytes = input.size()?,
                 (3, code::I32) => header.n_bytes = input.size()?,
-                (5 | 8, code::STRUCT) => header.n_values = input.first_size()?,
-                (7, code::STRUCT) => header.n_dictionary_values = input.first_size()?,
+                (5, code::STRUCT) => header.n_values = input.first_size(1..=4, 5)?,
+                (7, code::STRUCT) => header.n_dictionary_values = input.first_size(1..=2, 0)?,
+                (8, code::STRUCT) => header.n_values = input.first_size(1..=6, 8)?,
+                (1 | 4, code::I32) | (6, code::STRUCT) => input.skip(kind, MAX_DEPTH)?,
+                (1..=8, _) => return None,
                 _ => input.skip(kind, MAX_DEPTH)?,
             }
         }
@@ -125,12 +130,16 @@ impl<R: Read> Compact<R> {
         Some(Some(byte & 0x0F))
     }
 
-    /// Field 1 of a structure, a 32-bit number.
-    fn first_size(&mut self) -> Option<u64> {
+    /// Field 1 of a structure whose fields in `numbers` are 32-bit numbers, and field `statistics` a structure.
+    fn first_size(&mut self, numbers: RangeInclusive<i64>, statistics: i64) -> Option<u64> {
         let (mut size, mut id) = (0, 0);
         while let Some(kind) = self.field(&mut id)? {
-            match (id, kind) {
-                (1, code::I32) => size = self.size()?,
+            let is_number = numbers.contains(&id);
+            if (is_number && kind != code::I32) || (id == statistics && kind != code::STRUCT) {
+                return None;
+            }
+            match id {
+                1 => size = self.size()?,
                 _ => self.skip(kind, MAX_DEPTH)?,
             }
         }
@@ -267,5 +276,19 @@ mod tests {
         assert!(
             !is_sound_directory(&[0x15, 4, 0x1A, 0x0C, 0]) && !is_sound_directory(&[0x15, 4, 0x19, 0x18, 1, b'a', 0])
         );
+    }
+
+    #[test]
+    fn a_header_whose_fields_are_something_else_is_refused() {
+        let good = [0x15, 0, 0x15, 2, 0x15, 2, 0x2C, 0x15, 6, 0x15, 0, 0x15, 0, 0x15, 0, 0, 0];
+        assert_eq!(PageHeader::read(&good[..]).unwrap().0.n_values, 3);
+        // The size, the page of data, its number of values: each a truth value, which takes no byte.
+        for at in [2, 6, 7] {
+            let mut bad = good;
+            bad[at] = bad[at] & 0xF0 | code::TRUE;
+            assert!(PageHeader::read(&bad[..]).is_none(), "{at}");
+        }
+        // An index page that is a truth value, before what the reader would take for its fields.
+        assert!(PageHeader::read(&[0x15, 0, 0x15, 2, 0x15, 2, 0x31, 0][..]).is_none());
     }
 }
