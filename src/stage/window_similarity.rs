@@ -4,6 +4,8 @@
 //! Only slots whose item entered since then are computed, and only for items that are looked at: an item the scan
 //! never reaches costs nothing.
 
+mod sums;
+
 use crate::catalog::{Embedding, EmbeddingData};
 use crate::problem::{BoundSignal, Problem};
 use crate::real::{BESIDE, LANES, Lanes, Real, dot_columns};
@@ -324,96 +326,8 @@ impl<R: Real> WindowSimilarity<R> {
             .sum()
     }
 
-    /// Adds an item's row, factors applied, to a running sum of rows begun by [`Self::clear_sum`].
-    pub fn add_row(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, sum: &mut [Lanes<R>]) {
-        let row = self.load(problem, catalog_rows, local);
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let factor = self.factors[row * self.segments.len() + s];
-            for (total, piece) in sum[start..end].iter_mut().zip(&self.row(row)[start..end]) {
-                total.0.iter_mut().zip(&piece.0).for_each(|(total, &x)| *total += factor * x);
-            }
-        }
-    }
-
-    /// Similarity of an item to a sum of rows built by [`Self::add_row`].
-    pub fn against_sum(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, sum: &[Lanes<R>]) -> R {
-        let row = self.load(problem, catalog_rows, local);
-        self.n_summed += 1;
-        let mut total = R::zero();
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let factor = self.factors[row * self.segments.len() + s];
-            total += factor * R::dot(&self.row(row)[start..end], &sum[start..end]);
-        }
-        total
-    }
-
-    /// Similarities of several items to a sum of rows, each as [`Self::against_sum`] gives it.
-    pub fn several_against_sum(
-        &mut self,
-        problem: &Problem,
-        catalog_rows: &[u32],
-        locals: [usize; BESIDE],
-        sum: &[Lanes<R>],
-    ) -> [R; BESIDE] {
-        let mut rows = [0; BESIDE];
-        for (row, local) in rows.iter_mut().zip(locals) {
-            *row = self.load(problem, catalog_rows, local);
-        }
-        self.n_summed += BESIDE as u64;
-        let mut totals = [R::zero(); BESIDE];
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let products = R::dots(&sum[start..end], self.segment_of(rows, start, end));
-            for i in 0..BESIDE {
-                totals[i] += self.factors[rows[i] * self.segments.len() + s] * products[i];
-            }
-        }
-        totals
-    }
-
-    /// Adds `times` an item's row, factors applied, to a running sum of rows in double precision.
-    pub fn add_row_wide(
-        &mut self,
-        problem: &Problem,
-        catalog_rows: &[u32],
-        local: usize,
-        times: f64,
-        sum: &mut [Lanes<f64>],
-    ) {
-        let row = self.load(problem, catalog_rows, local);
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let factor = times * self.factors[row * self.segments.len() + s].to_f64();
-            for (total, piece) in sum[start..end].iter_mut().zip(&self.row(row)[start..end]) {
-                total.0.iter_mut().zip(&piece.0).for_each(|(total, &x)| *total += factor * x.to_f64());
-            }
-        }
-    }
-
-    /// Similarity of an item to a sum of rows built by [`Self::add_row_wide`].
-    pub fn against_sum_wide(
-        &mut self,
-        problem: &Problem,
-        catalog_rows: &[u32],
-        local: usize,
-        sum: &[Lanes<f64>],
-    ) -> f64 {
-        let row = self.load(problem, catalog_rows, local);
-        self.n_summed += 1;
-        let mut total = 0.0;
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let factor = self.factors[row * self.segments.len() + s].to_f64();
-            total += factor * R::dot_with_wide(&self.row(row)[start..end], &sum[start..end]);
-        }
-        total
-    }
-
     /// Pieces in a row, all signals together.
     pub fn row_length(&self) -> usize {
         self.row_length
-    }
-
-    /// A sum of no rows.
-    pub fn clear_sum(&self, sum: &mut Vec<Lanes<R>>) {
-        sum.clear();
-        sum.resize(self.row_length, Lanes([R::zero(); LANES]));
     }
 }

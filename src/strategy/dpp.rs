@@ -9,7 +9,7 @@
 use crate::config;
 use crate::real::{BESIDE, Real};
 use crate::run::Slots;
-use crate::stage::residual::{Eviction, Left, Residual};
+use crate::stage::residual::{Eviction, Residual};
 use crate::stage::select::Bar;
 use crate::strategy::{Strategy, Term};
 
@@ -44,6 +44,11 @@ impl Dpp {
     }
 }
 
+/// The diversity term of an item by its squared distance from the span of what is placed.
+fn term<R: Real>(squared_distance: f64) -> R {
+    R::of(squared_distance.max(FLOOR).ln())
+}
+
 impl<R: Real> Strategy<R> for Dpp {
     fn reset(&mut self, slots: &Slots<R>) {
         let (slate, slate_size) = (slots.slate, slots.problem.config.slate_size);
@@ -64,7 +69,7 @@ impl<R: Real> Strategy<R> for Dpp {
     }
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {
-        R::of(self.squared_distance(slots, local).max(FLOOR).ln())
+        term(self.squared_distance(slots, local))
     }
 
     fn diversities(
@@ -75,7 +80,7 @@ impl<R: Real> Strategy<R> for Dpp {
     ) -> [Term<R>; BESIDE] {
         let (history, mut similarities) = slots.placed_similarities_wide(0.0);
         let left = self.residual.left_of_several(locals, history, &mut similarities);
-        left.map(|left| Term::Is(R::of(left.squared_distance.max(FLOOR).ln())))
+        left.map(|left| Term::Is(term(left.squared_distance)))
     }
 
     fn scores_groups(&self, _: bool) -> bool {
@@ -83,20 +88,19 @@ impl<R: Real> Strategy<R> for Dpp {
     }
 
     fn diversity_unless_beaten(&mut self, slots: &mut Slots<R>, local: usize, bar: &Bar<R>) -> Term<R> {
-        let term = |left: Left| R::of(left.squared_distance.max(FLOOR).ln());
         // Nearly the squared distance that the candidate needs; below the floor it cannot fall.
         let needed = bar.height().to_f64().exp();
         let enough = if needed > FLOOR { needed } else { f64::NEG_INFINITY };
         let (history, mut similarities) = slots.placed_similarities_wide(0.0);
         let (left, is_whole) = self.residual.left_down_to(enough, local, history, &mut similarities);
         if is_whole {
-            return Term::Is(term(left));
+            return Term::Is(term(left.squared_distance));
         }
-        let at_most = term(left) + self.slack();
+        let at_most = term::<R>(left.squared_distance) + self.slack();
         if bar.beats(at_most) {
             return Term::AtMost(at_most);
         }
-        Term::Is(term(self.residual.left(local, history, &mut similarities)))
+        Term::Is(term(self.residual.left(local, history, &mut similarities).squared_distance))
     }
 
     fn growth(&mut self, growth: &mut Vec<R>, step: usize, _: usize) {
