@@ -34,6 +34,7 @@ mod output_json;
 mod output_parquet;
 mod output_target;
 mod parquet_delta;
+mod parquet_directory;
 mod parquet_file;
 mod parquet_pages;
 mod parquet_sizes;

@@ -1,7 +1,6 @@
-//! What Parquet's structures in Thrift's compact protocol claim: the sizes in the header of a page, and whether a directory
-//! comes to an end and has the columns that its schema speaks of.
+//! Thrift's compact protocol, in which Parquet's structures are written, and what the header of a page claims.
 //!
-//! Source: `parquet.thrift` (`PageHeader`, `FileMetaData`, `SchemaElement`) of the Parquet format, and Thrift's compact protocol specification.
+//! Source: `parquet.thrift` (`PageHeader`) of the Parquet format, and Thrift's compact protocol specification.
 
 use std::io::Read;
 use std::ops::RangeInclusive;
@@ -9,22 +8,22 @@ use std::ops::RangeInclusive;
 /// Longest header that is read; statistics make them long.
 const MAX_BYTES: u64 = 16 << 20;
 /// Structures and lists inside of each other that are followed; a directory has nine.
-const MAX_DEPTH: u32 = 16;
+pub(super) const MAX_DEPTH: u32 = 16;
 
 /// Type codes of the compact protocol.
-mod code {
-    pub(super) const TRUE: u8 = 1;
-    pub(super) const FALSE: u8 = 2;
-    pub(super) const BYTE: u8 = 3;
-    pub(super) const I16: u8 = 4;
-    pub(super) const I32: u8 = 5;
-    pub(super) const I64: u8 = 6;
-    pub(super) const DOUBLE: u8 = 7;
-    pub(super) const BINARY: u8 = 8;
-    pub(super) const LIST: u8 = 9;
-    pub(super) const SET: u8 = 10;
-    pub(super) const MAP: u8 = 11;
-    pub(super) const STRUCT: u8 = 12;
+pub(super) mod code {
+    pub(in crate::io) const TRUE: u8 = 1;
+    pub(in crate::io) const FALSE: u8 = 2;
+    pub(in crate::io) const BYTE: u8 = 3;
+    pub(in crate::io) const I16: u8 = 4;
+    pub(in crate::io) const I32: u8 = 5;
+    pub(in crate::io) const I64: u8 = 6;
+    pub(in crate::io) const DOUBLE: u8 = 7;
+    pub(in crate::io) const BINARY: u8 = 8;
+    pub(in crate::io) const LIST: u8 = 9;
+    pub(in crate::io) const SET: u8 = 10;
+    pub(in crate::io) const MAP: u8 = 11;
+    pub(in crate::io) const STRUCT: u8 = 12;
 }
 
 /// Claims of a page.
@@ -43,7 +42,7 @@ pub(super) struct PageHeader {
 impl PageHeader {
     /// The header and its length in bytes; nothing where there is none. Negative sizes read as 0: the reader refuses them.
     pub(super) fn read(reader: impl Read) -> Option<(Self, u64)> {
-        let mut input = Compact { reader: reader.take(MAX_BYTES), n_read: 0 };
+        let mut input = Compact::new(reader.take(MAX_BYTES));
         let mut header = Self::default();
         let mut id = 0;
         while let Some(kind) = input.field(&mut id)? {
@@ -63,32 +62,17 @@ impl PageHeader {
     }
 }
 
-/// True for a directory (`FileMetaData`) that ends where the bytes do, and in whose schema no group has more children than there
-/// are columns and groups: the reader makes room for as many as are claimed.
-pub(super) fn is_sound_directory(directory: &[u8]) -> bool {
-    let mut input = Compact { reader: directory, n_read: 0 };
-    let mut read = || {
-        let mut id = 0;
-        while let Some(kind) = input.field(&mut id)? {
-            match (id, kind) {
-                (2, code::LIST) => input.schema()?,
-                // What it is not, the reader might take it for.
-                (2, _) => return None,
-                _ => input.skip(kind, MAX_DEPTH)?,
-            }
-        }
-        Some(())
-    };
-    read().is_some() && input.n_read == directory.len() as u64
-}
-
 /// Thrift's compact protocol; everything is nothing at the end of the input.
-struct Compact<R> {
+pub(super) struct Compact<R> {
     reader: R,
-    n_read: u64,
+    pub(super) n_read: u64,
 }
 
 impl<R: Read> Compact<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { reader, n_read: 0 }
+    }
+
     fn byte(&mut self) -> Option<u8> {
         let mut byte = [0];
         self.reader.read_exact(&mut byte).ok()?;
@@ -113,25 +97,26 @@ impl<R: Read> Compact<R> {
     }
 
     /// A 32-bit number as the reader takes it: cut off, and 0 where it is negative.
-    fn size(&mut self) -> Option<u64> {
+    pub(super) fn size(&mut self) -> Option<u64> {
         self.integer().map(|x| u64::try_from(x as i32).unwrap_or(0))
     }
 
-    /// The type of the next field, whose number goes to `id`; `Some(None)` at the end of the structure.
-    fn field(&mut self, id: &mut i64) -> Option<Option<u8>> {
+    /// The type of the next field, whose number goes to `id`; `Some(None)` at the end of the structure. A number that is written
+    /// out is cut off at 16 bits, as the reader does it: 65,541 is field 5.
+    pub(super) fn field(&mut self, id: &mut i16) -> Option<Option<u8>> {
         let byte = self.byte()?;
         if byte == 0 {
             return Some(None);
         }
         *id = match byte >> 4 {
-            0 => self.integer()?,
-            step => id.checked_add(i64::from(step))?,
+            0 => self.integer()? as i16,
+            step => id.checked_add(i16::from(step))?,
         };
         Some(Some(byte & 0x0F))
     }
 
     /// Field 1 of a structure whose fields in `numbers` are 32-bit numbers, and field `statistics` a structure.
-    fn first_size(&mut self, numbers: RangeInclusive<i64>, statistics: i64) -> Option<u64> {
+    fn first_size(&mut self, numbers: RangeInclusive<i16>, statistics: i16) -> Option<u64> {
         let (mut size, mut id) = (0, 0);
         while let Some(kind) = self.field(&mut id)? {
             let is_number = numbers.contains(&id);
@@ -146,33 +131,14 @@ impl<R: Read> Compact<R> {
         Some(size)
     }
 
-    /// A list of `SchemaElement`, after its field's type.
-    fn schema(&mut self) -> Option<()> {
-        let (n_elements, kind) = self.list_head()?;
-        if kind != code::STRUCT {
-            return None;
-        }
-        for _ in 0..n_elements {
-            let mut id = 0;
-            while let Some(kind) = self.field(&mut id)? {
-                match (id, kind) {
-                    (5, code::I32) if self.size()? <= n_elements => {}
-                    (5, _) => return None,
-                    _ => self.skip(kind, MAX_DEPTH)?,
-                }
-            }
-        }
-        Some(())
-    }
-
     /// Length and type of a list.
-    fn list_head(&mut self) -> Option<(u64, u8)> {
+    pub(super) fn list_head(&mut self) -> Option<(u64, u8)> {
         let head = self.byte()?;
         let n = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
         Some((n, head & 0x0F))
     }
 
-    fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
+    pub(super) fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         match kind {
             code::TRUE | code::FALSE => {}
@@ -256,26 +222,9 @@ mod tests {
         assert_eq!(PageHeader::read(&bytes[..]).unwrap(), (PageHeader::default(), bytes.len() as u64));
         assert!(PageHeader::read([0xFC].iter().chain(&[0x1C; 100]).copied().collect::<Vec<u8>>().as_slice()).is_none());
         assert!(PageHeader::read(&[0xF9, 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F][..]).is_none());
-        assert!(is_sound_directory(&bytes) && !is_sound_directory(&bytes[..bytes.len() - 1]));
-        assert!(!is_sound_directory(&[bytes.as_slice(), &[0]].concat()));
         // 2³¹ − 1 truth values in a list, and in a map.
         let endless = [&[0xF9, 0xF1, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0][..], &[0xFB, 0xFF, 0xFF, 0xFF, 0xFF, 7, 0x13, 0]];
-        assert!(endless.iter().all(|bytes| PageHeader::read(*bytes).is_none() && !is_sound_directory(bytes)));
-    }
-
-    #[test]
-    fn a_group_has_no_more_children_than_the_schema_has_elements() {
-        // Version 2, then a schema of two elements, the first of which has as many children as is said.
-        let directory = |n_children: u8, kind: u8| {
-            let first = [0x48, 1, b'a', 0x10 | kind, n_children << 1, 0];
-            [&[0x15, 4, 0x19, 0x2C], &first[..], &[0x48, 1, b'b', 0, 0]].concat()
-        };
-        assert!([1, 2].iter().all(|&n| is_sound_directory(&directory(n, code::I32))));
-        assert!(!is_sound_directory(&directory(3, code::I32)) && !is_sound_directory(&directory(1, code::I64)));
-        // A schema that is a set of structures, or a list of texts.
-        assert!(
-            !is_sound_directory(&[0x15, 4, 0x1A, 0x0C, 0]) && !is_sound_directory(&[0x15, 4, 0x19, 0x18, 1, b'a', 0])
-        );
+        assert!(endless.iter().all(|bytes| PageHeader::read(*bytes).is_none()));
     }
 
     #[test]
@@ -288,6 +237,9 @@ mod tests {
             bad[at] = bad[at] & 0xF0 | code::TRUE;
             assert!(PageHeader::read(&bad[..]).is_none(), "{at}");
         }
+        // The same number of values, in a field whose number wraps around to 1.
+        let far = [0x15, 0, 0x15, 2, 0x15, 2, 0x2C, 0x05, 0x82, 0x80, 8, 6, 0x15, 0, 0x15, 0, 0x15, 0, 0, 0];
+        assert_eq!(PageHeader::read(&far[..]).unwrap().0.n_values, 3);
         // An index page that is a truth value, before what the reader would take for its fields.
         assert!(PageHeader::read(&[0x15, 0, 0x15, 2, 0x15, 2, 0x31, 0][..]).is_none());
     }
