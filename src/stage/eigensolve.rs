@@ -105,12 +105,11 @@ impl Eigensolve {
             }
             let mut mixture = [0.0; MAX_SPECTRA];
             if is_new && n_dropped < self.n_spectra {
-                for row in 0..self.n_slots {
-                    let share = pseudo_random(MAX_WINDOW + slot, row);
-                    for (sum, before) in mixture.iter_mut().zip(self.product.chunks_exact(length)) {
-                        *sum += share * before[row];
-                    }
+                let mut shares = [0.0; MAX_WINDOW];
+                for (row, share) in shares.iter_mut().enumerate().take(self.n_slots) {
+                    *share = pseudo_random(MAX_WINDOW + slot, row);
                 }
+                columns::mix(&self.product, &shares[..length], &mut mixture);
             }
             for (k, column) in self.basis.chunks_exact_mut(length).enumerate() {
                 if !is_occupied(slot) {
@@ -127,6 +126,16 @@ impl Eigensolve {
     /// Entry of U (or V) for a slot and spectrum.
     pub fn entry(&self, slot: usize, spectrum: usize) -> f64 {
         self.basis[spectrum * self.length + slot]
+    }
+
+    /// Entries of U for a slot, one per spectrum.
+    pub fn entries(&self, slot: usize) -> impl Iterator<Item = f64> {
+        self.basis.chunks_exact(self.length).map(move |column| column[slot])
+    }
+
+    /// Entries of U of a spectrum, one per slot.
+    pub fn spectrum(&self, spectrum: usize) -> &[f64] {
+        &self.basis[spectrum * self.length..][..self.n_slots]
     }
 
     /// Entry of S U for a slot and spectrum, where it is kept.

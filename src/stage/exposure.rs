@@ -11,6 +11,8 @@
 //! f_k is 1 but for spectra so faint beside λ_1 that dividing by √λ_k or λ_k would magnify the rounding of the S_ij beyond
 //! what parity allows; see [`fade_range`].
 
+use multiversion::multiversion;
+
 use crate::config::{Coupling, Horizon, Loading, MAX_SPECTRA, Spectral};
 use crate::real::Real;
 use crate::stage::eigensolve::Eigensolve;
@@ -51,7 +53,11 @@ pub struct Exposure<R> {
     projector: Vec<[R; GROUP]>,
     /// f λ^(-1/2) or f λ^(-1); 0 for dropped spectra.
     inverse: Vec<f64>,
-    /// H while items are added, then w: `[spectrum][group of 4 spectra][spectrum in the group]`, 0 beyond K.
+    /// f √λ or f: what turns an entry of U into a loading.
+    member_scale: Vec<f64>,
+    /// Placed items: weight of their age, loadings.
+    placed: Vec<(R, [R; MAX_SPECTRA])>,
+    /// w, once the position is finished: `[spectrum][group of 4 spectra][spectrum in the group]`, 0 beyond K.
     weights: Vec<[R; GROUP]>,
 }
 
@@ -68,7 +74,10 @@ impl<R: Real> Exposure<R> {
             Loading::Energy => fade(value / largest, range) / value.sqrt(),
             Loading::Unit => fade(value / largest, range) / value,
         }));
+        self.member_scale.clear();
+        self.member_scale.extend(solved.eigenvalues.iter().zip(&self.inverse).map(|(value, inverse)| value * inverse));
         self.projector.clear();
+        self.placed.clear();
         self.weights.clear();
         self.weights.resize(self.n_groups() * GROUP * self.n_groups(), [R::zero(); GROUP]);
     }
@@ -79,13 +88,12 @@ impl<R: Real> Exposure<R> {
         if !self.projector.is_empty() {
             return;
         }
-        let k = self.n_spectra;
-        for group in (0..k).step_by(GROUP) {
-            for slot in 0..solved.n_slots {
-                self.projector.push(std::array::from_fn(|lane| match group + lane {
-                    s if s < k => R::of(solved.entry(slot, s) * self.inverse[s]),
-                    _ => R::zero(),
-                }));
+        let n_slots = solved.n_slots;
+        self.projector.resize(self.n_groups() * n_slots, [R::zero(); GROUP]);
+        for (k, &inverse) in self.inverse.iter().enumerate() {
+            let rows = &mut self.projector[k / GROUP * n_slots..];
+            for (row, &entry) in rows.iter_mut().zip(solved.spectrum(k)) {
+                row[k % GROUP] = R::of(entry * inverse);
             }
         }
     }
@@ -135,6 +143,17 @@ impl<R: Real> Exposure<R> {
         }
     }
 
+    /// [`Self::penalty_from`] of many items, side by side: `columns` holds their similarities, one column of length `stride` per slot.
+    /// The numbers are the same.
+    pub fn penalties_from(&self, columns: &[R], stride: usize, penalties: &mut [R]) {
+        match self.n_groups() {
+            1 => side_by_side::<R, 1>(&self.projector, &self.weights, columns, stride, penalties),
+            2 => side_by_side::<R, 2>(&self.projector, &self.weights, columns, stride, penalties),
+            3 => side_by_side::<R, 3>(&self.projector, &self.weights, columns, stride, penalties),
+            _ => side_by_side::<R, { MAX_SPECTRA / GROUP }>(&self.projector, &self.weights, columns, stride, penalties),
+        }
+    }
+
     /// The penalty with a number of groups that the compiler knows, so that loadings stay in registers.
     #[inline(always)]
     fn penalty_in_groups<const N: usize>(&self, loadings: impl Fn(usize) -> [R; GROUP]) -> R {
@@ -164,8 +183,8 @@ impl<R: Real> Exposure<R> {
     /// spectra to the strongest one in H, and f32 utilities would be off by 1e-4 in windows of near-copies.
     pub fn member_loadings(&self, solved: &Eigensolve, slot: usize) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
-        for (k, loading) in loadings.iter_mut().enumerate().take(self.n_spectra) {
-            *loading = R::of(solved.eigenvalues[k] * self.inverse[k] * solved.entry(slot, k));
+        for ((loading, entry), scale) in loadings.iter_mut().zip(solved.entries(slot)).zip(&self.member_scale) {
+            *loading = R::of(scale * entry);
         }
         loadings
     }
@@ -179,30 +198,53 @@ impl<R: Real> Exposure<R> {
         loadings
     }
 
-    /// Adds a placed item's loadings to H, weighted by its age.
+    /// Takes in a placed item's loadings, weighted by its age.
     pub fn add(&mut self, loadings: &[R; MAX_SPECTRA], age_weight: R) {
-        let n_groups = self.n_groups();
-        let groups = loadings.as_chunks::<GROUP>().0;
-        for (row, &l_k) in self.weights.chunks_exact_mut(n_groups).zip(loadings) {
-            for (weights, group) in row.iter_mut().zip(groups) {
-                for lane in 0..GROUP {
-                    weights[lane] += age_weight * l_k * group[lane];
+        self.placed.push((age_weight, *loadings));
+    }
+
+    /// H of the placed items.
+    #[inline(always)]
+    fn add_up<const N: usize>(&mut self) {
+        for (k, row) in self.weights.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+            let mut sums = [[R::zero(); GROUP]; N];
+            for (age_weight, loadings) in &self.placed {
+                let weighted = *age_weight * loadings[k];
+                for (sums, group) in sums.iter_mut().zip(loadings.as_chunks::<GROUP>().0) {
+                    for lane in 0..GROUP {
+                        sums[lane] += weighted * group[lane];
+                    }
                 }
             }
+            *row = sums;
         }
     }
 
-    /// Turns H into the weights w.
+    /// Adds up H and turns it into the weights w.
     pub fn finish(&mut self, eigenvalues: &[f64], spectral: &Spectral) {
-        let (n, width, epsilon) = (self.n_spectra, self.n_groups() * GROUP, spectral.epsilon);
+        match self.n_groups() {
+            1 => self.add_up::<1>(),
+            2 => self.add_up::<2>(),
+            3 => self.add_up::<3>(),
+            _ => self.add_up::<{ MAX_SPECTRA / GROUP }>(),
+        }
+        let (n, width) = (self.n_spectra, self.n_groups() * GROUP);
+        let mut scale = [0.0; MAX_SPECTRA];
+        for (scale, &value) in scale.iter_mut().zip(eigenvalues) {
+            *scale = 1.0 / (spectral.epsilon + value).sqrt();
+        }
+        let weights = self.weights.as_flattened_mut();
         for k in 0..n {
-            for l in 0..n {
-                let scale = ((epsilon + eigenvalues[k]) * (epsilon + eigenvalues[l])).sqrt();
+            for l in 0..=k {
                 let coupling = match spectral.coupling {
                     Coupling::Full => 1.0,
                     Coupling::Diagonal => coupling(eigenvalues[k], eigenvalues[l]),
                 };
-                self.weights.as_flattened_mut()[k * width + l] *= R::of(coupling / scale);
+                let factor = R::of(coupling * scale[k] * scale[l]);
+                weights[k * width + l] *= factor;
+                if l < k {
+                    weights[l * width + k] *= factor;
+                }
             }
         }
     }
@@ -221,6 +263,56 @@ impl<R: Real> Exposure<R> {
             3 => self.penalty_in_groups::<3>(|group| groups[group]),
             _ => self.penalty_in_groups::<{ MAX_SPECTRA / GROUP }>(|group| groups[group]),
         }
+    }
+}
+
+/// Items whose penalties are computed side by side: a register of f32 with AVX-512.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Penalties of items from columns of similarities, in the order of additions of [`Exposure::penalty_from`].
+#[multiversion(targets = "simd")]
+fn side_by_side<R: Real, const N: usize>(
+    projector: &[[R; GROUP]],
+    weights: &[[R; GROUP]],
+    columns: &[R],
+    stride: usize,
+    penalties: &mut [R],
+) {
+    let n_slots = projector.len() / N;
+    for (block, penalties) in penalties.chunks_mut(SIDE_BY_SIDE).enumerate() {
+        let mut loadings = [[[R::zero(); SIDE_BY_SIDE]; GROUP]; N];
+        for group in 0..N {
+            let mut sums = [[R::zero(); SIDE_BY_SIDE]; GROUP];
+            let entries = &projector[group * n_slots..(group + 1) * n_slots];
+            for (column, entries) in columns.chunks_exact(stride).zip(entries) {
+                let similarities = &column.as_chunks::<SIDE_BY_SIDE>().0[block];
+                for lane in 0..GROUP {
+                    add_product(&mut sums[lane], similarities, &[entries[lane]; SIDE_BY_SIDE]);
+                }
+            }
+            loadings[group] = sums;
+        }
+        let mut terms = [[R::zero(); SIDE_BY_SIDE]; GROUP];
+        for group in 0..N {
+            for lane in 0..GROUP {
+                let mut sums = [R::zero(); SIDE_BY_SIDE];
+                for (loadings, row) in loadings.as_flattened().iter().zip(weights.as_chunks::<N>().0) {
+                    add_product(&mut sums, loadings, &[row[group][lane]; SIDE_BY_SIDE]);
+                }
+                add_product(&mut terms[lane], &sums, &loadings[group][lane]);
+            }
+        }
+        let [a, b, c, d] = &terms;
+        for (i, penalty) in penalties.iter_mut().enumerate() {
+            *penalty = ((a[i] + c[i]) + (b[i] + d[i])).max(R::zero());
+        }
+    }
+}
+
+#[inline(always)]
+fn add_product<R: Real>(sums: &mut [R; SIDE_BY_SIDE], a: &[R; SIDE_BY_SIDE], b: &[R; SIDE_BY_SIDE]) {
+    for i in 0..SIDE_BY_SIDE {
+        sums[i] += a[i] * b[i];
     }
 }
 
@@ -244,4 +336,59 @@ fn coupling(a: f64, b: f64) -> f64 {
     let series = [9.0, 7.0, 5.0, 3.0, 1.0].iter().fold(0.0, |sum, n| sum * square + 1.0 / n);
     let distance = 2.0 * z * series / COUPLING_WIDTH;
     (-0.5 * distance * distance).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// Numbers from −1 to 1.
+    fn noise(i: usize) -> f64 {
+        crate::stage::eigensolve::pseudo_random(i / 100, i % 100)
+    }
+
+    fn side_by_side_is_one_by_one<R: Real>(n_slots: usize, n_spectra: usize) {
+        let mut solver = Eigensolve::default();
+        solver.reset(n_slots, n_spectra, false);
+        let length = crate::stage::eigensolve::column_length(n_slots);
+        let mut gram = vec![0.0; n_slots * length];
+        for a in 0..n_slots {
+            for b in 0..=a {
+                let value = if a == b { 1.0 } else { 0.5 * noise(100 * a + b) };
+                (gram[a * length + b], gram[b * length + a]) = (value, value);
+            }
+        }
+        solver.enter(|_| true, |_| true);
+        (0..4).for_each(|_| solver.sweep(&gram, |_| true));
+        solver.rotate(&gram);
+        let config = Config::default();
+        let mut exposure = Exposure::<R>::default();
+        exposure.begin(&solver, &config.spectral);
+        for slot in 0..n_slots / 2 {
+            exposure.add(&exposure.member_loadings(&solver, slot), R::of(0.9));
+        }
+        exposure.finish(&solver.eigenvalues, &config.spectral);
+        exposure.reach_out(&solver);
+        let (n_items, stride) = (37, 64);
+        let similarities: Vec<R> = (0..n_slots * stride).map(|i| R::of(noise(7 * i))).collect();
+        let mut penalties = vec![R::nan(); n_items];
+        exposure.penalties_from(&similarities, stride, &mut penalties);
+        for (item, &penalty) in penalties.iter().enumerate() {
+            let own: Vec<R> = (0..n_slots).map(|slot| similarities[slot * stride + item]).collect();
+            let one = exposure.penalty_from(&own);
+            assert!(
+                penalty == one && one > R::zero(),
+                "{n_slots} slots, {n_spectra} spectra, item {item}: {penalty:?}, {one:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn penalties_side_by_side_are_those_of_one_item_after_the_other() {
+        for n_spectra in 1..=MAX_SPECTRA {
+            side_by_side_is_one_by_one::<f32>(n_spectra + 3, n_spectra);
+            side_by_side_is_one_by_one::<f64>(n_spectra + 3, n_spectra);
+        }
+    }
 }

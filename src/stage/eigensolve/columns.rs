@@ -13,6 +13,23 @@ pub const LANES: usize = 8;
 /// Columns that share a read of the matrix.
 const BLOCK: usize = 4;
 
+/// Calls a function with the sizes of the default window and of a wide one as numbers that the compiler knows.
+macro_rules! with_known_sizes {
+    (($k:ident, $length:ident) = $sizes:expr, $call:expr) => {
+        match $sizes {
+            (4, 16) => {
+                let ($k, $length) = (4, 16);
+                $call
+            }
+            (8, 64) => {
+                let ($k, $length) = (8, 64);
+                $call
+            }
+            ($k, $length) => $call,
+        }
+    };
+}
+
 /// `product ← S basis`: S has rows of the columns' length and is symmetric.
 #[multiversion(targets = "simd")]
 pub fn multiply(symmetric: &[f64], basis: &[f64], product: &mut [f64], length: usize) {
@@ -69,57 +86,82 @@ pub fn exchange(product: &mut [f64], before: (&[f64], &[f64]), now: (&[f64], &[f
 pub fn multiply_row(row: &[f64], basis: &[f64], product: &mut [f64], slot: usize) {
     let length = row.len();
     for (product, column) in product.chunks_exact_mut(length).zip(basis.chunks_exact(length)) {
-        product[slot] = dot(row, column);
+        [product[slot]] = dots_of_block::<1>(row, column);
     }
+}
+
+/// Products of all columns with `shares` of their rows.
+#[multiversion(targets = "simd")]
+pub fn mix(columns: &[f64], shares: &[f64], products: &mut [f64; MAX_SPECTRA]) {
+    dots(columns, shares, products);
 }
 
 /// Gram–Schmidt, each column twice. A column that collapses is refilled with fixed pseudo-random entries; one that
 /// collapses again (more columns than items) becomes zero.
 #[multiversion(targets = "simd")]
 pub fn orthonormalise(columns: &mut [f64], length: usize, is_occupied: &dyn Fn(usize) -> bool) {
-    let nothing = NOTHING * norm(&columns[..length]);
-    for c in 0..columns.len() / length {
-        let (earlier, rest) = columns.split_at_mut(c * length);
-        let column = &mut rest[..length];
-        let mut after = remove_all(earlier, column).filter(|&length| length > nothing);
+    with_known_sizes!(
+        (k, length) = (columns.len() / length, length),
+        orthonormalise_of(columns, k, length, is_occupied)
+    );
+}
+
+#[inline(always)]
+fn orthonormalise_of(columns: &mut [f64], k: usize, length: usize, is_occupied: &dyn Fn(usize) -> bool) {
+    let columns = &mut columns[..k * length];
+    let mut nothing = 0.0;
+    for c in 0..k {
+        let mut after = remove_all(columns, c, length);
+        if c == 0 {
+            nothing = NOTHING * NOTHING * after.unwrap_or(0.0);
+        }
+        after = after.filter(|&square| square > nothing);
         if after.is_none() {
-            for (i, x) in column.iter_mut().enumerate() {
+            for (i, x) in columns[c * length..(c + 1) * length].iter_mut().enumerate() {
                 *x = if is_occupied(i) { pseudo_random(i, c) } else { 0.0 };
             }
-            after = remove_all(earlier, column);
+            after = remove_all(columns, c, length);
         }
-        let factor = after.map_or(0.0, |length| 1.0 / length);
-        column.iter_mut().for_each(|x| *x *= factor);
+        let factor = after.map_or(0.0, |square| 1.0 / square.sqrt());
+        columns[c * length..(c + 1) * length].iter_mut().for_each(|x| *x *= factor);
     }
 }
 
-/// Takes out of a column what lies in the columns before it; returns the length that is left, none where it collapsed.
+/// Takes out of column `c` what lies in the columns before it; returns the square of the length that is left, none where it
+/// collapsed.
 ///
 /// Against its own length only. A short column may be rounding noise, whose spectrum is dropped in the end, or a weak
 /// spectrum that is not found yet, which refilling would keep from ever being found.
 #[inline(always)]
-fn remove_all(earlier: &[f64], column: &mut [f64]) -> Option<f64> {
-    let before = norm(column);
+fn remove_all(columns: &mut [f64], c: usize, length: usize) -> Option<f64> {
     let mut shares = [0.0; MAX_SPECTRA];
-    for _ in 0..2 {
-        // All shares first, as a GPU does; once would leave rounding of the column's whole length.
-        for (share, other) in shares.iter_mut().zip(earlier.chunks_exact(column.len())) {
-            *share = dot(other, column);
-        }
-        shares.iter_mut().for_each(|share| *share = -*share);
-        add_combination(column, earlier, &shares);
+    // All shares first, as a GPU does. The last of them is the column's own.
+    dots(&columns[..(c + 1) * length], &columns[c * length..(c + 1) * length], &mut shares);
+    let before = shares[c];
+    let mut after = before;
+    if c > 0 {
+        let (earlier, rest) = columns.split_at_mut(c * length);
+        let column = &mut rest[..length];
+        subtract(column, earlier, &shares);
+        // Once would leave rounding of the column's whole length.
+        dots(earlier, column, &mut shares);
+        after = subtract(column, earlier, &shares);
     }
-    let after = norm(column);
-    (after > COLLAPSE * before).then_some(after)
+    (after > COLLAPSE * COLLAPSE * before).then_some(after)
 }
 
 /// `projected ← basisᵀ product`, which is symmetric: half of it is computed.
 #[multiversion(targets = "simd")]
 pub fn project(basis: &[f64], product: &[f64], projected: &mut [f64], length: usize) {
-    let k = basis.len() / length;
-    for (a, column) in basis.chunks_exact(length).enumerate() {
-        for (b, other) in product.chunks_exact(length).enumerate().take(a + 1) {
-            let sum = dot(column, other);
+    with_known_sizes!((k, length) = (basis.len() / length, length), project_of(basis, product, projected, k, length));
+}
+
+#[inline(always)]
+fn project_of(basis: &[f64], product: &[f64], projected: &mut [f64], k: usize, length: usize) {
+    let mut sums = [0.0; MAX_SPECTRA];
+    for a in 0..k {
+        dots(&product[..(a + 1) * length], &basis[a * length..(a + 1) * length], &mut sums);
+        for (b, &sum) in sums.iter().enumerate().take(a + 1) {
             projected[a * k + b] = sum;
             projected[b * k + a] = sum;
         }
@@ -129,26 +171,44 @@ pub fn project(basis: &[f64], product: &[f64], projected: &mut [f64], length: us
 /// `turned ← basis Qᵀ`, with row `order[i]` of Q for column i.
 #[multiversion(targets = "simd")]
 pub fn turn(basis: &[f64], rotation: &[f64], order: &[usize], turned: &mut [f64], length: usize) {
-    for (turned, &old) in turned.chunks_exact_mut(length).zip(order) {
-        let factors = &rotation[old * order.len()..(old + 1) * order.len()];
+    match (order.len(), length) {
+        (4, 16) => turn_of(basis, rotation, order, turned, 4, 16),
+        // With more, what is to stay in registers does not fit.
+        (k, length) => turn_of(basis, rotation, order, turned, k, length),
+    }
+}
+
+#[inline(always)]
+fn turn_of(basis: &[f64], rotation: &[f64], order: &[usize], turned: &mut [f64], k: usize, length: usize) {
+    let basis = &basis[..k * length];
+    for (turned, &old) in turned.chunks_exact_mut(length).zip(&order[..k]) {
+        let factors = &rotation[old * k..(old + 1) * k];
         for (group, turned) in turned.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             *turned = combination([0.0; LANES], basis, factors, length, group);
         }
     }
 }
 
+/// Subtracts multiples of columns from a column, a group of slots at a time; returns the square of the length that is left.
 #[inline(always)]
-fn norm(column: &[f64]) -> f64 {
-    dot(column, column).sqrt()
-}
-
-/// Adds multiples of columns to a column, a group of slots at a time.
-#[inline(always)]
-fn add_combination(to: &mut [f64], columns: &[f64], factors: &[f64]) {
-    let length = to.len();
-    for (group, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        *to = combination(*to, columns, factors, length, group);
+fn subtract(from: &mut [f64], columns: &[f64], factors: &[f64; MAX_SPECTRA]) -> f64 {
+    let length = from.len();
+    let mut squares = [0.0; LANES];
+    for (group, from) in from.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let mut left = *from;
+        for (column, &factor) in columns.chunks_exact(length).zip(factors) {
+            let column = &column.as_chunks::<LANES>().0[group];
+            for lane in 0..LANES {
+                left[lane] -= factor * column[lane];
+            }
+        }
+        for lane in 0..LANES {
+            squares[lane] += left[lane] * left[lane];
+        }
+        *from = left;
     }
+    let [square] = add_up(&[squares]);
+    square
 }
 
 /// `start` plus multiples of a group of slots of every column.
@@ -164,20 +224,41 @@ fn combination(start: [f64; LANES], columns: &[f64], factors: &[f64], length: us
     sums
 }
 
-/// Inner product of two columns: in eight sums, so that it need not wait for every addition.
+/// Inner products of columns with one column.
 #[inline(always)]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for (x, y) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
+fn dots(columns: &[f64], other: &[f64], products: &mut [f64; MAX_SPECTRA]) {
+    let length = other.len();
+    for (columns, products) in columns.chunks(BLOCK * length).zip(products.chunks_mut(BLOCK)) {
+        match columns.len() / length {
+            1 => products[..1].copy_from_slice(&dots_of_block::<1>(columns, other)),
+            2 => products[..2].copy_from_slice(&dots_of_block::<2>(columns, other)),
+            3 => products[..3].copy_from_slice(&dots_of_block::<3>(columns, other)),
+            _ => products.copy_from_slice(&dots_of_block::<BLOCK>(columns, other)),
         }
     }
-    sum(&sums)
 }
 
-// Not inlined, or the compiler works in pairs all the way up into the loop; see `real.rs`.
-#[inline(never)]
-fn sum(sums: &[f64; LANES]) -> f64 {
-    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+/// In eight sums each, so that no product need wait for every addition.
+#[inline(always)]
+fn dots_of_block<const N: usize>(columns: &[f64], other: &[f64]) -> [f64; N] {
+    let length = other.len();
+    let mut sums = [[0.0; LANES]; N];
+    for (group, other) in other.as_chunks::<LANES>().0.iter().enumerate() {
+        for c in 0..N {
+            let column = &columns[c * length + group * LANES..][..LANES];
+            for lane in 0..LANES {
+                sums[c][lane] += column[lane] * other[lane];
+            }
+        }
+    }
+    add_up(&sums)
+}
+
+#[inline(always)]
+fn add_up<const N: usize>(sums: &[[f64; LANES]; N]) -> [f64; N] {
+    let mut totals = [0.0; N];
+    for (total, sums) in totals.iter_mut().zip(sums) {
+        *total = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+    }
+    totals
 }

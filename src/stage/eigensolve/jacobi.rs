@@ -5,56 +5,6 @@ use multiversion::multiversion;
 use super::{JACOBI_SWEEPS, JACOBI_TOLERANCE};
 use crate::config::MAX_SPECTRA;
 
-/// Most pairs that are disjoint.
-const MOST_PAIRS: usize = MAX_SPECTRA / 2;
-
-/// Rotations of one round: pairs (p, q), cosines and sines.
-#[derive(Default)]
-struct Round {
-    n: usize,
-    pairs: [(usize, usize); MOST_PAIRS],
-    cosine: [f64; MOST_PAIRS],
-    sine: [f64; MOST_PAIRS],
-}
-
-impl Round {
-    /// The rotations that take every pair of the round to the diagonal. All at once, with no branches: a processor takes
-    /// the roots and quotients of several side by side.
-    #[inline(always)]
-    fn new(matrix: &[f64], k: usize, round: usize) -> Self {
-        let mut found = Self::default();
-        let (mut pp, mut qq, mut pq) = ([1.0; MOST_PAIRS], [1.0; MOST_PAIRS], [0.0; MOST_PAIRS]);
-        for p in 0..k {
-            let q = partner(p, round, k);
-            if p < q && q < k {
-                found.pairs[found.n] = (p, q);
-                (pp[found.n], qq[found.n], pq[found.n]) = (matrix[p * k + p], matrix[q * k + q], matrix[p * k + q]);
-                found.n += 1;
-            }
-        }
-        for i in 0..k.div_ceil(2).min(MOST_PAIRS) {
-            let is_small = pq[i].abs() <= f64::EPSILON * JACOBI_TOLERANCE * (pp[i].abs() + qq[i].abs());
-            let theta = (qq[i] - pp[i]) / (2.0 * if is_small { 1.0 } else { pq[i] });
-            let sign = if theta < 0.0 { -1.0 } else { 1.0 };
-            let tangent = sign / (theta.abs() + (theta * theta + 1.0).sqrt());
-            let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
-            (found.cosine[i], found.sine[i]) = if is_small { (1.0, 0.0) } else { (cosine, tangent * cosine) };
-        }
-        found
-    }
-
-    /// Turns pairs of rows.
-    #[inline(always)]
-    fn turn(&self, rows: &mut [f64], k: usize) {
-        for (&(p, q), (&c, &s)) in self.pairs.iter().zip(self.cosine.iter().zip(&self.sine)).take(self.n) {
-            let (before, from_q) = rows.split_at_mut(q * k);
-            for (x, y) in before[p * k..(p + 1) * k].iter_mut().zip(&mut from_q[..k]) {
-                (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
-            }
-        }
-    }
-}
-
 /// Jacobi's method: `matrix` becomes diagonal, `vectors` its eigenvectors in rows.
 ///
 /// Pairs are taken in rounds of a tournament, so that the rotations of a round touch disjoint rows and can all be found
@@ -63,54 +13,127 @@ impl Round {
 pub fn jacobi(matrix: &mut [f64], vectors: &mut [f64], k: usize) {
     // Sizes that are a whole number of registers are compiled with their number known.
     match k {
-        4 => jacobi_of(matrix, vectors, 4),
-        8 => jacobi_of(matrix, vectors, 8),
-        _ => jacobi_of(matrix, vectors, k),
+        4 => jacobi_of::<4>(matrix, vectors, 4),
+        8 => jacobi_of::<8>(matrix, vectors, 8),
+        _ => jacobi_of::<MAX_SPECTRA>(matrix, vectors, k),
     }
 }
 
+/// Numbers whose squares are nothing. Where the largest of a matrix is near that, so is what it is the matrix of.
+const TINY: f64 = 1e-150;
+
+/// A matrix of `k` rows and columns, at most `N`.
+type Matrix<const N: usize> = [[f64; N]; N];
+
 #[inline(always)]
-fn jacobi_of(matrix: &mut [f64], vectors: &mut [f64], k: usize) {
-    let (matrix, vectors) = (&mut matrix[..k * k], &mut vectors[..k * k]);
-    for (i, v) in vectors.iter_mut().enumerate() {
-        *v = if i / k == i % k { 1.0 } else { 0.0 };
+fn jacobi_of<const N: usize>(flat: &mut [f64], flat_vectors: &mut [f64], k: usize) {
+    let (mut matrix, mut vectors) = ([[0.0; N]; N], [[0.0; N]; N]);
+    for i in 0..k {
+        matrix[i][..k].copy_from_slice(&flat[i * k..(i + 1) * k]);
+        vectors[i][i] = 1.0;
     }
     for _ in 0..JACOBI_SWEEPS {
-        if is_diagonal(matrix, k) {
+        if is_diagonal(&matrix, k) {
             break;
         }
+        sweep(&mut matrix, &mut vectors, k);
+    }
+    for i in 0..k {
+        flat[i * k..(i + 1) * k].copy_from_slice(&matrix[i][..k]);
+        flat_vectors[i * k..(i + 1) * k].copy_from_slice(&vectors[i][..k]);
+    }
+}
+
+/// Every pair once. Rounds that the compiler knows become shuffles of registers.
+#[inline(always)]
+fn sweep<const N: usize>(matrix: &mut Matrix<N>, vectors: &mut Matrix<N>, k: usize) {
+    if N == 4 || N == 8 {
+        turn_round(matrix, vectors, N, 0);
+        turn_round(matrix, vectors, N, 1);
+        turn_round(matrix, vectors, N, 2);
+        if N == 8 {
+            turn_round(matrix, vectors, N, 3);
+            turn_round(matrix, vectors, N, 4);
+            turn_round(matrix, vectors, N, 5);
+            turn_round(matrix, vectors, N, 6);
+        }
+    } else {
         for round in 0..tournament_rounds(k) {
-            let round = Round::new(matrix, k, round);
-            if round.sine.iter().any(|&sine| sine != 0.0) {
-                round.turn(matrix, k);
-                transpose(matrix, k);
-                round.turn(matrix, k);
-                round.turn(vectors, k);
+            turn_round(matrix, vectors, k, round);
+        }
+    }
+}
+
+/// Takes the pairs of a round to the diagonal. Every row is turned with its partner's, `x_i ← c_i x_i + s_i x_partner(i)`, and so is
+/// every column; who has no partner stays.
+#[inline(always)]
+fn turn_round<const N: usize>(matrix: &mut Matrix<N>, vectors: &mut Matrix<N>, k: usize, round: usize) {
+    let mut partners: [usize; N] = std::array::from_fn(|i| i);
+    for (i, other) in partners.iter_mut().enumerate().take(k) {
+        let met = partner(i, round, k);
+        *other = if met < k { met } else { i };
+    }
+    let (mut cosine, mut sine) = ([1.0; N], [0.0; N]);
+    for (p, &q) in partners.iter().enumerate() {
+        if p < q {
+            let (c, s) = rotation(matrix[p][p], matrix[q][q], matrix[p][q]);
+            (cosine[p], cosine[q]) = (c, c);
+            (sine[p], sine[q]) = (-s, s);
+        }
+    }
+    if sine.iter().any(|&sine| sine != 0.0) {
+        turn_rows(matrix, &partners, &cosine, &sine, k);
+        for row in &mut matrix[..k] {
+            let before = *row;
+            for j in 0..N {
+                row[j] = cosine[j] * before[j] + sine[j] * before[partners[j]];
             }
-            // Where a rotation is one by nothing, this is the entry that is too small to turn for.
-            for &(p, q) in &round.pairs[..round.n] {
-                matrix[p * k + q] = 0.0;
-                matrix[q * k + p] = 0.0;
-            }
+        }
+        turn_rows(vectors, &partners, &cosine, &sine, k);
+    }
+    // Where a rotation is one by nothing, this is the entry that is too small to turn for.
+    for (p, &q) in partners.iter().enumerate() {
+        if p != q {
+            matrix[p][q] = 0.0;
         }
     }
 }
 
 #[inline(always)]
-fn transpose(matrix: &mut [f64], k: usize) {
-    for a in 0..k {
-        for b in 0..a {
-            matrix.swap(a * k + b, b * k + a);
+fn turn_rows<const N: usize>(
+    rows: &mut Matrix<N>,
+    partners: &[usize; N],
+    cosine: &[f64; N],
+    sine: &[f64; N],
+    k: usize,
+) {
+    let before = *rows;
+    for i in 0..k {
+        for j in 0..N {
+            rows[i][j] = cosine[i] * before[i][j] + sine[i] * before[partners[i]][j];
         }
     }
 }
 
+/// Cosine and sine of the rotation that takes an entry off the diagonal: of the angle whose double has the tangent b/d. With few roots and
+/// quotients that wait for each other, which is what a small matrix takes its time for.
 #[inline(always)]
-fn is_diagonal(matrix: &[f64], k: usize) -> bool {
+fn rotation(pp: f64, qq: f64, pq: f64) -> (f64, f64) {
+    let is_small = pq.abs() <= f64::EPSILON * JACOBI_TOLERANCE * (pp.abs() + qq.abs());
+    let (d, b) = (qq - pp, 2.0 * pq);
+    let radius = (d * d + b * b).sqrt();
+    if is_small || radius < TINY {
+        return (1.0, 0.0);
+    }
+    let wide = d.abs() + radius;
+    let inverse = 1.0 / (2.0 * radius * wide).sqrt();
+    (wide * inverse, if d < 0.0 { -b } else { b } * inverse)
+}
+
+#[inline(always)]
+fn is_diagonal<const N: usize>(matrix: &Matrix<N>, k: usize) -> bool {
     let tolerance = f64::EPSILON * JACOBI_TOLERANCE;
-    (0..k).all(|a| {
-        (0..a).all(|b| matrix[a * k + b].abs() <= tolerance * (matrix[a * k + a].abs() + matrix[b * k + b].abs()))
-    })
+    (0..k).all(|a| (0..a).all(|b| matrix[a][b].abs() <= tolerance * (matrix[a][a].abs() + matrix[b][b].abs())))
 }
 
 /// Rounds in which every pair of `k` meets once.
@@ -137,6 +160,36 @@ pub fn partner(i: usize, round: usize, k: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_matrix_becomes_diagonal_by_rotations() {
+        for k in 1..=MAX_SPECTRA {
+            // Ordinary numbers, tiny ones, some far apart, equal eigenvalues, and nothing at all.
+            let ordinary = |a: usize, b: usize| ((a * b + a + b) as f64 * 0.7).sin() + if a == b { 2.0 } else { 0.0 };
+            let matrices: [&dyn Fn(usize, usize) -> f64; 5] = [
+                &ordinary,
+                &|a, b| 1e-140 * ordinary(a, b),
+                &|a, b| ordinary(a, b) * 10_f64.powi(-(a as i32 + b as i32)),
+                &|a, b| if a == b { 1.0 } else { 0.0 },
+                &|_, _| 0.0,
+            ];
+            for (number, entry) in matrices.into_iter().enumerate() {
+                let before: Vec<f64> = (0..k * k).map(|i| entry(i / k, i % k)).collect();
+                let (mut matrix, mut vectors) = (before.clone(), vec![f64::NAN; k * k]);
+                jacobi(&mut matrix, &mut vectors, k);
+                let size = before.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+                for a in 0..k {
+                    for b in 0..k {
+                        let dot: f64 = (0..k).map(|i| vectors[a * k + i] * vectors[b * k + i]).sum();
+                        assert!((dot - f64::from(a == b)).abs() < 1e-13, "k = {k}, matrix {number}: {dot}");
+                        let product: f64 = (0..k).map(|i| before[b * k + i] * vectors[a * k + i]).sum();
+                        let expected = matrix[a * k + a] * vectors[a * k + b];
+                        assert!((product - expected).abs() <= 1e-13 * size, "k = {k}, matrix {number}: {product}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_pair_meets_once_in_a_tournament() {
