@@ -113,6 +113,12 @@ impl<'a> Problem<'a> {
         Self::bind(config, like.catalog, Some(like))
     }
 
+    /// True where something besides base score and diversity decides: caps, or penalties.
+    pub fn has_penalties(&self) -> bool {
+        let balances = self.config.balance.strength > 0.0;
+        balances || self.semantic_id.is_some() || !self.spacing.is_empty() || !self.caps.is_empty()
+    }
+
     fn bind(config: &'a Config, catalog: &'a Catalog, like: Option<&Self>) -> Result<Self, ProblemError> {
         if catalog.n_items() >= u32::MAX as usize {
             return Err(ProblemError::TooManyItems { n_items: catalog.n_items() });

@@ -27,6 +27,9 @@ pub trait Real:
     fn dot(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> Self;
     /// Inner products of one row with several, each the number that [`Self::dot`] gives.
     fn dots(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [Self; BESIDE];
+    /// Inner products of one row with many, each the number that [`Self::dot`] gives: the i-th begins at piece
+    /// `stride · numbers[i]` of `rows`.
+    fn products(a: &[Lanes<Self>], rows: &[Lanes<Self>], stride: usize, numbers: &[u32], products: &mut [Self]);
     /// Inner product of two rows with the products and sums in f64.
     fn dot_wide(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> f64;
     /// Inner products of one row with several, each the number that [`Self::dot_wide`] gives.
@@ -49,7 +52,7 @@ macro_rules! accumulate {
 }
 
 macro_rules! dots_in_lanes {
-    ($dot:ident, $dots:ident, $type:ty, $sum:ty, $n_sums:expr, $add_up:ident) => {
+    ($dot:ident, $dots:ident, $pair:ident, $type:ty, $sum:ty, $n_sums:expr, $add_up:ident) => {
         #[multiversion(targets = "simd")]
         fn $dot(a: &[Lanes<$type>], b: &[Lanes<$type>]) -> $sum {
             let mut sums = [0.0; $n_sums];
@@ -62,19 +65,45 @@ macro_rules! dots_in_lanes {
 
         #[multiversion(targets = "simd")]
         fn $dots(a: &[Lanes<$type>], others: [&[Lanes<$type>]; BESIDE]) -> [$sum; BESIDE] {
-            // Two at a time: the sums of four would not fit the registers of AVX2.
-            let [b, c, d, e] = others;
-            let mut sums = [[0.0; $n_sums / 2]; BESIDE];
-            for (pair, (b, c)) in [(b, c), (d, e)].into_iter().enumerate() {
-                let [mut sums_b, mut sums_c] = [[0.0; $n_sums]; 2];
-                for ((x, b), c) in a.iter().zip(b).zip(c) {
-                    accumulate!(sums_b, x, b, $sum);
-                    accumulate!(sums_c, x, c, $sum);
-                }
-                sums[2 * pair] = halve(&sums_b);
-                sums[2 * pair + 1] = halve(&sums_c);
+            let [[b, c], [d, e]] = [$pair(a, others[0], others[1]), $pair(a, others[2], others[3])];
+            $add_up(&[b, c, d, e])
+        }
+
+        /// Inner products of a row with two, added up in part. Two at a time: the sums of four would not fit the registers of AVX2.
+        #[inline(always)]
+        fn $pair(a: &[Lanes<$type>], b: &[Lanes<$type>], c: &[Lanes<$type>]) -> [[$sum; $n_sums / 2]; 2] {
+            let [mut sums_b, mut sums_c] = [[0.0; $n_sums]; 2];
+            for ((x, b), c) in a.iter().zip(b).zip(c) {
+                accumulate!(sums_b, x, b, $sum);
+                accumulate!(sums_c, x, c, $sum);
             }
-            $add_up(&sums)
+            [halve(&sums_b), halve(&sums_c)]
+        }
+    };
+}
+
+macro_rules! products_in_lanes {
+    ($products:ident, $pair:ident, $type:ty, $add_up:ident) => {
+        #[multiversion(targets = "simd")]
+        fn $products(
+            a: &[Lanes<$type>],
+            rows: &[Lanes<$type>],
+            stride: usize,
+            numbers: &[u32],
+            products: &mut [$type],
+        ) {
+            let row = |number: u32| &rows[number as usize * stride..][..a.len()];
+            let (fours, rest) = numbers.as_chunks::<BESIDE>();
+            let (products_of_fours, products) = products.as_chunks_mut::<BESIDE>();
+            for (numbers, products) in fours.iter().zip(products_of_fours) {
+                let [b, c] = $pair(a, row(numbers[0]), row(numbers[1]));
+                let [d, e] = $pair(a, row(numbers[2]), row(numbers[3]));
+                *products = $add_up(&[b, c, d, e]);
+            }
+            for (numbers, products) in rest.chunks(2).zip(products.chunks_mut(2)) {
+                let both = $add_up(&$pair(a, row(numbers[0]), row(numbers[numbers.len() - 1])));
+                products.copy_from_slice(&both[..numbers.len()]);
+            }
         }
     };
 }
@@ -88,11 +117,19 @@ fn halve<T: Copy + std::ops::Add<Output = T>, const N: usize, const HALF: usize>
 // takes four times as many instructions.
 #[inline(never)]
 fn add_up_f32<const N: usize>(sums: &[[f32; 16]; N]) -> [f32; N] {
-    std::array::from_fn(|i| {
+    let mut columns = [[0.0; N]; 4];
+    for i in 0..N {
         let sums: [f32; 8] = halve(&sums[i]);
         let sums: [f32; 4] = halve(&sums);
-        (sums[0] + sums[2]) + (sums[1] + sums[3])
-    })
+        for lane in 0..4 {
+            columns[lane][i] = sums[lane];
+        }
+    }
+    let mut totals = [0.0; N];
+    for i in 0..N {
+        totals[i] = (columns[0][i] + columns[2][i]) + (columns[1][i] + columns[3][i]);
+    }
+    totals
 }
 
 #[inline(never)]
@@ -103,9 +140,11 @@ fn add_up_f64<const N: usize>(sums: &[[f64; 8]; N]) -> [f64; N] {
     })
 }
 
-dots_in_lanes!(dot_f32, dots_f32, f32, f32, 32, add_up_f32);
-dots_in_lanes!(dot_f64, dots_f64, f64, f64, 16, add_up_f64);
-dots_in_lanes!(dot_f32_wide, dots_f32_wide, f32, f64, 16, add_up_f64);
+dots_in_lanes!(dot_f32, dots_f32, pair_f32, f32, f32, 32, add_up_f32);
+dots_in_lanes!(dot_f64, dots_f64, pair_f64, f64, f64, 16, add_up_f64);
+dots_in_lanes!(dot_f32_wide, dots_f32_wide, pair_f32_wide, f32, f64, 16, add_up_f64);
+products_in_lanes!(products_f32, pair_f32, f32, add_up_f32);
+products_in_lanes!(products_f64, pair_f64, f64, add_up_f64);
 
 #[multiversion(targets = "simd")]
 fn dot_f32_with_f64(a: &[Lanes<f32>], b: &[Lanes<f64>]) -> f64 {
@@ -147,15 +186,24 @@ pub fn dots_columns(a: &[f64], others: [&[f64]; BESIDE]) -> [f64; BESIDE] {
     add_up_f64(&[sums_b, sums_c, sums_d, sums_e])
 }
 
-/// The values of a row as pieces, appended to `out`.
-fn append_lanes<T: Copy, R: num_traits::Zero + Copy>(values: &[T], convert: impl Fn(T) -> R, out: &mut Vec<Lanes<R>>) {
+/// The values of a row as pieces, appended to `out`; `fill` converts a few.
+fn append_lanes<T, R: num_traits::Zero + Copy>(values: &[T], fill: impl Fn(&mut [R], &[T]), out: &mut Vec<Lanes<R>>) {
     let (pieces, rest) = values.as_chunks::<LANES>();
-    out.extend(pieces.iter().map(|piece| Lanes(piece.map(&convert))));
-    if !rest.is_empty() {
+    for piece in pieces {
         let mut lanes = Lanes([R::zero(); LANES]);
-        lanes.0.iter_mut().zip(rest).for_each(|(lane, &value)| *lane = convert(value));
+        fill(&mut lanes.0, piece);
         out.push(lanes);
     }
+    if !rest.is_empty() {
+        let mut lanes = Lanes([R::zero(); LANES]);
+        fill(&mut lanes.0[..rest.len()], rest);
+        out.push(lanes);
+    }
+}
+
+/// Fills places with values that are converted one by one.
+fn each<T: Copy, R>(convert: impl Fn(T) -> R) -> impl Fn(&mut [R], &[T]) {
+    move |places, values| places.iter_mut().zip(values).for_each(|(place, &value)| *place = convert(value))
 }
 
 impl Real for f32 {
@@ -175,6 +223,10 @@ impl Real for f32 {
         dots_f32(a, others)
     }
 
+    fn products(a: &[Lanes<Self>], rows: &[Lanes<Self>], stride: usize, numbers: &[u32], products: &mut [Self]) {
+        products_f32(a, rows, stride, numbers, products);
+    }
+
     fn dot_wide(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> f64 {
         dot_f32_wide(a, b)
     }
@@ -190,15 +242,9 @@ impl Real for f32 {
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {
         let range = row * embedding.dim..(row + 1) * embedding.dim;
         match &embedding.data {
-            EmbeddingData::F16(v) => {
-                for values in v[range].chunks(LANES) {
-                    let mut lanes = Lanes([0.0; LANES]);
-                    values.convert_to_f32_slice(&mut lanes.0[..values.len()]);
-                    out.push(lanes);
-                }
-            }
-            EmbeddingData::F32(v) => append_lanes(&v[range], |x| x, out),
-            EmbeddingData::F64(v) => append_lanes(&v[range], |x| x as Self, out),
+            EmbeddingData::F16(v) => append_lanes(&v[range], |places, values| values.convert_to_f32_slice(places), out),
+            EmbeddingData::F32(v) => append_lanes(&v[range], <[Self]>::copy_from_slice, out),
+            EmbeddingData::F64(v) => append_lanes(&v[range], each(|x| x as Self), out),
         }
     }
 }
@@ -220,6 +266,10 @@ impl Real for f64 {
         dots_f64(a, others)
     }
 
+    fn products(a: &[Lanes<Self>], rows: &[Lanes<Self>], stride: usize, numbers: &[u32], products: &mut [Self]) {
+        products_f64(a, rows, stride, numbers, products);
+    }
+
     fn dot_wide(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> f64 {
         dot_f64(a, b)
     }
@@ -235,9 +285,9 @@ impl Real for f64 {
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {
         let range = row * embedding.dim..(row + 1) * embedding.dim;
         match &embedding.data {
-            EmbeddingData::F16(v) => append_lanes(&v[range], half::f16::to_f64, out),
-            EmbeddingData::F32(v) => append_lanes(&v[range], Self::from, out),
-            EmbeddingData::F64(v) => append_lanes(&v[range], |x| x, out),
+            EmbeddingData::F16(v) => append_lanes(&v[range], each(half::f16::to_f64), out),
+            EmbeddingData::F32(v) => append_lanes(&v[range], each(Self::from), out),
+            EmbeddingData::F64(v) => append_lanes(&v[range], <[Self]>::copy_from_slice, out),
         }
     }
 }
@@ -267,6 +317,21 @@ mod tests {
             assert_eq!((products[k], wide[k]), (R::dot(&a_pieces, pieces), R::dot_wide(&a_pieces, pieces)), "n = {n}");
             let as_wide: Vec<Lanes<f64>> = pieces.iter().map(|piece| Lanes(piece.0.map(|x| Real::to_f64(x)))).collect();
             assert_eq!(R::dot_with_wide(&a_pieces, &as_wide), wide[k], "n = {n}");
+        }
+    }
+
+    #[test]
+    fn products_with_many_rows_are_those_with_one() {
+        // Rows of two pieces among others, from the second piece on.
+        let rows: Vec<Lanes<f32>> =
+            (0..40).flat_map(|k| row::<f32>(96, move |i| (i * 0.9 + k as f64).sin()).1).collect();
+        let a = &rows[3 * 7 + 1..3 * 8];
+        for n in 0..9 {
+            let numbers: Vec<u32> = (0..n).map(|i| 37 - 4 * i).collect();
+            let mut products = vec![f32::NAN; numbers.len()];
+            f32::products(a, &rows[1..], 3, &numbers, &mut products);
+            let expected = numbers.iter().map(|&i| f32::dot(a, &rows[3 * i as usize + 1..3 * i as usize + 3]));
+            assert_eq!(products, expected.collect::<Vec<_>>());
         }
     }
 

@@ -46,11 +46,6 @@ impl<R: Real> Slots<'_, R> {
         self.similarity.refresh(self.problem, &self.slate.rows, &self.window, self.step, local)
     }
 
-    /// Brings similarities of several items to the window's slots up to date, for [`Self::similarities`].
-    pub fn refresh(&mut self, locals: [usize; BESIDE]) {
-        self.similarity.refresh_several(self.problem, &self.slate.rows, &self.window, self.step, locals);
-    }
-
     /// The placed items, and the similarities of one item to a few of them.
     pub fn placed_similarities(&mut self, local: usize) -> (&[u32], impl FnMut(&[u32]) -> [R; BESIDE] + '_) {
         let Self { problem, slate, similarity, history, .. } = self;
@@ -74,6 +69,9 @@ pub struct Run<'a, R> {
     /// Factor of base scores.
     base_weight: R,
     bounds: Bounds<R>,
+    /// Diversity terms and utilities of a position's candidates, where all of them are computed at once.
+    terms: Vec<R>,
+    utilities: Vec<R>,
     penalty: Penalty<R>,
     /// Placed, taken out by a filter, or kept back by a pin.
     is_out: Vec<bool>,
@@ -116,6 +114,8 @@ impl<'a, R: Real> Run<'a, R> {
             strategy,
             base_weight,
             bounds: Bounds::default(),
+            terms: Vec::new(),
+            utilities: Vec::new(),
             penalty: Penalty::default(),
             is_out: Vec::new(),
             is_gone: Vec::new(),
@@ -189,6 +189,7 @@ impl<'a, R: Real> Run<'a, R> {
         let (behind, ahead) = if self.spectral().is_some() { (window.behind, window.ahead) } else { (0, 0) };
         self.slots.window.reset(behind, ahead);
         self.slots.similarity.reset(slate.rows.len(), behind + ahead);
+        self.slots.similarity.expect_first(self.slots.problem, &slate.rows);
         self.filter(slate);
         self.is_out.clone_from(&self.is_gone);
         for &(_, rank) in &slate.pins {

@@ -119,6 +119,16 @@ impl Embedding {
         }
     }
 
+    /// Says that a row will be read soon, so that memory can bring it meanwhile.
+    pub fn expect(&self, row: usize) {
+        let range = row * self.dim..(row + 1) * self.dim;
+        match &self.data {
+            EmbeddingData::F16(v) => expect_values(&v[range]),
+            EmbeddingData::F32(v) => expect_values(&v[range]),
+            EmbeddingData::F64(v) => expect_values(&v[range]),
+        }
+    }
+
     /// Squared Euclidean norm of a row, accumulated in f64.
     pub fn squared_norm(&self, row: usize) -> f64 {
         let range = row * self.dim..(row + 1) * self.dim;
@@ -128,6 +138,19 @@ impl Embedding {
             EmbeddingData::F64(v) => v[range].iter().map(|x| x.powi(2)).sum(),
         }
     }
+}
+
+/// Asks for every line of the cache that the values lie in. Only x86-64 can be asked without a nightly compiler; elsewhere memory is
+/// left to guess.
+#[inline]
+fn expect_values<T: Pod>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in bytemuck::cast_slice::<T, u8>(values).chunks(64) {
+        // SAFETY: a prefetch changes nothing and faults nowhere, and the pointer is that of a slice.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
 }
 
 /// Why a signal cannot be used.

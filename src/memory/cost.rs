@@ -1,7 +1,7 @@
 //! What things take in memory, in bytes. Where it depends on the allocator, that of glibc is taken.
 
 use crate::catalog::ColumnData;
-use crate::config::{Config, OnMissing, Strategy};
+use crate::config::{Config, MAX_SPECTRA, OnMissing, Strategy};
 use crate::prepare::MAX_RECENT;
 use crate::problem::Problem;
 use crate::real::{BESIDE, LANES};
@@ -111,10 +111,12 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
     let sizes = Sizes::of(problem, n_candidates, n_recent, value_bytes);
     let Sizes { n_local, n_placed, n_slots, value, row, .. } = sizes;
     let rows = if problem.config.compares_items() { n_local * row } else { 0 };
-    // One factor per signal, similarities to the window, the place of the row and when it was looked at.
-    let of_items = n_local * (value * (problem.signals.len() as u64 + n_slots) + 8);
-    // Base score, diversity term and bound, when that was, and who is out.
-    let of_candidates = n_candidates as u64 * (3 * value + 4 + 2);
+    // One factor per signal, similarities to the window, the place of the row and when it was looked at. Who is compared at once, with
+    // rows, products and similarities.
+    let of_items = n_local * (value * (problem.signals.len() as u64 + n_slots) + 8) + n_local * (4 + 4 + 2 * value);
+    // Base score, diversity term and bound, when that was, and who is out. Where everybody is looked at: terms, utilities, and columns
+    // of similarities.
+    let of_candidates = n_candidates as u64 * (3 * value + 4 + 2) + n_candidates as u64 * (2 + n_slots) * value;
     // Who is placed, and how much terms can have grown. The window's slots; the sum of the placed rows.
     let of_positions = (n_placed + 2) * (4 + value) + 20 * n_slots + row;
     let of_strategy = match problem.config.strategy {
@@ -167,7 +169,9 @@ impl Sizes {
         let column = 8 * column_length(self.n_slots as usize) as u64;
         let before = self.n_slots * (column + size_of::<Before>() as u64);
         let projector = self.n_slots * n_spectra.next_multiple_of(4) * self.value;
-        column * (self.n_slots + 3 * n_spectra) + before + projector
+        // The age of placed items, and their loadings, most of them 0.
+        let loadings = self.n_placed * self.value * (1 + MAX_SPECTRA as u64);
+        column * (self.n_slots + 3 * n_spectra) + before + projector + loadings
     }
 
     /// `dpp` and `ssd`: a column and four numbers per item; pivots; where items leave, the window's factor and what is solved.
@@ -183,8 +187,8 @@ impl Sizes {
         self.n_local * (self.value * window.max(1) as u64 + 4)
     }
 
-    /// `msd` else: a row, its length and what counts by position, and a row in double precision.
+    /// `msd` else: a row, its length, what counts, a number and a product by position, and a row in double precision.
     fn sum(self) -> u64 {
-        (self.n_positions + 1) * (self.row + 8 + 8) + self.row * 8 / self.value.max(1)
+        (self.n_positions + 1) * (self.row + 8 + 8 + 4 + self.value) + self.row * 8 / self.value.max(1)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::real::{BESIDE, Real};
-use crate::stage::select::{BLOCK, Bar, Scored, is_settled};
+use crate::stage::select::{BLOCK, Bar, Scored, first_of_largest, is_settled};
 use crate::strategy::Term;
 
 impl<R: Real> Run<'_, R> {
@@ -12,13 +12,50 @@ impl<R: Real> Run<'_, R> {
             let n_left = self.scan_end().saturating_sub(self.first_in);
             self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize, n_left);
         }
-        if self.bounds.growth.is_empty() { self.best_by_rank() } else { self.best_by_bounds() }
+        if !self.bounds.growth.is_empty() {
+            return self.best_by_bounds();
+        }
+        if !self.prunes && self.score_all() { self.best_of_all() } else { self.best_by_rank() }
+    }
+
+    /// Diversity terms of all candidates, where the strategy has a quicker way than one after the other.
+    fn score_all(&mut self) -> bool {
+        let Self { strategy, slots, is_out, terms, .. } = self;
+        terms.resize(is_out.len(), R::zero());
+        strategy.get().diversities_of_all(slots, is_out, terms)
+    }
+
+    /// The winner where all diversity terms are known.
+    fn best_of_all(&mut self) -> Option<Scored<R>> {
+        let (start, end) = (self.first_in, self.scan_end());
+        self.n_scored += self.is_out[start..end].iter().filter(|&&is_out| !is_out).count() as u64;
+        if self.slots.problem.has_penalties() {
+            let mut best = None;
+            for rank in start..end {
+                if !self.is_out[rank] {
+                    hold(self.scored(rank, self.terms[rank]), &mut best);
+                }
+            }
+            return best;
+        }
+        let utilities = &mut self.utilities;
+        utilities.clear();
+        let terms = self.terms[start..end].iter().zip(&self.is_out[start..end]);
+        utilities.extend(self.bounds.weighted_bases()[start..end].iter().zip(terms).map(
+            |(&base, (&term, &is_out))| {
+                if is_out { R::neg_infinity() } else { base + term }
+            },
+        ));
+        // Where every utility is beyond what the type can hold, rank decides.
+        let first_left = || self.is_out[start..end].iter().position(|&is_out| !is_out);
+        let winner = start + first_of_largest(utilities).or_else(first_left)?;
+        Some(self.scored(winner, self.terms[winner]))
     }
 
     /// The winner where nothing is known of diversity terms before they are computed.
     fn best_by_rank(&mut self) -> Option<Scored<R>> {
         let mut best = None;
-        let is_in_groups = self.strategy.get().scores_groups(self.prunes);
+        let is_in_groups = self.strategy.get().scores_groups();
         let (mut group, mut n) = ([0; BESIDE], 0);
         for rank in self.first_in..self.scan_end() {
             if self.is_out[rank] {
@@ -58,7 +95,7 @@ impl<R: Real> Run<'_, R> {
             let least = best.as_ref().filter(|best| best.excess == 0).map_or(R::neg_infinity(), |best| best.utility);
             let (mut ranks, mut n) = ([0; BLOCK], 0);
             for (i, &bound) in self.bounds.of_block(block, end.min(block + BLOCK)).iter().enumerate() {
-                ranks[n] = block + i;
+                ranks[n] = (block + i) as u32;
                 n += usize::from(bound >= least && bound > R::neg_infinity() && block + i != promising);
             }
             self.contend_all(&ranks[..n], &mut best);
@@ -67,14 +104,28 @@ impl<R: Real> Run<'_, R> {
     }
 
     /// Scores candidates in order of rank.
-    fn contend_all(&mut self, ranks: &[usize], best: &mut Option<Scored<R>>) {
-        let (groups, rest) =
-            if self.strategy.get().scores_groups(self.prunes) { ranks.as_chunks() } else { (&[][..], ranks) };
+    fn contend_all(&mut self, ranks: &[u32], best: &mut Option<Scored<R>>) {
+        let mut most = [R::zero(); BLOCK];
+        let most = &mut most[..ranks.len()];
+        if self.strategy.get().most_diversities(&mut self.slots, ranks, most) {
+            for (&rank, &most) in ranks.iter().zip(&*most) {
+                let rank = rank as usize;
+                if is_settled(best.as_ref(), rank, self.bounds.weighted_base(rank) + most) {
+                    self.n_scored += 1;
+                    self.bounds.note(rank, most, self.slots.step);
+                } else {
+                    hold(self.score(rank), best);
+                }
+            }
+            return;
+        }
+        let (groups, rest) = if self.strategy.get().scores_groups() { ranks.as_chunks() } else { (&[][..], ranks) };
         for &group in groups {
-            self.contend_together(group, best);
+            self.contend_together(group.map(|rank| rank as usize), best);
         }
         for &rank in rest {
             // The best may have become better since.
+            let rank = rank as usize;
             if !is_settled(best.as_ref(), rank, self.bounds.of_block(rank, rank + 1)[0]) {
                 self.contend(rank, best);
             }
@@ -84,11 +135,9 @@ impl<R: Real> Run<'_, R> {
     /// Scores candidates side by side.
     fn contend_together(&mut self, ranks: [usize; BESIDE], best: &mut Option<Scored<R>>) {
         self.n_scored += BESIDE as u64;
-        let best_so_far = best.as_ref().filter(|_| self.prunes);
-        let bars = ranks.map(|rank| Bar::new(best_so_far, rank, self.bounds.weighted_base(rank)));
-        let terms = self.strategy.get().diversities(&mut self.slots, ranks, &bars);
+        let terms = self.strategy.get().diversities(&mut self.slots, ranks);
         for (rank, term) in ranks.into_iter().zip(terms) {
-            self.judge(rank, term, best);
+            self.judge(rank, Term::Is(term), best);
         }
     }
 
@@ -109,9 +158,13 @@ impl<R: Real> Run<'_, R> {
         if matches!(term, Term::AtMost(_)) || (self.prunes && is_settled(best.as_ref(), rank, most)) {
             return;
         }
-        let scored = self.scored(rank, diversity);
-        if best.as_ref().is_none_or(|best| scored.beats(best)) {
-            *best = Some(scored);
-        }
+        hold(self.scored(rank, diversity), best);
+    }
+}
+
+/// Holds a candidate against the best so far.
+fn hold<R: Real>(scored: Scored<R>, best: &mut Option<Scored<R>>) {
+    if best.as_ref().is_none_or(|best| scored.beats(best)) {
+        *best = Some(scored);
     }
 }

@@ -7,7 +7,7 @@
 //! One product of rows, however many items were placed since an item was last looked at. It has no shader of its own: on a
 //! GPU sums are folded as [`placed_similarity`](super::placed_similarity) does it.
 
-use crate::real::{BESIDE, LANES, Lanes, Real};
+use crate::real::{LANES, Lanes, Real};
 use crate::run::Slots;
 
 /// The sums of what was placed, position by position.
@@ -26,6 +26,9 @@ pub struct PlacedSum<R> {
     squared_lengths: Vec<f64>,
     /// Placed items that counted, by position.
     n_counted: Vec<usize>,
+    /// Positions, and products of this one's sum with theirs.
+    numbers: Vec<u32>,
+    products: Vec<R>,
 }
 
 impl<R: Real> PlacedSum<R> {
@@ -39,6 +42,8 @@ impl<R: Real> PlacedSum<R> {
             sums: Vec::new(),
             squared_lengths: Vec::new(),
             n_counted: Vec::new(),
+            numbers: Vec::new(),
+            products: Vec::new(),
         }
     }
 
@@ -80,10 +85,10 @@ impl<R: Real> PlacedSum<R> {
         similarity.against_sum_wide(problem, &slate.rows, local, &self.total)
     }
 
-    /// The sums of several items, up to [`Self::rounding`].
-    pub fn roughly(&self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+    /// The sums of many items, up to [`Self::rounding`].
+    pub fn roughly(&self, slots: &mut Slots<R>, locals: &[u32], sums: &mut [R]) {
         let Slots { problem, slate, similarity, .. } = slots;
-        similarity.several_against_sum(problem, &slate.rows, locals, self.current())
+        similarity.many_against_sum(problem, &slate.rows, locals, self.current(), sums);
     }
 
     /// No rough sum is off by more than this.
@@ -107,20 +112,19 @@ impl<R: Real> PlacedSum<R> {
 
     /// For every position s from the first to this one: how much less than at s any item's sum can be now, rounding included, and
     /// how many more items count.
-    pub fn losses(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        let (length, current) = (self.row_length(), self.current());
-        let rounding = self.unit();
-        let now = self.squared_lengths.last().copied().unwrap_or(0.0);
-        (0..self.n_counted.len()).step_by(BESIDE).flat_map(move |first| {
-            let last = self.n_counted.len() - 1;
-            let positions: [usize; BESIDE] = std::array::from_fn(|i| last.min(first + i));
-            let products = R::dots(current, positions.map(|s| &self.sums[s * length..(s + 1) * length]));
-            (0..BESIDE.min(last + 1 - first)).map(move |i| {
-                let (before, n_before) = (self.squared_lengths[first + i], self.n_counted[first + i]);
-                let squared_distance = (now + before - 2.0 * products[i].to_f64()).max(0.0) + rounding * (now + before);
-                let lost = squared_distance.sqrt() + rounding * (now.sqrt() + before.sqrt());
-                (self.longest * lost, self.n_counted() as f64 - n_before as f64)
-            })
+    pub fn losses(&mut self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let n_positions = self.n_counted.len();
+        self.numbers.extend(self.numbers.len() as u32..n_positions as u32);
+        self.products.resize(n_positions, R::zero());
+        let current = &self.sums[self.sums.len() - self.total.len()..];
+        R::products(current, &self.sums, self.total.len(), &self.numbers[..n_positions], &mut self.products);
+        let (rounding, now) = (self.unit(), self.squared_lengths.last().copied().unwrap_or(0.0));
+        let (n_counted, longest) = (self.n_counted(), self.longest);
+        let positions = self.squared_lengths.iter().zip(&self.n_counted).zip(&self.products);
+        positions.map(move |((&before, &n_before), &product)| {
+            let squared_distance = (now + before - 2.0 * product.to_f64()).max(0.0) + rounding * (now + before);
+            let lost = squared_distance.sqrt() + rounding * (now.sqrt() + before.sqrt());
+            (longest * lost, n_counted as f64 - n_before as f64)
         })
     }
 }

@@ -52,11 +52,6 @@ impl<R: Real> Bar<R> {
         Self { weighted_base, rank, best: best.filter(|best| best.excess == 0).map(|best| (best.utility, best.rank)) }
     }
 
-    /// True where somebody is to be beaten.
-    pub fn is_set(&self) -> bool {
-        self.best.is_some()
-    }
-
     /// True where a candidate whose diversity term is at most so much cannot win ([`is_settled`]).
     pub fn beats(&self, most_diversity: R) -> bool {
         let bound = self.weighted_base + most_diversity;
@@ -67,6 +62,32 @@ impl<R: Real> Bar<R> {
     pub fn height(&self) -> R {
         self.best.map_or(R::neg_infinity(), |(utility, _)| utility - self.weighted_base)
     }
+}
+
+/// Where the largest number is, the first of several; none where there is nothing above minus infinity.
+pub fn first_of_largest<R: Real>(values: &[R]) -> Option<usize> {
+    let mut most: Option<(usize, R)> = None;
+    for (block, values) in values.chunks(BLOCK).enumerate() {
+        let largest = largest(values);
+        if largest > most.map_or(R::neg_infinity(), |(_, most)| most) {
+            most = Some((block, largest));
+        }
+    }
+    let (block, largest) = most?;
+    values[block * BLOCK..].iter().position(|&x| x == largest).map(|at| block * BLOCK + at)
+}
+
+/// The largest number of a few, found in several places side by side.
+fn largest<R: Real>(values: &[R]) -> R {
+    let larger = |a: R, b: R| if b > a { b } else { a };
+    let (groups, rest) = values.as_chunks::<8>();
+    let mut most = [R::neg_infinity(); 8];
+    for group in groups {
+        for (most, &x) in most.iter_mut().zip(group) {
+            *most = larger(*most, x);
+        }
+    }
+    most.iter().chain(rest).fold(R::neg_infinity(), |most, &x| larger(most, x))
 }
 
 /// Candidates whose bounds are worked out at a time.
@@ -125,6 +146,11 @@ impl<R: Real> Bounds<R> {
         self.weighted_base[rank]
     }
 
+    /// The same for every rank.
+    pub fn weighted_bases(&self) -> &[R] {
+        &self.weighted_base
+    }
+
     /// No utility of this or a later rank is larger: penalties are 0 or more (SPEC 8).
     pub fn of_rank(&self, rank: usize) -> R {
         self.weighted_base[rank] + self.most_diversity
@@ -141,7 +167,7 @@ impl<R: Real> Bounds<R> {
                 break;
             }
             let bounds = self.of_block(block, end.min(block + BLOCK));
-            let largest = bounds.iter().fold(R::neg_infinity(), |largest, &x| if x > largest { x } else { largest });
+            let largest = largest(bounds);
             if largest > most.map_or(R::neg_infinity(), |(_, most)| most) {
                 most = bounds.iter().position(|&x| x == largest).map(|at| (block + at, largest));
             }
@@ -153,12 +179,14 @@ impl<R: Real> Bounds<R> {
     pub fn of_block(&mut self, start: usize, end: usize) -> &[R] {
         let n_known = self.first + self.of_candidates.len();
         if n_known < end {
-            let bases = self.weighted_base[n_known..end].iter();
+            self.of_candidates.resize(end - self.first, R::zero());
+            let bounds = &mut self.of_candidates[n_known - self.first..];
             let known = self.known[n_known..end].iter().zip(&self.known_at[n_known..end]);
-            self.of_candidates.extend(bases.zip(known).map(|(&base, (&known, &step))| {
+            for ((bound, &base), (&known, &step)) in bounds.iter_mut().zip(&self.weighted_base[n_known..end]).zip(known)
+            {
                 let grown = known + self.growth[step as usize];
-                base + if grown < self.most_diversity { grown } else { self.most_diversity }
-            }));
+                *bound = base + if grown < self.most_diversity { grown } else { self.most_diversity };
+            }
         }
         &self.of_candidates[start - self.first..end - self.first]
     }

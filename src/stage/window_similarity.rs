@@ -4,6 +4,7 @@
 //! Only slots whose item entered since then are computed, and only for items that are looked at: an item the scan
 //! never reaches costs nothing.
 
+mod columns;
 mod sums;
 
 use crate::catalog::{Embedding, EmbeddingData};
@@ -14,6 +15,9 @@ use crate::stage::window::{EMPTY, Window};
 
 /// From so many others on, products side by side take less time than one after the other.
 const FEW: usize = 3;
+
+/// Rows that memory is asked for ahead of the one that is read.
+const ROWS_AHEAD: usize = 8;
 
 /// Rows of a slate's items, read from the catalog when first needed, and their similarities to the window.
 #[derive(Debug)]
@@ -32,7 +36,19 @@ pub struct WindowSimilarity<R> {
     similarity: Vec<R>,
     /// Step of the last refresh per item; 0 = never.
     refreshed: Vec<u32>,
-    /// Slots that a slot is compared with.
+    /// `[slot][column_stride]`: similarities of all candidates, where all are looked at at every position.
+    columns: Vec<R>,
+    /// Length of a column.
+    column_stride: usize,
+    /// Step of the columns' last refresh; 0 = never.
+    columns_refreshed: u32,
+    /// Items that one row is compared with at once, their rows, and the products.
+    listed: Vec<u32>,
+    listed_rows: Vec<u32>,
+    products: Vec<R>,
+    /// Similarities to the listed items.
+    values: Vec<R>,
+    /// Slots that something is compared with.
     others: Vec<u32>,
     /// Similarities computed since the buffers were created.
     n_compared: u64,
@@ -62,6 +78,13 @@ impl<R: Real> WindowSimilarity<R> {
             n_slots: 0,
             similarity: Vec::new(),
             refreshed: Vec::new(),
+            columns: Vec::new(),
+            column_stride: 0,
+            columns_refreshed: 0,
+            listed: Vec::new(),
+            listed_rows: Vec::new(),
+            products: Vec::new(),
+            values: Vec::new(),
             others: Vec::new(),
             n_compared: 0,
             n_summed: 0,
@@ -88,6 +111,8 @@ impl<R: Real> WindowSimilarity<R> {
         self.similarity.resize(n_local * n_slots, R::zero());
         self.refreshed.clear();
         self.refreshed.resize(n_local, 0);
+        self.columns.clear();
+        self.columns_refreshed = 0;
     }
 
     #[inline]
@@ -107,6 +132,20 @@ impl<R: Real> WindowSimilarity<R> {
             let embedding: &Embedding = signal.embedding;
             R::append_row(embedding, row, &mut self.rows);
             self.factors.push(R::of(f64::from(signal.factors[row])));
+        }
+        self.expect(problem, catalog_rows, local + ROWS_AHEAD);
+    }
+
+    /// Says that the first rows will be read soon: candidates are looked at by rank, more or less.
+    pub fn expect_first(&self, problem: &Problem, catalog_rows: &[u32]) {
+        for local in 0..ROWS_AHEAD {
+            self.expect(problem, catalog_rows, local);
+        }
+    }
+
+    fn expect(&self, problem: &Problem, catalog_rows: &[u32], local: usize) {
+        if let Some(&row) = catalog_rows.get(local) {
+            problem.signals.iter().for_each(|signal| signal.embedding.expect(row as usize));
         }
     }
 
@@ -178,58 +217,19 @@ impl<R: Real> WindowSimilarity<R> {
         let last = self.refreshed[local];
         if last < step {
             let row = self.load(problem, catalog_rows, local);
-            let (mut slots, mut rows, mut n) = ([0; BESIDE], [row; BESIDE], 0);
-            for slot in window.entered_since(last) {
-                (slots[n], rows[n]) = (slot, self.load(problem, catalog_rows, window.items[slot] as usize));
-                n += 1;
-                if n == BESIDE {
-                    self.compare(local, row, slots, rows, n);
-                    n = 0;
-                }
+            let mut slots = std::mem::take(&mut self.others);
+            slots.clear();
+            slots.extend(window.entered_since(last).map(|slot| slot as u32));
+            self.list(problem, catalog_rows, slots.iter().map(|&slot| window.items[slot as usize]));
+            self.compare_listed(row);
+            let similarity = &mut self.similarity[range.clone()];
+            for (&slot, &value) in slots.iter().zip(&self.values) {
+                similarity[slot as usize] = value;
             }
-            self.compare(local, row, slots, rows, n);
+            self.others = slots;
             self.refreshed[local] = step;
         }
         &self.similarity[range]
-    }
-
-    /// Similarities of an item to the items in the first `n` of some slots, whose rows are known.
-    #[inline]
-    fn compare(&mut self, local: usize, row: usize, slots: [usize; BESIDE], rows: [usize; BESIDE], n: usize) {
-        self.n_compared += n as u64;
-        let values = self.pairs(row, rows, n);
-        for (&slot, value) in slots[..n].iter().zip(values) {
-            self.similarity[local * self.n_slots + slot] = value;
-        }
-    }
-
-    /// Brings the similarities of several items up to date: side by side where one slot is all that is new to each of them.
-    pub fn refresh_several(
-        &mut self,
-        problem: &Problem,
-        catalog_rows: &[u32],
-        window: &Window,
-        step: u32,
-        locals: [usize; BESIDE],
-    ) {
-        let last = self.refreshed[locals[0]];
-        let mut entered = window.entered_since(last);
-        let (first, second) = (entered.next(), entered.next());
-        match (first, second) {
-            (Some(slot), None) if locals.iter().all(|&local| self.refreshed[local] == last) => {
-                let items = locals.map(|local| local as u32);
-                let values = self.between_several(problem, catalog_rows, window.items[slot] as usize, &items);
-                for (local, value) in locals.into_iter().zip(values) {
-                    self.similarity[local * self.n_slots + slot] = value;
-                    self.refreshed[local] = step;
-                }
-            }
-            _ => {
-                for local in locals {
-                    self.refresh(problem, catalog_rows, window, step, local);
-                }
-            }
-        }
     }
 
     /// Brings the window's similarity matrix S_W (a row per slot, as long as the eigensolver's columns; zero in rows and

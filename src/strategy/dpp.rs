@@ -72,18 +72,13 @@ impl<R: Real> Strategy<R> for Dpp {
         term(self.squared_distance(slots, local))
     }
 
-    fn diversities(
-        &mut self,
-        slots: &mut Slots<R>,
-        locals: [usize; BESIDE],
-        _: &[Bar<R>; BESIDE],
-    ) -> [Term<R>; BESIDE] {
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
         let (history, mut similarities) = slots.placed_similarities_wide(0.0);
         let left = self.residual.left_of_several(locals, history, &mut similarities);
-        left.map(|left| Term::Is(term(left.squared_distance)))
+        left.map(|left| term(left.squared_distance))
     }
 
-    fn scores_groups(&self, _: bool) -> bool {
+    fn scores_groups(&self) -> bool {
         self.residual.goes_in_groups()
     }
 

@@ -49,19 +49,27 @@ pub trait Strategy<R: Real>: Send {
         Term::Is(self.diversity(slots, local))
     }
 
-    /// Diversity terms of several candidates, each as [`Self::diversity_unless_beaten`] gives it.
-    fn diversities(
-        &mut self,
-        slots: &mut Slots<R>,
-        locals: [usize; BESIDE],
-        bars: &[Bar<R>; BESIDE],
-    ) -> [Term<R>; BESIDE] {
-        std::array::from_fn(|i| self.diversity_unless_beaten(slots, locals[i], &bars[i]))
+    /// Diversity terms of several candidates, each as [`Self::diversity`] gives it.
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+        locals.map(|local| self.diversity(slots, local))
+    }
+
+    /// What diversity terms of candidates can at most be, where that takes much less time than the terms; false where it does not, and
+    /// nothing was done.
+    fn most_diversities(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
+        let _ = (slots, locals, most);
+        false
     }
 
     /// True where several terms take less time side by side than one after the other.
-    fn scores_groups(&self, prunes: bool) -> bool {
-        let _ = prunes;
+    fn scores_groups(&self) -> bool {
+        false
+    }
+
+    /// Diversity terms of all candidates by rank, each as [`Self::diversity`] gives it; numbers without a meaning for those that
+    /// `is_out`. False where that is no quicker than one after the other, and nothing was done.
+    fn diversities_of_all(&mut self, slots: &mut Slots<R>, is_out: &[bool], terms: &mut [R]) -> bool {
+        let _ = (slots, is_out, terms);
         false
     }
 

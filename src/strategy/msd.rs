@@ -5,12 +5,11 @@
 //! ```
 
 use crate::config;
-use crate::real::{BESIDE, Real};
+use crate::real::Real;
 use crate::run::Slots;
 use crate::stage::placed_similarity::{Fold, Folded, PlacedSimilarity};
 use crate::stage::placed_sum::PlacedSum;
-use crate::stage::select::Bar;
-use crate::strategy::{Strategy, Term};
+use crate::strategy::Strategy;
 
 /// Similarities that are at most so much are not clipped: beyond 1, which is rounding of unit lengths, they would be by nothing
 /// that counts.
@@ -96,39 +95,27 @@ impl<R: Real> Strategy<R> for Msd<R> {
         self.term(sum)
     }
 
-    /// Roughly first: most candidates are out by more than the rounding of that.
-    fn diversities(
-        &mut self,
-        slots: &mut Slots<R>,
-        locals: [usize; BESIDE],
-        bars: &[Bar<R>; BESIDE],
-    ) -> [Term<R>; BESIDE] {
-        let at_most = match &self.distances {
-            Distances::Sum(sum) if bars[0].is_set() => {
-                let n = sum.n_counted() as f64;
-                let slack = sum.rounding() + 4.0 * R::epsilon().to_f64() * n;
-                sum.roughly(slots, locals).map(|sum| self.term(R::of(n - sum.to_f64() + slack)))
-            }
-            _ => [R::infinity(); BESIDE],
-        };
-        std::array::from_fn(|i| match at_most[i] {
-            at_most if bars[i].beats(at_most) => Term::AtMost(at_most),
-            _ => Term::Is(self.diversity(slots, locals[i])),
-        })
-    }
-
-    fn scores_groups(&self, _: bool) -> bool {
-        matches!(self.distances, Distances::Sum(_))
+    /// Roughly: most candidates are out by more than the rounding of that.
+    fn most_diversities(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
+        let Distances::Sum(sum) = &self.distances else { return false };
+        sum.roughly(slots, locals, most);
+        let n = sum.n_counted() as f64;
+        let slack = sum.rounding() + 4.0 * R::epsilon().to_f64() * n;
+        for sum in most {
+            *sum = self.term(R::of(n - sum.to_f64() + slack));
+        }
+        true
     }
 
     fn growth(&mut self, growth: &mut Vec<R>, step: usize, n_left: usize) {
-        let Distances::Sum(sum) = &self.distances else { return };
+        let Distances::Sum(sum) = &mut self.distances else { return };
         if 2 * step > n_left {
             return;
         }
         let rounding = 8.0 * R::epsilon().to_f64() * (1.0 + sum.n_counted() as f64);
+        let weight = R::of(1.0 - self.lambda);
         // Steps count from 1.
         growth.push(R::infinity());
-        growth.extend(sum.losses().map(|(lost, n_more)| self.term(R::of(n_more + lost + rounding))));
+        growth.extend(sum.losses().map(|(lost, n_more)| weight * R::of(n_more + lost + rounding)));
     }
 }

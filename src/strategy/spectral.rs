@@ -1,13 +1,12 @@
 //! The spectral strategy: windowed decomposition with exposure-weighted penalties (SPEC 4).
 
 use crate::config::{Horizon, Scope};
-use crate::real::{BESIDE, Real};
+use crate::real::Real;
 use crate::run::Slots;
 use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS, column_length};
 use crate::stage::exposure::Exposure;
-use crate::stage::select::Bar;
 use crate::stage::window::{EMPTY, Window};
-use crate::strategy::{Strategy, Term};
+use crate::strategy::Strategy;
 
 /// State of the spectral strategy for one slate.
 #[derive(Debug, Default)]
@@ -71,21 +70,21 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         self.note_ahead(&slots.window);
     }
 
-    fn diversities(
-        &mut self,
-        slots: &mut Slots<R>,
-        locals: [usize; BESIDE],
-        _: &[Bar<R>; BESIDE],
-    ) -> [Term<R>; BESIDE] {
-        if self.is_active && self.slot_ahead.is_empty() {
-            slots.refresh(locals);
+    fn diversities_of_all(&mut self, slots: &mut Slots<R>, is_out: &[bool], terms: &mut [R]) -> bool {
+        if !self.slot_ahead.is_empty() {
+            return false;
         }
-        locals.map(|local| Term::Is(self.diversity(slots, local)))
-    }
-
-    fn scores_groups(&self, prunes: bool) -> bool {
-        // Of the few candidates that pruning leaves, too many would be looked at.
-        !prunes
+        if !self.is_active {
+            terms.fill(R::zero());
+            return true;
+        }
+        slots.similarity.refresh_columns(slots.problem, &slots.slate.rows, &slots.window, slots.step, is_out);
+        self.exposure.reach_out(&self.solver);
+        let (columns, stride) = slots.similarity.columns();
+        self.exposure.penalties_from(columns, stride, terms);
+        let strength = R::of(-slots.problem.config.spectral.strength);
+        terms.iter_mut().for_each(|term| *term = strength * *term);
+        true
     }
 
     fn diversity(&mut self, slots: &mut Slots<R>, local: usize) -> R {

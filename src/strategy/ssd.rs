@@ -9,8 +9,7 @@ use crate::config::{self, SsdEviction, SsdVariant};
 use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::residual::{Eviction, Left, Residual};
-use crate::stage::select::Bar;
-use crate::strategy::{Strategy, Term};
+use crate::strategy::Strategy;
 
 /// State of the strategy for one slate.
 #[derive(Debug)]
@@ -68,18 +67,13 @@ impl<R: Real> Strategy<R> for Ssd {
         R::of(self.weight * self.left(slots, local).norm())
     }
 
-    fn diversities(
-        &mut self,
-        slots: &mut Slots<R>,
-        locals: [usize; BESIDE],
-        _: &[Bar<R>; BESIDE],
-    ) -> [Term<R>; BESIDE] {
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
         let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
         let left = self.residual.left_of_several(locals, history, &mut similarities);
-        left.map(|left| Term::Is(R::of(self.weight * left.norm())))
+        left.map(|left| R::of(self.weight * left.norm()))
     }
 
-    fn scores_groups(&self, _: bool) -> bool {
+    fn scores_groups(&self) -> bool {
         self.residual.goes_in_groups()
     }
 

@@ -184,7 +184,7 @@ fn turn_of(basis: &[f64], rotation: &[f64], order: &[usize], turned: &mut [f64],
     for (turned, &old) in turned.chunks_exact_mut(length).zip(&order[..k]) {
         let factors = &rotation[old * k..(old + 1) * k];
         for (group, turned) in turned.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            *turned = combination([0.0; LANES], basis, factors, length, group);
+            *turned = combination(basis, factors, length, group);
         }
     }
 }
@@ -211,10 +211,10 @@ fn subtract(from: &mut [f64], columns: &[f64], factors: &[f64; MAX_SPECTRA]) -> 
     square
 }
 
-/// `start` plus multiples of a group of slots of every column.
+/// Multiples of a group of slots of every column, added up.
 #[inline(always)]
-fn combination(start: [f64; LANES], columns: &[f64], factors: &[f64], length: usize, group: usize) -> [f64; LANES] {
-    let mut sums = start;
+fn combination(columns: &[f64], factors: &[f64], length: usize, group: usize) -> [f64; LANES] {
+    let mut sums = [0.0; LANES];
     for (column, factor) in columns.chunks_exact(length).zip(factors) {
         let from = &column[group * LANES..(group + 1) * LANES];
         for lane in 0..LANES {

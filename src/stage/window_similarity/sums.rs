@@ -2,7 +2,7 @@
 
 use super::WindowSimilarity;
 use crate::problem::Problem;
-use crate::real::{BESIDE, LANES, Lanes, Real};
+use crate::real::{LANES, Lanes, Real};
 
 impl<R: Real> WindowSimilarity<R> {
     /// A sum of no rows.
@@ -34,27 +34,26 @@ impl<R: Real> WindowSimilarity<R> {
         total
     }
 
-    /// Similarities of several items to a sum of rows, each as [`Self::against_sum`] gives it.
-    pub fn several_against_sum(
+    /// Similarities of many items to a sum of rows, each as [`Self::against_sum`] gives it.
+    pub fn many_against_sum(
         &mut self,
         problem: &Problem,
         catalog_rows: &[u32],
-        locals: [usize; BESIDE],
+        locals: &[u32],
         sum: &[Lanes<R>],
-    ) -> [R; BESIDE] {
-        let mut rows = [0; BESIDE];
-        for (row, local) in rows.iter_mut().zip(locals) {
-            *row = self.load(problem, catalog_rows, local);
-        }
-        self.n_summed += BESIDE as u64;
-        let mut totals = [R::zero(); BESIDE];
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let products = R::dots(&sum[start..end], self.segment_of(rows, start, end));
-            for i in 0..BESIDE {
-                totals[i] += self.factors[rows[i] * self.segments.len() + s] * products[i];
+        totals: &mut [R],
+    ) {
+        self.list(problem, catalog_rows, locals.iter().copied());
+        self.n_summed += locals.len() as u64;
+        totals.fill(R::zero());
+        for signal in 0..self.segments.len() {
+            let (start, end) = self.segments[signal];
+            self.multiply_listed(&sum[start..end], signal);
+            let n_signals = self.segments.len();
+            for ((total, &row), &product) in totals.iter_mut().zip(&self.listed_rows).zip(&self.products) {
+                *total += self.factors[row as usize * n_signals + signal] * product;
             }
         }
-        totals
     }
 
     /// Adds `times` an item's row, factors applied, to a running sum of rows in double precision.

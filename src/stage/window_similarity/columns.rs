@@ -1,0 +1,77 @@
+//! Similarities of all candidates to the window's slots, a column per slot: for positions at which everybody is looked at, where
+//! one item entered the window and many candidates are handled side by side.
+
+use super::WindowSimilarity;
+use crate::problem::Problem;
+use crate::real::{LANES, Lanes, Real};
+use crate::stage::window::Window;
+
+impl<R: Real> WindowSimilarity<R> {
+    /// Brings the columns up to date for candidates that are not out. Entries of who is out, of empty slots and beyond the number
+    /// of candidates are numbers without a meaning.
+    pub fn refresh_columns(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        window: &Window,
+        step: u32,
+        is_out: &[bool],
+    ) {
+        self.column_stride = is_out.len().next_multiple_of(LANES);
+        self.columns.resize(self.column_stride * self.n_slots, R::zero());
+        let since = std::mem::replace(&mut self.columns_refreshed, step);
+        if window.entered_since(since).next().is_some() {
+            self.list(problem, catalog_rows, (0..is_out.len() as u32).filter(|&rank| !is_out[rank as usize]));
+        }
+        for slot in window.entered_since(since) {
+            let own = self.load(problem, catalog_rows, window.items[slot] as usize);
+            self.compare_listed(own);
+            let column = &mut self.columns[slot * self.column_stride..][..self.column_stride];
+            for (&rank, &value) in self.listed.iter().zip(&self.values) {
+                column[rank as usize] = value;
+            }
+        }
+    }
+
+    /// S of a row with the listed items.
+    pub(super) fn compare_listed(&mut self, own: usize) {
+        self.n_compared += self.listed.len() as u64;
+        self.values.clear();
+        self.values.resize(self.listed.len(), R::zero());
+        self.products.resize(self.listed.len(), R::zero());
+        let Self { segments, rows, row_length, factors, listed_rows, products, values, .. } = self;
+        let n_signals = segments.len();
+        for (signal, &(start, end)) in segments.iter().enumerate() {
+            let row = &rows[own * *row_length..][start..end];
+            R::products(row, &rows[start..], *row_length, listed_rows, products);
+            let own_factor = factors[own * n_signals + signal];
+            for ((value, &row), &product) in values.iter_mut().zip(&*listed_rows).zip(&*products) {
+                // The product of the factors comes first, so that S_ab and S_ba are the same number.
+                *value += own_factor * factors[row as usize * n_signals + signal] * product;
+            }
+        }
+    }
+
+    /// Products of a row of a signal with the rows of the listed items.
+    pub(super) fn multiply_listed(&mut self, row: &[Lanes<R>], signal: usize) {
+        let (start, _) = self.segments[signal];
+        self.products.resize(self.listed_rows.len(), R::zero());
+        R::products(row, &self.rows[start..], self.row_length, &self.listed_rows, &mut self.products);
+    }
+
+    /// Lists items that one row is to be compared with.
+    pub(super) fn list(&mut self, problem: &Problem, catalog_rows: &[u32], locals: impl Iterator<Item = u32>) {
+        self.listed.clear();
+        self.listed.extend(locals);
+        self.listed_rows.clear();
+        for i in 0..self.listed.len() {
+            let row = self.load(problem, catalog_rows, self.listed[i] as usize);
+            self.listed_rows.push(row as u32);
+        }
+    }
+
+    /// The columns, and their length.
+    pub fn columns(&self) -> (&[R], usize) {
+        (&self.columns, self.column_stride)
+    }
+}
