@@ -301,3 +301,29 @@ fn flags_that_cannot_be_used() {
     says(failed(&["--strength", "nan"]), &["flags: spectral.strength"]);
     assert_eq!(listing(&folder), ["slates.jsonl", "text.npy"]);
 }
+
+/// The memory of a process has nothing at its start, and the system says so as a disk does that fails: EIO.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_error_of_the_system_is_told_and_leaves_nothing_behind() {
+    let case = Case::new();
+    let failing = |name: &str| {
+        let path = case.folder.path(name);
+        std::os::unix::fs::symlink("/proc/self/mem", &path).unwrap();
+        path
+    };
+    let line = "cannot be read (Input/output error (os error 5)): check the disk, then copy or export the file again";
+    for name in ["failing.jsonl", "failing.parquet", "failing.arrows"] {
+        assert_eq!(case.slates(failing(name)), line, "{name}");
+    }
+    for name in ["failing.npy", "failing.safetensors", "failing_items.parquet", "failing.pt"] {
+        assert_eq!(case.catalog(failing(name)), line, "{name}");
+    }
+    let output = case.folder.path("piped.parquet");
+    let command = Rerank::of(&[case.data.catalog_parquet(&case.folder)], &["-".into()], &output).on_cpu();
+    // This process lives on, so its memory is there to be read.
+    let stdin = std::fs::File::open("/proc/self/mem").unwrap();
+    let ran = Ran::of(program().args(&command.0).stdin(stdin).output().unwrap());
+    assert_eq!(ran.failed(1), format!("standard input: {line}"));
+    assert!(!output.exists());
+}
