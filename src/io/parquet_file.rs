@@ -4,15 +4,17 @@
 //! directory is checked before it is used, pages before they are unpacked, and what still goes wrong inside the reader
 //! becomes an error.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Fields, SchemaRef};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::basic::{ConvertedType, Type as PhysicalType};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::Length;
 
@@ -80,11 +82,39 @@ impl ParquetFile {
     /// Reads some root columns in batches, with texts as views: a value that is named often is held once, and what it
     /// comes to can be counted before it is written out.
     pub(crate) fn batches(self, roots: Vec<usize>, batch_rows: usize) -> Result<Batches, InputProblem> {
+        // Columns come in the order of the file.
+        let in_order = BTreeSet::from_iter(roots.iter().copied());
+        let unchecked = in_order.into_iter().enumerate().filter(|&(_, root)| self.holds_unchecked_text(root));
+        let unchecked = unchecked.map(|(column, _)| column).collect();
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
         let n_rows_left = self.n_rows();
-        let mut batches = Batches { file: self, mask, batch_rows, reader: None, n_rows_left, n_kept_bytes: None };
+        let mut batches =
+            Batches { file: self, mask, batch_rows, unchecked, reader: None, n_rows_left, n_kept_bytes: None };
         batches.reader = Some(batches.reader_from(0)?);
         Ok(batches)
+    }
+
+    /// True where a root column may give text that is not UTF-8. The reader looks at what the file itself calls UTF-8, but makes
+    /// text of JSON too, and of bytes that an Arrow schema beside it calls text.
+    fn holds_unchecked_text(&self, root: usize) -> bool {
+        let schema = self.metadata.parquet_schema();
+        let leaves = (0..schema.num_columns()).filter(|&leaf| schema.get_column_root_idx(leaf) == root);
+        let mut bytes = leaves.filter(|&leaf| schema.column(leaf).physical_type() == PhysicalType::BYTE_ARRAY);
+        holds_text(self.schema().field(root).data_type())
+            && bytes.any(|leaf| schema.column(leaf).converted_type() != ConvertedType::UTF8)
+    }
+}
+
+fn holds_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => holds_text(values),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => holds_text(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_text(field.data_type())),
+        _ => false,
     }
 }
 
@@ -128,6 +158,8 @@ pub(crate) struct Batches {
     file: ParquetFile,
     mask: ProjectionMask,
     batch_rows: usize,
+    /// Columns whose text the reader has not looked at.
+    unchecked: Vec<usize>,
     reader: Option<ParquetRecordBatchReader>,
     /// Rows that the directory promises and that have not come yet.
     n_rows_left: u64,
@@ -165,7 +197,20 @@ impl Batches {
         let reader = self.reader.as_mut()?;
         self.file.pages.start_batch();
         let batch = guarded(|| reader.next().transpose()).transpose()?;
-        Some(batch.and_then(|batch| self.limited(batch)))
+        Some(batch.and_then(|batch| self.checked(batch)).and_then(|batch| self.limited(batch)))
+    }
+
+    /// Refuses text that is not UTF-8, where the reader has not done it.
+    fn checked(&self, batch: RecordBatch) -> Result<RecordBatch, InputProblem> {
+        for &column in &self.unchecked {
+            if batch.column(column).to_data().validate_full().is_err() {
+                return Err(damaged(&format!(
+                    "column {} holds text that is not UTF-8",
+                    batch.schema().field(column).name()
+                )));
+            }
+        }
+        Ok(batch)
     }
 
     /// Holds against the limit what the batch comes to when it is written out.

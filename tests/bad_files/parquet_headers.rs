@@ -1,15 +1,21 @@
 //! Parquet files whose headers lie: sizes, counts and places that are not those of the content.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
 use arrow_array::{Int64Array, ListArray, StringArray};
-use parquet::arrow::ArrowWriter;
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter, encode_arrow_schema};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use spectrank::io::CatalogColumns;
 
-use crate::files::{Folder, catalog_error, col};
+use crate::files::{Folder, catalog_error, col, letters, read_slates, slates_error};
 
 /// A catalog of 40 items with ids, numbers and embeddings in one row group, without statistics: every size is where a header has it.
 fn catalog(codec: Compression) -> Vec<u8> {
@@ -196,5 +202,55 @@ fn a_directory_with_any_byte_changed() {
                 crate::files::without_path(&error.to_string(), &path);
             }
         }
+    }
+}
+
+/// Slates with a row per candidate of items a and b, the slate's id in bytes that the file calls something else than UTF-8.
+fn annotated(message: &str, arrow_schema: Option<&Schema>, slate_id: &[u8]) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(message).unwrap());
+    let mut properties = WriterProperties::builder();
+    if let Some(schema) = arrow_schema {
+        let schema = KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(schema));
+        properties = properties.set_key_value_metadata(Some(vec![schema]));
+    }
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties.build())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let texts: [Vec<ByteArray>; 2] = [vec![slate_id.to_vec().into(); 2], vec!["a".into(), "b".into()]];
+    for texts in texts {
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+        column.close().unwrap();
+    }
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<DoubleType>().write_batch(&[2.0, 1.0], None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// What is JSON, or text by an Arrow schema alone, is text to a reader that has not looked at it.
+#[test]
+fn parquet_text_that_is_not_utf8() {
+    let rest = "required binary item_id (UTF8); required double score; }";
+    let json = format!("message m {{ required binary slate_id (JSON); {rest}");
+    let bytes = format!("message m {{ required binary slate_id; {rest}");
+    let field = |name, data_type| Field::new(name, data_type, false);
+    let says_text = Schema::new(vec![
+        field("slate_id", DataType::Utf8),
+        field("item_id", DataType::Utf8),
+        field("score", DataType::Float64),
+    ]);
+    let folder = Folder::new();
+    for (name, message, arrow_schema) in [("json", &json, None), ("schema", &bytes, Some(&says_text))] {
+        let file =
+            |slate_id: &[u8]| folder.bytes(&format!("{name}.parquet"), &annotated(message, arrow_schema, slate_id));
+        let line = slates_error(&[file(b"p\xFF")], &letters(4));
+        assert_eq!(
+            line,
+            "cannot be read as Parquet (its content is damaged: column slate_id holds text that is not UTF-8): export it again",
+            "{name}"
+        );
+        let slates = read_slates(&[file("p\u{e9}".as_bytes())], &letters(4), 2).unwrap();
+        assert_eq!(slates[0].id, "p\u{e9}", "{name}");
     }
 }
