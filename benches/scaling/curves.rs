@@ -181,7 +181,7 @@ fn cores(_settings: &Settings) -> Failable<Curve> {
                 std::hint::black_box(pool.install(|| engine.rerank(part)));
                 best = best.max(part.len() as f64 / started.elapsed().as_secs_f64());
             }
-            points.push(Point { x: n as f64, y: best, n_scored: None, n_compared: None });
+            points.push(Point { x: n as f64, y: best, n_scored: None, n_compared: None, n_summed: None });
         }
         lines.push(Line { name: name.to_owned(), points });
     }
@@ -260,7 +260,7 @@ fn slates(settings: &Settings) -> Failable<Curve> {
             let repeats = if n <= 1000 { 5 } else { 1 };
             let least = (0..repeats).map(|_| run(n)).collect::<Failable<Vec<f64>>>()?;
             let least = least.into_iter().fold(f64::INFINITY, f64::min);
-            points.push(Point { x: n as f64, y: n as f64 / least, n_scored: None, n_compared: None });
+            points.push(Point { x: n as f64, y: n as f64 / least, n_scored: None, n_compared: None, n_summed: None });
         }
         lines.push(Line { name, points });
     }

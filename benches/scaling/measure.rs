@@ -34,6 +34,9 @@ pub struct Point {
     /// Pairs of items compared per slate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub n_compared: Option<u64>,
+    /// Items compared with sums of rows per slate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub n_summed: Option<u64>,
 }
 
 /// Milliseconds per slate on one thread, and what was done in them.
@@ -69,6 +72,7 @@ pub fn point(x: usize, config: &str, candidates: usize, dim: usize, prunes: bool
         y: 1e3 * least_seconds / slates.len() as f64,
         n_scored: Some(counted.n_scored() / n_runs),
         n_compared: Some(counted.n_compared() / n_runs),
+        n_summed: Some(counted.n_summed() / n_runs),
     })
 }
 
@@ -91,5 +95,5 @@ pub fn gpu_point(x: usize, config: &str, candidates: usize, dim: usize, gpu: &Ar
         std::hint::black_box(engine.rerank(&slates)?);
         least = least.min(started.elapsed().as_secs_f64());
     }
-    Ok(Point { x: x as f64, y: 1e3 * least / slates.len() as f64, n_scored: None, n_compared: None })
+    Ok(Point { x: x as f64, y: 1e3 * least / slates.len() as f64, n_scored: None, n_compared: None, n_summed: None })
 }
