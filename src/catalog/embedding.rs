@@ -205,4 +205,22 @@ mod tests {
             assert!(signal.missing.is_empty());
         }
     }
+
+    #[test]
+    fn every_row_can_be_expected_and_stays_what_it_is() {
+        // Rows that begin and end anywhere in a line of the cache, and the last one.
+        for dim in [1, 7, 16, 100] {
+            let data = [
+                EmbeddingData::F16(vec![f16::ONE; 5 * dim].into()),
+                EmbeddingData::F32(vec![1.0; 5 * dim].into()),
+                EmbeddingData::F64(vec![1.0; 5 * dim].into()),
+            ];
+            for data in data {
+                let signal = Embedding::new("x", dim, data);
+                let before = signal.clone();
+                (0..5).for_each(|row| signal.expect(row));
+                assert_eq!(signal, before);
+            }
+        }
+    }
 }
