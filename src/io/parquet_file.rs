@@ -98,23 +98,11 @@ impl ParquetFile {
     /// text of JSON too, and of bytes that an Arrow schema beside it calls text.
     fn holds_unchecked_text(&self, root: usize) -> bool {
         let schema = self.metadata.parquet_schema();
-        let leaves = (0..schema.num_columns()).filter(|&leaf| schema.get_column_root_idx(leaf) == root);
-        let mut bytes = leaves.filter(|&leaf| schema.column(leaf).physical_type() == PhysicalType::BYTE_ARRAY);
-        holds_text(self.schema().field(root).data_type())
-            && bytes.any(|leaf| schema.column(leaf).converted_type() != ConvertedType::UTF8)
-    }
-}
-
-fn holds_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => holds_text(values),
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => holds_text(field.data_type()),
-        DataType::Struct(fields) => fields.iter().any(|field| holds_text(field.data_type())),
-        _ => false,
+        let mut leaves = (0..schema.num_columns()).filter(|&leaf| schema.get_column_root_idx(leaf) == root);
+        leaves.any(|leaf| {
+            let column = schema.column(leaf);
+            column.physical_type() == PhysicalType::BYTE_ARRAY && column.converted_type() != ConvertedType::UTF8
+        })
     }
 }
 
@@ -128,6 +116,8 @@ fn viewed(field: &Arc<Field>) -> Arc<Field> {
         }
         DataType::List(element) => DataType::List(viewed(element)),
         DataType::LargeList(element) => DataType::LargeList(viewed(element)),
+        DataType::ListView(element) => DataType::ListView(viewed(element)),
+        DataType::LargeListView(element) => DataType::LargeListView(viewed(element)),
         DataType::FixedSizeList(element, n) => DataType::FixedSizeList(viewed(element), *n),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
         _ => return Arc::clone(field),
@@ -203,11 +193,10 @@ impl Batches {
     /// Refuses text that is not UTF-8, where the reader has not done it.
     fn checked(&self, batch: RecordBatch) -> Result<RecordBatch, InputProblem> {
         for &column in &self.unchecked {
-            if batch.column(column).to_data().validate_full().is_err() {
-                return Err(damaged(&format!(
-                    "column {} holds text that is not UTF-8",
-                    batch.schema().field(column).name()
-                )));
+            if let Err(error) = batch.column(column).to_data().validate_full() {
+                let detail = error.to_string();
+                let detail = detail.strip_prefix("Invalid argument error: ").unwrap_or(&detail);
+                return Err(damaged(&format!("column {}: {detail}", batch.schema().field(column).name())));
             }
         }
         Ok(batch)

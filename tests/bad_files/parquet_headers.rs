@@ -205,8 +205,8 @@ fn a_directory_with_any_byte_changed() {
     }
 }
 
-/// Slates with a row per candidate of items a and b, the slate's id in bytes that the file calls something else than UTF-8.
-fn annotated(message: &str, arrow_schema: Option<&Schema>, slate_id: &[u8]) -> Vec<u8> {
+/// Writes one row group of these columns: bytes or numbers, and how they nest.
+fn written(message: &str, arrow_schema: Option<&Schema>, columns: &[Column]) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(message).unwrap());
     let mut properties = WriterProperties::builder();
     if let Some(schema) = arrow_schema {
@@ -215,42 +215,90 @@ fn annotated(message: &str, arrow_schema: Option<&Schema>, slate_id: &[u8]) -> V
     }
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties.build())).unwrap();
     let mut group = writer.next_row_group().unwrap();
-    let texts: [Vec<ByteArray>; 2] = [vec![slate_id.to_vec().into(); 2], vec!["a".into(), "b".into()]];
-    for texts in texts {
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
-        column.close().unwrap();
+    for column in columns {
+        let mut out = group.next_column().unwrap().unwrap();
+        let (Column::Texts(_, nesting) | Column::Numbers(_, nesting)) = column;
+        let (defined, repeated) = nesting.as_ref().map(|(defined, repeated)| (&defined[..], &repeated[..])).unzip();
+        match column {
+            Column::Texts(texts, _) => {
+                let texts: Vec<ByteArray> = texts.iter().map(|text| text.to_vec().into()).collect();
+                out.typed::<ByteArrayType>().write_batch(&texts, defined, repeated).unwrap()
+            }
+            Column::Numbers(numbers, _) => out.typed::<DoubleType>().write_batch(numbers, defined, repeated).unwrap(),
+        };
+        out.close().unwrap();
     }
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<DoubleType>().write_batch(&[2.0, 1.0], None, None).unwrap();
-    column.close().unwrap();
     group.close().unwrap();
     writer.into_inner().unwrap()
+}
+
+/// Values, with definition and repetition levels where they are in lists.
+enum Column<'a> {
+    Texts(Vec<&'a [u8]>, Option<(Vec<i16>, Vec<i16>)>),
+    Numbers(Vec<f64>, Option<(Vec<i16>, Vec<i16>)>),
 }
 
 /// What is JSON, or text by an Arrow schema alone, is text to a reader that has not looked at it.
 #[test]
 fn parquet_text_that_is_not_utf8() {
-    let rest = "required binary item_id (UTF8); required double score; }";
-    let json = format!("message m {{ required binary slate_id (JSON); {rest}");
-    let bytes = format!("message m {{ required binary slate_id; {rest}");
     let field = |name, data_type| Field::new(name, data_type, false);
+    let list_view = |name, data_type| field(name, DataType::ListView(Arc::new(field("element", data_type))));
+    let folder = Folder::new();
+
+    // A row per candidate: the slate's id is what is wrong.
+    let flat = |annotation: &str| {
+        format!(
+            "message m {{ required binary slate_id {annotation}; required binary item_id (UTF8); required double score; }}"
+        )
+    };
     let says_text = Schema::new(vec![
         field("slate_id", DataType::Utf8),
         field("item_id", DataType::Utf8),
         field("score", DataType::Float64),
     ]);
-    let folder = Folder::new();
-    for (name, message, arrow_schema) in [("json", &json, None), ("schema", &bytes, Some(&says_text))] {
-        let file =
-            |slate_id: &[u8]| folder.bytes(&format!("{name}.parquet"), &annotated(message, arrow_schema, slate_id));
-        let line = slates_error(&[file(b"p\xFF")], &letters(4));
-        assert_eq!(
-            line,
-            "cannot be read as Parquet (its content is damaged: column slate_id holds text that is not UTF-8): export it again",
-            "{name}"
-        );
-        let slates = read_slates(&[file("p\u{e9}".as_bytes())], &letters(4), 2).unwrap();
+    let by_row = |name: &str, message: &str, schema: Option<&Schema>, id: &[u8]| {
+        let columns = [
+            Column::Texts(vec![id; 2], None),
+            Column::Texts(vec![b"a", b"b"], None),
+            Column::Numbers(vec![2.0, 1.0], None),
+        ];
+        folder.bytes(name, &written(message, schema, &columns))
+    };
+    // Lists: a candidate is what is wrong.
+    let nested = |annotation: &str| {
+        let list = |name: &str, element: &str| {
+            format!("required group {name} (LIST) {{ repeated group list {{ required {element}; }} }}")
+        };
+        let candidates = list("candidates", &format!("binary element {annotation}"));
+        format!("message m {{ {candidates} {} }}", list("scores", "double element"))
+    };
+    let says_lists_of_text =
+        Schema::new(vec![list_view("candidates", DataType::Utf8), list_view("scores", DataType::Float64)]);
+    let by_list = |name: &str, message: &str, schema: Option<&Schema>, item: &[u8]| {
+        let nesting = || Some((vec![1, 1], vec![0, 1]));
+        let columns = [Column::Texts(vec![b"a", item], nesting()), Column::Numbers(vec![2.0, 1.0], nesting())];
+        folder.bytes(name, &written(message, schema, &columns))
+    };
+
+    let flat_cases = [("json.parquet", flat("(JSON)"), None), ("schema.parquet", flat(""), Some(&says_text))];
+    for (name, message, schema) in flat_cases {
+        let line = slates_error(&[by_row(name, &message, schema, b"p\xFF")], &letters(4));
+        says_what_is_wrong(&line, "slate_id");
+        let slates = read_slates(&[by_row(name, &message, schema, "p\u{e9}".as_bytes())], &letters(4), 2).unwrap();
         assert_eq!(slates[0].id, "p\u{e9}", "{name}");
     }
+    let nested_cases =
+        [("json_list.parquet", nested("(JSON)"), None), ("view.parquet", nested(""), Some(&says_lists_of_text))];
+    for (name, message, schema) in nested_cases {
+        let line = slates_error(&[by_list(name, &message, schema, b"\xFF")], &letters(4));
+        says_what_is_wrong(&line, "candidates");
+        let slates = read_slates(&[by_list(name, &message, schema, b"c")], &letters(4), 2).unwrap();
+        assert_eq!(slates[0].candidates, [0, 2], "{name}");
+    }
+}
+
+#[track_caller]
+fn says_what_is_wrong(line: &str, column: &str) {
+    let start = format!("cannot be read as Parquet (its content is damaged: column {column}: ");
+    assert!(line.starts_with(&start) && line.contains("UTF-8") && line.ends_with("): export it again"), "{line}");
 }
