@@ -20,7 +20,7 @@ mod peak;
 mod plan;
 mod size;
 
-pub use cost::{PROGRAM_BYTES, problem_bytes, ranking_bytes, scratch_bytes, slate_bytes};
+pub use cost::{PROGRAM_BYTES, problem_bytes, ranking_bytes, scratch_bytes, slate_bytes, unpruned_bytes};
 pub(crate) use cost::{column_bytes, hash_table_bytes, id_bytes, number_bytes, text_bytes};
 pub use peak::peak_bytes;
 pub use plan::{BATCH_SLATES, MemoryError, MemoryPlan, N_BATCHES, Work};

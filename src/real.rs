@@ -9,6 +9,8 @@ use crate::catalog::{Embedding, EmbeddingData};
 pub const LANES: usize = 32;
 /// Rows that one row is compared with at a time, so that it is read once for all of them.
 pub const BESIDE: usize = 4;
+/// Rows that one row is compared with at once, at most, where each has to be found first.
+pub const AT_ONCE: usize = 8;
 
 /// A piece of a row, zeros where the row has ended. Aligned as memory is fetched: no load takes two lines of the cache.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +27,6 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Inner product of two rows.
     fn dot(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> Self;
-    /// Inner products of one row with several, each the number that [`Self::dot`] gives.
-    fn dots(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [Self; BESIDE];
     /// Inner products of one row with many, each the number that [`Self::dot`] gives: the i-th begins at piece
     /// `stride · numbers[i]` of `rows`.
     fn products(a: &[Lanes<Self>], rows: &[Lanes<Self>], stride: usize, numbers: &[u32], products: &mut [Self]);
@@ -52,21 +52,21 @@ macro_rules! accumulate {
 }
 
 macro_rules! dots_in_lanes {
-    ($dot:ident, $dots:ident, $pair:ident, $type:ty, $sum:ty, $n_sums:expr, $add_up:ident) => {
+    ($dot:ident, $one:ident, $pair:ident, $type:ty, $sum:ty, $n_sums:expr, $add_up:ident) => {
         #[multiversion(targets = "simd")]
         fn $dot(a: &[Lanes<$type>], b: &[Lanes<$type>]) -> $sum {
+            let [sum] = $add_up(&[$one(a, b)]);
+            sum
+        }
+
+        /// Inner product of two rows, added up in part.
+        #[inline(always)]
+        fn $one(a: &[Lanes<$type>], b: &[Lanes<$type>]) -> [$sum; $n_sums / 2] {
             let mut sums = [0.0; $n_sums];
             for (x, y) in a.iter().zip(b) {
                 accumulate!(sums, x, y, $sum);
             }
-            let [sum] = $add_up(&[halve(&sums)]);
-            sum
-        }
-
-        #[multiversion(targets = "simd")]
-        fn $dots(a: &[Lanes<$type>], others: [&[Lanes<$type>]; BESIDE]) -> [$sum; BESIDE] {
-            let [[b, c], [d, e]] = [$pair(a, others[0], others[1]), $pair(a, others[2], others[3])];
-            $add_up(&[b, c, d, e])
+            halve(&sums)
         }
 
         /// Inner products of a row with two, added up in part. Two at a time: the sums of four would not fit the registers of AVX2.
@@ -82,8 +82,18 @@ macro_rules! dots_in_lanes {
     };
 }
 
+macro_rules! several_in_lanes {
+    ($dots:ident, $pair:ident, $type:ty, $sum:ty, $add_up:ident) => {
+        #[multiversion(targets = "simd")]
+        fn $dots(a: &[Lanes<$type>], others: [&[Lanes<$type>]; BESIDE]) -> [$sum; BESIDE] {
+            let [[b, c], [d, e]] = [$pair(a, others[0], others[1]), $pair(a, others[2], others[3])];
+            $add_up(&[b, c, d, e])
+        }
+    };
+}
+
 macro_rules! products_in_lanes {
-    ($products:ident, $pair:ident, $type:ty, $add_up:ident) => {
+    ($products:ident, $one:ident, $pair:ident, $type:ty, $add_up:ident) => {
         #[multiversion(targets = "simd")]
         fn $products(
             a: &[Lanes<$type>],
@@ -101,8 +111,11 @@ macro_rules! products_in_lanes {
                 *products = $add_up(&[b, c, d, e]);
             }
             for (numbers, products) in rest.chunks(2).zip(products.chunks_mut(2)) {
-                let both = $add_up(&$pair(a, row(numbers[0]), row(numbers[numbers.len() - 1])));
-                products.copy_from_slice(&both[..numbers.len()]);
+                match *numbers {
+                    [b, c] => products.copy_from_slice(&$add_up(&$pair(a, row(b), row(c)))),
+                    [b] => products.copy_from_slice(&$add_up(&[$one(a, row(b))])),
+                    _ => {}
+                }
             }
         }
     };
@@ -140,11 +153,13 @@ fn add_up_f64<const N: usize>(sums: &[[f64; 8]; N]) -> [f64; N] {
     })
 }
 
-dots_in_lanes!(dot_f32, dots_f32, pair_f32, f32, f32, 32, add_up_f32);
-dots_in_lanes!(dot_f64, dots_f64, pair_f64, f64, f64, 16, add_up_f64);
-dots_in_lanes!(dot_f32_wide, dots_f32_wide, pair_f32_wide, f32, f64, 16, add_up_f64);
-products_in_lanes!(products_f32, pair_f32, f32, add_up_f32);
-products_in_lanes!(products_f64, pair_f64, f64, add_up_f64);
+dots_in_lanes!(dot_f32, one_f32, pair_f32, f32, f32, 32, add_up_f32);
+dots_in_lanes!(dot_f64, one_f64, pair_f64, f64, f64, 16, add_up_f64);
+dots_in_lanes!(dot_f32_wide, one_f32_wide, pair_f32_wide, f32, f64, 16, add_up_f64);
+several_in_lanes!(dots_f64, pair_f64, f64, f64, add_up_f64);
+several_in_lanes!(dots_f32_wide, pair_f32_wide, f32, f64, add_up_f64);
+products_in_lanes!(products_f32, one_f32, pair_f32, f32, add_up_f32);
+products_in_lanes!(products_f64, one_f64, pair_f64, f64, add_up_f64);
 
 #[multiversion(targets = "simd")]
 fn dot_f32_with_f64(a: &[Lanes<f32>], b: &[Lanes<f64>]) -> f64 {
@@ -219,10 +234,6 @@ impl Real for f32 {
         dot_f32(a, b)
     }
 
-    fn dots(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [Self; BESIDE] {
-        dots_f32(a, others)
-    }
-
     fn products(a: &[Lanes<Self>], rows: &[Lanes<Self>], stride: usize, numbers: &[u32], products: &mut [Self]) {
         products_f32(a, rows, stride, numbers, products);
     }
@@ -260,10 +271,6 @@ impl Real for f64 {
 
     fn dot(a: &[Lanes<Self>], b: &[Lanes<Self>]) -> Self {
         dot_f64(a, b)
-    }
-
-    fn dots(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [Self; BESIDE] {
-        dots_f64(a, others)
     }
 
     fn products(a: &[Lanes<Self>], rows: &[Lanes<Self>], stride: usize, numbers: &[u32], products: &mut [Self]) {
@@ -309,30 +316,35 @@ mod tests {
         let (a, a_pieces) = row::<R>(n, |i| (i * 0.7).sin());
         let others: [_; BESIDE] = std::array::from_fn(|k| row::<R>(n, move |i| (i * 1.3 + k as f64).cos()));
         let pieces = [0, 1, 2, 3].map(|k| others[k].1.as_slice());
-        let (products, wide) = (R::dots(&a_pieces, pieces), R::dots_wide(&a_pieces, pieces));
+        let wide = R::dots_wide(&a_pieces, pieces);
         for (k, (values, pieces)) in others.iter().enumerate() {
             let plain: f64 = a.iter().zip(values).map(|(x, y)| x * y).sum();
-            assert!((products[k].to_f64() - plain).abs() < tolerance, "n = {n}");
+            let product = R::dot(&a_pieces, pieces);
+            assert!((product.to_f64() - plain).abs() < tolerance, "n = {n}");
             assert!((wide[k] - plain).abs() < 1e-12, "n = {n}");
-            assert_eq!((products[k], wide[k]), (R::dot(&a_pieces, pieces), R::dot_wide(&a_pieces, pieces)), "n = {n}");
+            assert_eq!(wide[k], R::dot_wide(&a_pieces, pieces), "n = {n}");
             let as_wide: Vec<Lanes<f64>> = pieces.iter().map(|piece| Lanes(piece.0.map(|x| Real::to_f64(x)))).collect();
             assert_eq!(R::dot_with_wide(&a_pieces, &as_wide), wide[k], "n = {n}");
         }
     }
 
-    #[test]
-    fn products_with_many_rows_are_those_with_one() {
-        // Rows of two pieces among others, from the second piece on.
-        let rows: Vec<Lanes<f32>> =
-            (0..40).flat_map(|k| row::<f32>(96, move |i| (i * 0.9 + k as f64).sin()).1).collect();
+    fn products_with_many_are_those_with_one<R: Real>() {
+        // Rows of three pieces, compared from the second piece on.
+        let rows: Vec<Lanes<R>> = (0..40).flat_map(|k| row::<R>(96, move |i| (i * 0.9 + k as f64).sin()).1).collect();
         let a = &rows[3 * 7 + 1..3 * 8];
         for n in 0..9 {
             let numbers: Vec<u32> = (0..n).map(|i| 37 - 4 * i).collect();
-            let mut products = vec![f32::NAN; numbers.len()];
-            f32::products(a, &rows[1..], 3, &numbers, &mut products);
-            let expected = numbers.iter().map(|&i| f32::dot(a, &rows[3 * i as usize + 1..3 * i as usize + 3]));
+            let mut products = vec![R::nan(); numbers.len()];
+            R::products(a, &rows[1..], 3, &numbers, &mut products);
+            let expected = numbers.iter().map(|&i| R::dot(a, &rows[3 * i as usize + 1..3 * i as usize + 3]));
             assert_eq!(products, expected.collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn products_with_many_rows_are_those_with_one() {
+        products_with_many_are_those_with_one::<f32>();
+        products_with_many_are_those_with_one::<f64>();
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod scan;
 use crate::config::Scope;
 use crate::prepare::PreparedSlate;
 use crate::problem::{NO_VALUE, Problem};
-use crate::real::{BESIDE, Lanes, Real};
+use crate::real::{AT_ONCE, BESIDE, Lanes, Real};
 use crate::slate::{Placement, RankedSlate};
 use crate::stage::eligibility::is_eligible;
 use crate::stage::penalty::{self, Penalty};
@@ -46,8 +46,13 @@ impl<R: Real> Slots<'_, R> {
         self.similarity.refresh(self.problem, &self.slate.rows, &self.window, self.step, local)
     }
 
+    /// Brings similarities of several items to the window's slots up to date, for [`Self::similarities`].
+    pub fn refresh(&mut self, locals: [usize; BESIDE]) {
+        self.similarity.refresh_several(self.problem, &self.slate.rows, &self.window, self.step, locals);
+    }
+
     /// The placed items, and the similarities of one item to a few of them.
-    pub fn placed_similarities(&mut self, local: usize) -> (&[u32], impl FnMut(&[u32]) -> [R; BESIDE] + '_) {
+    pub fn placed_similarities(&mut self, local: usize) -> (&[u32], impl FnMut(&[u32]) -> [R; AT_ONCE] + '_) {
         let Self { problem, slate, similarity, history, .. } = self;
         (history, move |others| similarity.between_several(problem, &slate.rows, local, others))
     }

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use spectrank::config::Config;
-use spectrank::memory::{ranking_bytes, scratch_bytes};
+use spectrank::memory::{ranking_bytes, scratch_bytes, unpruned_bytes};
 use spectrank::parity::recipe::{Cloud, Items, Recipe, Request, Storage};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
@@ -67,8 +67,9 @@ fn check<R: Real>(text: &str, problem: &Problem, slates: &[PreparedSlate]) {
     let config = problem.config;
     for prunes in [true, false] {
         let bound = |slate: &PreparedSlate| {
-            scratch_bytes(problem, slate.n_candidates(), slate.n_recent(), size_of::<R>())
-                + ranking_bytes(slate.n_candidates(), config.slate_size)
+            let (n, value_bytes) = (slate.n_candidates(), size_of::<R>());
+            let more = if prunes { 0 } else { unpruned_bytes(problem, n, value_bytes) };
+            scratch_bytes(problem, n, slate.n_recent(), value_bytes) + more + ranking_bytes(n, config.slate_size)
         };
         for slate in slates {
             let taken = most_bytes(|| drop(Run::<R>::new(problem, prunes).rerank(slate)));

@@ -104,7 +104,7 @@ pub fn ranking_bytes(n_candidates: usize, n_positions: usize) -> u64 {
 }
 
 /// What the CPU engine takes at most for one slate of `n_candidates` and `n_recent` items while it ranks it, with numbers of
-/// `value_bytes`.
+/// `value_bytes`. With pruning, that is: without it, [`unpruned_bytes`] more.
 pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize, value_bytes: usize) -> u64 {
     // Single numbers, and lists that are as long as the configuration at most.
     const FIXED_BYTES: u64 = 1 << 16;
@@ -114,9 +114,8 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
     // One factor per signal, similarities to the window, the place of the row and when it was looked at. Who is compared at once, with
     // rows, products and similarities.
     let of_items = n_local * (value * (problem.signals.len() as u64 + n_slots) + 8) + n_local * (4 + 4 + 2 * value);
-    // Base score, diversity term and bound, when that was, and who is out. Where everybody is looked at: terms, utilities, and columns
-    // of similarities.
-    let of_candidates = n_candidates as u64 * (3 * value + 4 + 2) + n_candidates as u64 * (2 + n_slots) * value;
+    // Base score, diversity term and bound, when that was, and who is out.
+    let of_candidates = n_candidates as u64 * (3 * value + 4 + 2);
     // Who is placed, and how much terms can have grown. The window's slots; the sum of the placed rows.
     let of_positions = (n_placed + 2) * (4 + value) + 20 * n_slots + row;
     let of_strategy = match problem.config.strategy {
@@ -130,6 +129,12 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
     };
     // A list that is full takes twice the room. Rows are aligned, and the old list of them stays until it is copied.
     2 * (rows + of_items + of_candidates + of_positions + of_strategy) + rows.max(row) + FIXED_BYTES
+}
+
+/// What the CPU engine takes beyond [`scratch_bytes`] where everybody is looked at: terms, utilities and columns of similarities.
+pub fn unpruned_bytes(problem: &Problem<'_>, n_candidates: usize, value_bytes: usize) -> u64 {
+    let sizes = Sizes::of(problem, n_candidates, 0, value_bytes);
+    2 * n_candidates.next_multiple_of(LANES) as u64 * (2 + sizes.n_slots) * sizes.value
 }
 
 /// What a slate's scratch depends on. Items and positions are counted, the rest is in bytes.

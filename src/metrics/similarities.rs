@@ -42,7 +42,7 @@ impl Similarities {
         for i in 0..n {
             for first in (0..=i).step_by(BESIDE) {
                 let others: [usize; BESIDE] = std::array::from_fn(|k| i.min(first + k));
-                for (j, similarity) in others.into_iter().zip(f64::dots(row(i), others.map(row))) {
+                for (j, similarity) in others.into_iter().zip(f64::dots_wide(row(i), others.map(row))) {
                     matrix[i * n + j] = similarity;
                     matrix[j * n + i] = similarity;
                 }

@@ -46,7 +46,7 @@ impl<R: Real> Run<'_, R> {
                 if is_out { R::neg_infinity() } else { base + term }
             },
         ));
-        // Where every utility is beyond what the type can hold, rank decides.
+        // Where every utility is minus infinity, rank decides. None is NaN: base scores and lengths of rows are limited.
         let first_left = || self.is_out[start..end].iter().position(|&is_out| !is_out);
         let winner = start + first_of_largest(utilities).or_else(first_left)?;
         Some(self.scored(winner, self.terms[winner]))
@@ -55,7 +55,7 @@ impl<R: Real> Run<'_, R> {
     /// The winner where nothing is known of diversity terms before they are computed.
     fn best_by_rank(&mut self) -> Option<Scored<R>> {
         let mut best = None;
-        let is_in_groups = self.strategy.get().scores_groups();
+        let mut n_alone = self.strategy.get().groups_from().unwrap_or(usize::MAX);
         let (mut group, mut n) = ([0; BESIDE], 0);
         for rank in self.first_in..self.scan_end() {
             if self.is_out[rank] {
@@ -64,7 +64,8 @@ impl<R: Real> Run<'_, R> {
             if self.prunes && is_settled(best.as_ref(), rank, self.bounds.of_rank(rank)) {
                 break;
             }
-            if !is_in_groups {
+            if n_alone > 0 {
+                n_alone -= 1;
                 self.contend(rank, &mut best);
                 continue;
             }
@@ -103,11 +104,14 @@ impl<R: Real> Run<'_, R> {
         best
     }
 
-    /// Scores candidates in order of rank.
+    /// Scores candidates in order of rank, as far as they can win: who is out by a rough bound is not looked at any closer.
     fn contend_all(&mut self, ranks: &[u32], best: &mut Option<Scored<R>>) {
+        if ranks.is_empty() {
+            return;
+        }
         let mut most = [R::zero(); BLOCK];
         let most = &mut most[..ranks.len()];
-        if self.strategy.get().most_diversities(&mut self.slots, ranks, most) {
+        if self.strategy.get().rough_bounds(&mut self.slots, ranks, most) {
             for (&rank, &most) in ranks.iter().zip(&*most) {
                 let rank = rank as usize;
                 if is_settled(best.as_ref(), rank, self.bounds.weighted_base(rank) + most) {
@@ -119,7 +123,10 @@ impl<R: Real> Run<'_, R> {
             }
             return;
         }
-        let (groups, rest) = if self.strategy.get().scores_groups() { ranks.as_chunks() } else { (&[][..], ranks) };
+        let (groups, rest) = match self.strategy.get().groups_from() {
+            Some(_) => ranks.as_chunks(),
+            None => (&[][..], ranks),
+        };
         for &group in groups {
             self.contend_together(group.map(|rank| rank as usize), best);
         }

@@ -199,7 +199,7 @@ impl<R: Real> Exposure<R> {
     }
 
     /// Takes in a placed item's loadings, weighted by its age.
-    pub fn add(&mut self, loadings: &[R; MAX_SPECTRA], age_weight: R) {
+    pub fn take_in(&mut self, loadings: &[R; MAX_SPECTRA], age_weight: R) {
         self.placed.push((age_weight, *loadings));
     }
 
@@ -366,7 +366,7 @@ mod tests {
         let mut exposure = Exposure::<R>::default();
         exposure.begin(&solver, &config.spectral);
         for slot in 0..n_slots / 2 {
-            exposure.add(&exposure.member_loadings(&solver, slot), R::of(0.9));
+            exposure.take_in(&exposure.member_loadings(&solver, slot), R::of(0.9));
         }
         exposure.finish(&solver.eigenvalues, &config.spectral);
         exposure.reach_out(&solver);

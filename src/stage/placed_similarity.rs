@@ -3,7 +3,7 @@
 //! An item is brought up to date only when it is looked at, by what was placed since. Over the whole history a running
 //! value is enough. Over a window the values of its items are kept, so that what leaves it leaves no trace of rounding.
 
-use crate::real::{BESIDE, Real};
+use crate::real::{AT_ONCE, Real};
 
 /// How similarities become one number.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ impl<R: Real> PlacedSimilarity<R> {
         local: usize,
         history: &[u32],
         fold: Fold<R>,
-        mut similarities: impl FnMut(&[u32]) -> [R; BESIDE],
+        mut similarities: impl FnMut(&[u32]) -> [R; AT_ONCE],
         is_enough: impl Fn(R) -> bool,
     ) -> Folded<R> {
         let width = self.window.max(1);
@@ -74,7 +74,7 @@ impl<R: Real> PlacedSimilarity<R> {
         let reach = if self.window == 0 { n_placed } else { n_placed.min(self.window) };
         let mut place = (self.n_seen[local] as usize).max(n_placed - reach);
         while place < n_placed {
-            let placed = &history[place..n_placed.min(place + BESIDE)];
+            let placed = &history[place..n_placed.min(place + AT_ONCE)];
             for &similarity in &similarities(placed)[..placed.len()] {
                 let term = (fold.term)(similarity);
                 let kept = &mut terms[place % width];
@@ -140,7 +140,7 @@ mod tests {
             std::array::from_fn(|i| placed.get(i).map_or(f64::NAN, |&placed| f64::from(placed)))
         };
         let first = placed.fold(0, &history, SUM, &mut similarities, |sum| sum > 5.0);
-        assert_eq!(first, Folded::InPart((0..BESIDE).sum::<usize>() as f64));
+        assert_eq!(first, Folded::InPart((0..AT_ONCE).sum::<usize>() as f64));
         assert_eq!(placed.fold(0, &history, SUM, &mut similarities, |_| false), Folded::Whole(55.0));
         assert_eq!(n_asked, history.len(), "nobody is compared twice");
     }

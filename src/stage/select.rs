@@ -191,3 +191,23 @@ impl<R: Real> Bounds<R> {
         &self.of_candidates[start - self.first..end - self.first]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_largest_is_found_wherever_it_is() {
+        for n in [1, 7, 8, 63, 64, 65, 130, 200] {
+            for at in 0..n {
+                let mut values: Vec<f32> = (0..n).map(|i| (i as f32).sin()).collect();
+                values[at] = 2.0;
+                // Equals after it, in its block and beyond, do not count.
+                (at + 1..n).step_by(5).for_each(|later| values[later] = 2.0);
+                assert_eq!(first_of_largest(&values), Some(at), "{n} numbers");
+            }
+            assert_eq!(first_of_largest(&vec![f64::NEG_INFINITY; n]), None);
+        }
+        assert_eq!(first_of_largest::<f64>(&[]), None);
+    }
+}

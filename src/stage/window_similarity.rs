@@ -9,7 +9,7 @@ mod sums;
 
 use crate::catalog::{Embedding, EmbeddingData};
 use crate::problem::{BoundSignal, Problem};
-use crate::real::{BESIDE, LANES, Lanes, Real, dot_columns};
+use crate::real::{AT_ONCE, BESIDE, LANES, Lanes, Real, dot_columns};
 use crate::stage::eigensolve::column_length;
 use crate::stage::window::{EMPTY, Window};
 
@@ -42,13 +42,13 @@ pub struct WindowSimilarity<R> {
     column_stride: usize,
     /// Step of the columns' last refresh; 0 = never.
     columns_refreshed: u32,
-    /// Items that one row is compared with at once, their rows, and the products.
+    /// Items that one row is compared with at once, their rows, and the products: as `list` has left them.
     listed: Vec<u32>,
     listed_rows: Vec<u32>,
     products: Vec<R>,
-    /// Similarities to the listed items.
+    /// Similarities to the listed items, as `compare_listed` has left them.
     values: Vec<R>,
-    /// Slots that something is compared with.
+    /// Slots that a slot is compared with.
     others: Vec<u32>,
     /// Similarities computed since the buffers were created.
     n_compared: u64,
@@ -161,46 +161,38 @@ impl<R: Real> WindowSimilarity<R> {
         [&self.row(a)[start..end], &self.row(b)[start..end], &self.row(c)[start..end], &self.row(d)[start..end]]
     }
 
-    /// S of a row with the first `n` of the others.
+    /// S of a row with a few others, [`AT_ONCE`] at most; what is beyond their number is of no meaning.
     #[inline]
-    fn pairs(&self, a: usize, others: [usize; BESIDE], n: usize) -> [R; BESIDE] {
+    fn compare(&mut self, own: usize, others: &[u32]) -> [R; AT_ONCE] {
+        self.n_compared += others.len() as u64;
         let n_signals = self.segments.len();
-        let mut sums = [R::zero(); BESIDE];
-        for (s, &(start, end)) in self.segments.iter().enumerate() {
-            let own = &self.row(a)[start..end];
-            let products = if n < FEW {
-                let mut products = [R::zero(); BESIDE];
-                for (product, row) in products.iter_mut().zip(others).take(n) {
-                    *product = R::dot(own, &self.row(row)[start..end]);
-                }
-                products
-            } else {
-                R::dots(own, self.segment_of(others, start, end))
-            };
-            for i in 0..BESIDE {
+        let (mut sums, mut products) = ([R::zero(); AT_ONCE], [R::zero(); AT_ONCE]);
+        for (signal, &(start, end)) in self.segments.iter().enumerate() {
+            let row = &self.row(own)[start..end];
+            R::products(row, &self.rows[start..], self.row_length, others, &mut products[..others.len()]);
+            let own_factor = self.factors[own * n_signals + signal];
+            for ((sum, &other), &product) in sums.iter_mut().zip(others).zip(&products) {
                 // The product of the factors comes first, so that S_ab and S_ba are the same number.
-                let factor = self.factors[a * n_signals + s] * self.factors[others[i] * n_signals + s];
-                sums[i] += factor * products[i];
+                *sum += own_factor * self.factors[other as usize * n_signals + signal] * product;
             }
         }
         sums
     }
 
-    /// S of one item with each of a few others, [`BESIDE`] at most; what is beyond their number is of no meaning.
+    /// S of one item with each of a few others, [`AT_ONCE`] at most; what is beyond their number is of no meaning.
     pub fn between_several(
         &mut self,
         problem: &Problem,
         catalog_rows: &[u32],
         a: usize,
         others: &[u32],
-    ) -> [R; BESIDE] {
-        let a = self.load(problem, catalog_rows, a);
-        let mut rows = [a; BESIDE];
+    ) -> [R; AT_ONCE] {
+        let own = self.load(problem, catalog_rows, a);
+        let mut rows = [0; AT_ONCE];
         for (row, &other) in rows.iter_mut().zip(others) {
-            *row = self.load(problem, catalog_rows, other as usize);
+            *row = self.load(problem, catalog_rows, other as usize) as u32;
         }
-        self.n_compared += others.len() as u64;
-        self.pairs(a, rows, others.len())
+        self.compare(own, &rows[..others.len()])
     }
 
     /// Brings the similarities of one item up to date with the window and returns them, one per slot.
@@ -217,19 +209,57 @@ impl<R: Real> WindowSimilarity<R> {
         let last = self.refreshed[local];
         if last < step {
             let row = self.load(problem, catalog_rows, local);
-            let mut slots = std::mem::take(&mut self.others);
-            slots.clear();
-            slots.extend(window.entered_since(last).map(|slot| slot as u32));
-            self.list(problem, catalog_rows, slots.iter().map(|&slot| window.items[slot as usize]));
-            self.compare_listed(row);
-            let similarity = &mut self.similarity[range.clone()];
-            for (&slot, &value) in slots.iter().zip(&self.values) {
-                similarity[slot as usize] = value;
+            let (mut slots, mut rows, mut n) = ([0; AT_ONCE], [0; AT_ONCE], 0);
+            for slot in window.entered_since(last) {
+                (slots[n], rows[n]) = (slot, self.load(problem, catalog_rows, window.items[slot] as usize) as u32);
+                n += 1;
+                if n == AT_ONCE {
+                    self.enter(local, row, &slots, &rows);
+                    n = 0;
+                }
             }
-            self.others = slots;
+            self.enter(local, row, &slots[..n], &rows[..n]);
             self.refreshed[local] = step;
         }
         &self.similarity[range]
+    }
+
+    /// Similarities of an item to the items in some slots, whose rows are known.
+    #[inline]
+    fn enter(&mut self, local: usize, row: usize, slots: &[usize], rows: &[u32]) {
+        let values = self.compare(row, rows);
+        for (&slot, value) in slots.iter().zip(values) {
+            self.similarity[local * self.n_slots + slot] = value;
+        }
+    }
+
+    /// Brings the similarities of several items up to date: side by side where one slot is all that is new to each of them.
+    pub fn refresh_several(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        window: &Window,
+        step: u32,
+        locals: [usize; BESIDE],
+    ) {
+        let last = self.refreshed[locals[0]];
+        let mut entered = window.entered_since(last);
+        let (first, second) = (entered.next(), entered.next());
+        match (first, second) {
+            (Some(slot), None) if locals.iter().all(|&local| self.refreshed[local] == last) => {
+                let items = locals.map(|local| local as u32);
+                let values = self.between_several(problem, catalog_rows, window.items[slot] as usize, &items);
+                for (local, value) in locals.into_iter().zip(values) {
+                    self.similarity[local * self.n_slots + slot] = value;
+                    self.refreshed[local] = step;
+                }
+            }
+            _ => {
+                for local in locals {
+                    self.refresh(problem, catalog_rows, window, step, local);
+                }
+            }
+        }
     }
 
     /// Brings the window's similarity matrix S_W (a row per slot, as long as the eigensolver's columns; zero in rows and

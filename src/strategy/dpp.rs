@@ -78,8 +78,8 @@ impl<R: Real> Strategy<R> for Dpp {
         left.map(|left| term(left.squared_distance))
     }
 
-    fn scores_groups(&self) -> bool {
-        self.residual.goes_in_groups()
+    fn groups_from(&self) -> Option<usize> {
+        self.residual.goes_in_groups().then_some(0)
     }
 
     fn diversity_unless_beaten(&mut self, slots: &mut Slots<R>, local: usize, bar: &Bar<R>) -> Term<R> {

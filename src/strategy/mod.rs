@@ -56,14 +56,15 @@ pub trait Strategy<R: Real>: Send {
 
     /// What diversity terms of candidates can at most be, where that takes much less time than the terms; false where it does not, and
     /// nothing was done.
-    fn most_diversities(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
+    fn rough_bounds(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
         let _ = (slots, locals, most);
         false
     }
 
-    /// True where several terms take less time side by side than one after the other.
-    fn scores_groups(&self) -> bool {
-        false
+    /// From how many candidates of a position on several terms side by side take less time than one after the other; none where they
+    /// never do.
+    fn groups_from(&self) -> Option<usize> {
+        None
     }
 
     /// Diversity terms of all candidates by rank, each as [`Self::diversity`] gives it; numbers without a meaning for those that

@@ -96,7 +96,7 @@ impl<R: Real> Strategy<R> for Msd<R> {
     }
 
     /// Roughly: most candidates are out by more than the rounding of that.
-    fn most_diversities(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
+    fn rough_bounds(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
         let Distances::Sum(sum) = &self.distances else { return false };
         sum.roughly(slots, locals, most);
         let n = sum.n_counted() as f64;

@@ -1,12 +1,15 @@
 //! The spectral strategy: windowed decomposition with exposure-weighted penalties (SPEC 4).
 
 use crate::config::{Horizon, Scope};
-use crate::real::Real;
+use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS, column_length};
 use crate::stage::exposure::Exposure;
 use crate::stage::window::{EMPTY, Window};
 use crate::strategy::Strategy;
+
+/// Candidates of a position that are looked at one by one.
+const GROUPS_FROM: usize = 8;
 
 /// State of the spectral strategy for one slate.
 #[derive(Debug, Default)]
@@ -68,6 +71,18 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         self.solver.rotate(&self.gram);
         self.expose(slots);
         self.note_ahead(&slots.window);
+    }
+
+    fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
+        if self.is_active && self.slot_ahead.is_empty() {
+            slots.refresh(locals);
+        }
+        locals.map(|local| self.diversity(slots, local))
+    }
+
+    fn groups_from(&self) -> Option<usize> {
+        // Most positions look at few, and of a group some need not have been looked at.
+        Some(GROUPS_FROM)
     }
 
     fn diversities_of_all(&mut self, slots: &mut Slots<R>, is_out: &[bool], terms: &mut [R]) -> bool {
@@ -152,7 +167,7 @@ impl<R: Real> Spectral<R> {
                     self.exposure.loadings(slots.similarities(local))
                 }
             };
-            self.exposure.add(&loadings, age_weight);
+            self.exposure.take_in(&loadings, age_weight);
             age_weight *= R::of(spectral.decay);
         }
         self.exposure.finish(&self.solver.eigenvalues, spectral);

@@ -73,8 +73,8 @@ impl<R: Real> Strategy<R> for Ssd {
         left.map(|left| R::of(self.weight * left.norm()))
     }
 
-    fn scores_groups(&self) -> bool {
-        self.residual.goes_in_groups()
+    fn groups_from(&self) -> Option<usize> {
+        self.residual.goes_in_groups().then_some(0)
     }
 
     fn residual_over_floor(&mut self, slots: &mut Slots<R>, local: usize) -> f64 {

@@ -262,3 +262,37 @@ fn add_up<const N: usize>(sums: &[[f64; LANES]; N]) -> [f64; N] {
     }
     totals
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that are not zero, in columns of a length.
+    fn columns(k: usize, length: usize, seed: usize) -> Vec<f64> {
+        (0..k * length).map(|i| pseudo_random(seed, i % 128) + pseudo_random(i / 128, seed)).collect()
+    }
+
+    #[test]
+    fn sizes_that_the_compiler_knows_make_no_difference() {
+        for (k, length) in [(4, 16), (8, 64)] {
+            let all = |_: usize| true;
+            let (basis, product, rotation) = (columns(k, length, 1), columns(k, length, 2), columns(k, k, 3));
+            let order: Vec<usize> = (0..k).rev().collect();
+            // What the compiler cannot know.
+            let (k, length) = std::hint::black_box((k, length));
+
+            let (mut known, mut unknown) = (basis.clone(), basis.clone());
+            orthonormalise(&mut known, length, &all);
+            orthonormalise_of(&mut unknown, k, length, &all);
+            assert_eq!(known, unknown);
+            let (mut known, mut unknown) = (vec![0.0; k * k], vec![0.0; k * k]);
+            project(&basis, &product, &mut known, length);
+            project_of(&basis, &product, &mut unknown, k, length);
+            assert_eq!(known, unknown);
+            let (mut known, mut unknown) = (basis.clone(), basis.clone());
+            turn(&basis, &rotation, &order, &mut known, length);
+            turn_of(&basis, &rotation, &order, &mut unknown, k, length);
+            assert_eq!(known, unknown);
+        }
+    }
+}

@@ -11,15 +11,18 @@ use crate::config::MAX_SPECTRA;
 /// before any is carried out.
 #[multiversion(targets = "simd")]
 pub fn jacobi(matrix: &mut [f64], vectors: &mut [f64], k: usize) {
-    // Sizes that are a whole number of registers are compiled with their number known.
+    // Four and eight are compiled with their number known; others have room for the next size.
     match k {
         4 => jacobi_of::<4>(matrix, vectors, 4),
         8 => jacobi_of::<8>(matrix, vectors, 8),
+        0..4 => jacobi_of::<4>(matrix, vectors, k),
+        5..8 => jacobi_of::<8>(matrix, vectors, k),
         _ => jacobi_of::<MAX_SPECTRA>(matrix, vectors, k),
     }
 }
 
-/// Numbers whose squares are nothing. Where the largest of a matrix is near that, so is what it is the matrix of.
+/// A rotation for a smaller pair of numbers would multiply and divide by what no f64 holds; it counts as one by nothing. Rows are
+/// never so short that this matters.
 const TINY: f64 = 1e-150;
 
 /// A matrix of `k` rows and columns, at most `N`.
@@ -47,7 +50,7 @@ fn jacobi_of<const N: usize>(flat: &mut [f64], flat_vectors: &mut [f64], k: usiz
 /// Every pair once. Rounds that the compiler knows become shuffles of registers.
 #[inline(always)]
 fn sweep<const N: usize>(matrix: &mut Matrix<N>, vectors: &mut Matrix<N>, k: usize) {
-    if N == 4 || N == 8 {
+    if k == N && (N == 4 || N == 8) {
         turn_round(matrix, vectors, N, 0);
         turn_round(matrix, vectors, N, 1);
         turn_round(matrix, vectors, N, 2);
@@ -116,7 +119,8 @@ fn turn_rows<const N: usize>(
 }
 
 /// Cosine and sine of the rotation that takes an entry off the diagonal: of the angle whose double has the tangent b/d. With few roots and
-/// quotients that wait for each other, which is what a small matrix takes its time for.
+/// quotients that wait for each other, which is what a small matrix takes its time for. A GPU takes the tangent first, and where both
+/// diagonal entries are the same number it may turn the other way: another basis of the same pair.
 #[inline(always)]
 fn rotation(pp: f64, qq: f64, pq: f64) -> (f64, f64) {
     let is_small = pq.abs() <= f64::EPSILON * JACOBI_TOLERANCE * (pp.abs() + qq.abs());
