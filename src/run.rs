@@ -42,6 +42,7 @@ pub struct Slots<'a, R> {
 
 impl<R: Real> Slots<'_, R> {
     /// Similarities of an item to the window's slots, brought up to date.
+    #[inline]
     pub fn similarities(&mut self, local: usize) -> &[R] {
         self.similarity.refresh(self.problem, &self.slate.rows, &self.window, self.step, local)
     }

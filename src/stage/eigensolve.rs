@@ -124,21 +124,25 @@ impl Eigensolve {
     }
 
     /// Entry of U (or V) for a slot and spectrum.
+    #[inline]
     pub fn entry(&self, slot: usize, spectrum: usize) -> f64 {
         self.basis[spectrum * self.length + slot]
     }
 
     /// Entries of U for a slot, one per spectrum.
+    #[inline]
     pub fn entries(&self, slot: usize) -> impl Iterator<Item = f64> {
         self.basis.chunks_exact(self.length).map(move |column| column[slot])
     }
 
     /// Entries of U of a spectrum, one per slot.
+    #[inline]
     pub fn spectrum(&self, spectrum: usize) -> &[f64] {
         &self.basis[spectrum * self.length..][..self.n_slots]
     }
 
     /// Entry of S U for a slot and spectrum, where it is kept.
+    #[inline]
     pub fn image(&self, slot: usize, spectrum: usize) -> f64 {
         self.image[spectrum * self.length + slot]
     }

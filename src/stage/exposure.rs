@@ -84,6 +84,7 @@ impl<R: Real> Exposure<R> {
 
     /// Makes ready for items that are not in the window, if that has not been done at this position: [`Self::loadings`] and
     /// [`Self::penalty_from`].
+    #[inline]
     pub fn reach_out(&mut self, solved: &Eigensolve) {
         if !self.projector.is_empty() {
             return;
@@ -134,6 +135,7 @@ impl<R: Real> Exposure<R> {
     }
 
     /// [`Self::penalty`] of an item from its similarities to the slots; see [`Self::reach_out`].
+    #[inline]
     pub fn penalty_from(&self, similarity: &[R]) -> R {
         match self.n_groups() {
             1 => self.penalty_in_groups::<1>(|group| self.group_loadings(similarity, group)),
@@ -181,6 +183,7 @@ impl<R: Real> Exposure<R> {
     ///
     /// Not S U, although that is the same once the basis has converged: dividing its rounding by √λ_k would couple weak
     /// spectra to the strongest one in H, and f32 utilities would be off by 1e-4 in windows of near-copies.
+    #[inline]
     pub fn member_loadings(&self, solved: &Eigensolve, slot: usize) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
         for ((loading, entry), scale) in loadings.iter_mut().zip(solved.entries(slot)).zip(&self.member_scale) {
@@ -190,6 +193,7 @@ impl<R: Real> Exposure<R> {
     }
 
     /// Loadings of a candidate that has a slot: f_k λ_k^(-1/2) (S U)_ik, the sum over the window that the solver has already.
+    #[inline]
     pub fn candidate_loadings(&self, solved: &Eigensolve, slot: usize) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
         for (k, loading) in loadings.iter_mut().enumerate().take(self.n_spectra) {
@@ -199,6 +203,7 @@ impl<R: Real> Exposure<R> {
     }
 
     /// Takes in a placed item's loadings, weighted by its age.
+    #[inline]
     pub fn take_in(&mut self, loadings: &[R; MAX_SPECTRA], age_weight: R) {
         self.placed.push((age_weight, *loadings));
     }
@@ -255,6 +260,7 @@ impl<R: Real> Exposure<R> {
     }
 
     /// Σ_kl w_kl ℓ_k ℓ_l, never negative: what the diversity term multiplies by −strength.
+    #[inline]
     pub fn penalty(&self, loadings: &[R; MAX_SPECTRA]) -> R {
         let groups = loadings.as_chunks::<GROUP>().0;
         match self.n_groups() {

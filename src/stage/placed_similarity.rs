@@ -60,6 +60,7 @@ impl<R: Real> PlacedSimilarity<R> {
 
     /// The fold of an item over the last placed items of `history`, 0 where there are none. `similarities` are those to a few
     /// placed items. Where everything placed counts, it stops as soon as `is_enough` says so of the fold as far as it has come.
+    #[inline]
     pub fn fold(
         &mut self,
         local: usize,

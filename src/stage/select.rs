@@ -23,6 +23,7 @@ pub struct Scored<R> {
 
 impl<R: Real> Scored<R> {
     /// True where `self` wins against `other`: smaller excess, then higher utility, then lower rank.
+    #[inline]
     pub fn beats(&self, other: &Self) -> bool {
         if self.excess != other.excess {
             return self.excess < other.excess;
@@ -33,6 +34,7 @@ impl<R: Real> Scored<R> {
 
 /// True where a candidate cannot win whose utility is at most `bound`: penalties are 0 or more, so a utility never exceeds
 /// its bound, and ties go to the lower rank (SPEC 8).
+#[inline]
 pub fn is_settled<R: Real>(best: Option<&Scored<R>>, rank: usize, bound: R) -> bool {
     best.is_some_and(|best| best.excess == 0 && (bound < best.utility || (bound == best.utility && best.rank < rank)))
 }
@@ -48,6 +50,7 @@ pub struct Bar<R> {
 
 impl<R: Real> Bar<R> {
     /// The bar of a candidate; without a best so far nobody is beaten.
+    #[inline]
     pub fn new(best: Option<&Scored<R>>, rank: usize, weighted_base: R) -> Self {
         Self { weighted_base, rank, best: best.filter(|best| best.excess == 0).map(|best| (best.utility, best.rank)) }
     }
@@ -59,6 +62,7 @@ impl<R: Real> Bar<R> {
     }
 
     /// The diversity term near which candidates start not to be beaten, up to rounding.
+    #[inline]
     pub fn height(&self) -> R {
         self.best.map_or(R::neg_infinity(), |(utility, _)| utility - self.weighted_base)
     }
@@ -131,6 +135,7 @@ impl<R: Real> Bounds<R> {
     }
 
     /// Remembers a diversity term, or what it is at most, of step 1 or later.
+    #[inline]
     pub fn note(&mut self, rank: usize, diversity: R, step: u32) {
         self.known[rank] = diversity;
         self.known_at[rank] = step;
@@ -142,6 +147,7 @@ impl<R: Real> Bounds<R> {
     }
 
     /// Factor of base scores times base score.
+    #[inline]
     pub fn weighted_base(&self, rank: usize) -> R {
         self.weighted_base[rank]
     }
@@ -152,6 +158,7 @@ impl<R: Real> Bounds<R> {
     }
 
     /// No utility of this or a later rank is larger: penalties are 0 or more (SPEC 8).
+    #[inline]
     pub fn of_rank(&self, rank: usize) -> R {
         self.weighted_base[rank] + self.most_diversity
     }
@@ -176,6 +183,7 @@ impl<R: Real> Bounds<R> {
     }
 
     /// No utilities of candidates from `start` to `end` are larger, by what is known of each. Blocks follow each other.
+    #[inline]
     pub fn of_block(&mut self, start: usize, end: usize) -> &[R] {
         let n_known = self.first + self.of_candidates.len();
         if n_known < end {

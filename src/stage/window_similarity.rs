@@ -180,6 +180,7 @@ impl<R: Real> WindowSimilarity<R> {
     }
 
     /// S of one item with each of a few others, [`AT_ONCE`] at most; what is beyond their number is of no meaning.
+    #[inline]
     pub fn between_several(
         &mut self,
         problem: &Problem,
@@ -197,6 +198,7 @@ impl<R: Real> WindowSimilarity<R> {
 
     /// Brings the similarities of one item up to date with the window and returns them, one per slot.
     /// Entries of empty slots are stale and must not be read.
+    #[inline]
     pub fn refresh(
         &mut self,
         problem: &Problem,
@@ -301,6 +303,7 @@ impl<R: Real> WindowSimilarity<R> {
 
     /// S of one item with each of a few others, [`BESIDE`] at most, as [`Self::between_wide`] gives them; what is beyond their number
     /// is of no meaning.
+    #[inline]
     pub fn between_several_wide(
         &mut self,
         problem: &Problem,

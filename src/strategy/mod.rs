@@ -100,6 +100,7 @@ pub enum Term<R> {
 
 impl<R: Copy> Term<R> {
     /// What it is, or is at most.
+    #[inline]
     pub fn most(self) -> R {
         match self {
             Self::Is(term) | Self::AtMost(term) => term,
