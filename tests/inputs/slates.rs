@@ -336,3 +336,15 @@ fn json_lines_name_the_line() {
     let error = slates_error(&[path], &letters(4));
     assert!(error.starts_with("line 3 is not a JSON object (EOF while parsing"), "{error}");
 }
+
+/// Directories of Parquet files are checked field by field before they are read; see `fixtures/parquet/ORIGIN.md`.
+#[test]
+fn parquet_of_other_writers() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parquet");
+    for writer in ["pyarrow", "polars", "duckdb", "fastparquet"] {
+        let slates = read_slates(&[folder.join(format!("{writer}.parquet"))], &letters(4), 2).unwrap();
+        let found: Vec<_> =
+            slates.iter().map(|slate| (slate.id.as_str(), &slate.candidates[..], &slate.scores[..])).collect();
+        assert_eq!(found, [("p", &[0, 2][..], &[2.0, 1.0][..]), ("q", &[3, 1], &[0.5, 0.25])], "{writer}");
+    }
+}
