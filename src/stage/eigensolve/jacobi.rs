@@ -47,10 +47,16 @@ fn jacobi_of<const N: usize>(flat: &mut [f64], flat_vectors: &mut [f64], k: usiz
     }
 }
 
+/// True where rounds are compiled with their number known.
+#[inline(always)]
+fn is_known(n: usize, k: usize) -> bool {
+    k == n && (n == 4 || n == 8)
+}
+
 /// Every pair once. Rounds that the compiler knows become shuffles of registers.
 #[inline(always)]
 fn sweep<const N: usize>(matrix: &mut Matrix<N>, vectors: &mut Matrix<N>, k: usize) {
-    if k == N && (N == 4 || N == 8) {
+    if is_known(N, k) {
         turn_round(matrix, vectors, N, 0);
         turn_round(matrix, vectors, N, 1);
         turn_round(matrix, vectors, N, 2);
@@ -85,14 +91,20 @@ fn turn_round<const N: usize>(matrix: &mut Matrix<N>, vectors: &mut Matrix<N>, k
         }
     }
     if sine.iter().any(|&sine| sine != 0.0) {
-        turn_rows(matrix, &partners, &cosine, &sine, k);
-        for row in &mut matrix[..k] {
-            let before = *row;
-            for j in 0..N {
-                row[j] = cosine[j] * before[j] + sine[j] * before[partners[j]];
+        turn_rows(matrix, &partners, &cosine, &sine);
+        if is_known(N, k) {
+            for row in matrix.iter_mut() {
+                let before = *row;
+                for j in 0..N {
+                    row[j] = cosine[j] * before[j] + sine[j] * before[partners[j]];
+                }
             }
+        } else {
+            // Where the partners are not known, columns are turned as rows of the transpose, which is as good: the matrix is symmetric.
+            transpose(matrix, k);
+            turn_rows(matrix, &partners, &cosine, &sine);
         }
-        turn_rows(vectors, &partners, &cosine, &sine, k);
+        turn_rows(vectors, &partners, &cosine, &sine);
     }
     // Where a rotation is one by nothing, this is the entry that is too small to turn for.
     for (p, &q) in partners.iter().enumerate() {
@@ -103,17 +115,23 @@ fn turn_round<const N: usize>(matrix: &mut Matrix<N>, vectors: &mut Matrix<N>, k
 }
 
 #[inline(always)]
-fn turn_rows<const N: usize>(
-    rows: &mut Matrix<N>,
-    partners: &[usize; N],
-    cosine: &[f64; N],
-    sine: &[f64; N],
-    k: usize,
-) {
-    let before = *rows;
-    for i in 0..k {
-        for j in 0..N {
-            rows[i][j] = cosine[i] * before[i][j] + sine[i] * before[partners[i]][j];
+fn turn_rows<const N: usize>(rows: &mut Matrix<N>, partners: &[usize; N], cosine: &[f64; N], sine: &[f64; N]) {
+    for (p, &q) in partners.iter().enumerate() {
+        if p < q {
+            let (before, from_q) = rows.split_at_mut(q);
+            for (x, y) in before[p].iter_mut().zip(&mut from_q[0]) {
+                (*x, *y) = (cosine[p] * *x + sine[p] * *y, cosine[q] * *y + sine[q] * *x);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn transpose<const N: usize>(matrix: &mut Matrix<N>, k: usize) {
+    for a in 1..k {
+        let (before, from_a) = matrix.split_at_mut(a);
+        for (b, row) in before.iter_mut().enumerate() {
+            std::mem::swap(&mut row[a], &mut from_a[0][b]);
         }
     }
 }
