@@ -5,6 +5,9 @@
 
 use crate::real::{AT_ONCE, Real};
 
+/// Similarities that are computed before it is asked whether they are enough, where fewer than [`AT_ONCE`] are left.
+const FEW: usize = 4;
+
 /// How similarities become one number.
 #[derive(Debug, Clone, Copy)]
 pub struct Fold<R> {
@@ -75,7 +78,9 @@ impl<R: Real> PlacedSimilarity<R> {
         let reach = if self.window == 0 { n_placed } else { n_placed.min(self.window) };
         let mut place = (self.n_seen[local] as usize).max(n_placed - reach);
         while place < n_placed {
-            let placed = &history[place..n_placed.min(place + AT_ONCE)];
+            // Few are left: who is beaten is beaten by the first of them, more often than not.
+            let n_left = n_placed - place;
+            let placed = &history[place..place + if n_left > AT_ONCE { AT_ONCE } else { n_left.min(FEW) }];
             for &similarity in &similarities(placed)[..placed.len()] {
                 let term = (fold.term)(similarity);
                 let kept = &mut terms[place % width];
