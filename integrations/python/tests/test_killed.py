@@ -13,7 +13,9 @@ import pytest
 from conftest import is_running, wait_for
 
 PRELUDE = """
-    import os, sys, time
+    import os, signal, sys, time
+    # Where a shell runs the tests in the background, interrupts are ignored, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, {tests!r})
     import made, spectrank
     from conftest import children_of
