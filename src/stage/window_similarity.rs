@@ -46,7 +46,7 @@ pub struct WindowSimilarity<R> {
     listed: Vec<u32>,
     listed_rows: Vec<u32>,
     products: Vec<R>,
-    /// Similarities to the listed items, as `compare_listed` has left them.
+    /// Similarities to the listed items.
     values: Vec<R>,
     /// Slots that a slot is compared with.
     others: Vec<u32>,
@@ -165,18 +165,24 @@ impl<R: Real> WindowSimilarity<R> {
     #[inline]
     fn compare(&mut self, own: usize, others: &[u32]) -> [R; AT_ONCE] {
         self.n_compared += others.len() as u64;
-        let n_signals = self.segments.len();
         let (mut sums, mut products) = ([R::zero(); AT_ONCE], [R::zero(); AT_ONCE]);
+        self.add_similarities(own, others, &mut products[..others.len()], &mut sums[..others.len()]);
+        sums
+    }
+
+    /// Adds S of a row with others to `sums`; `products` is room for those of one signal.
+    #[inline(always)]
+    fn add_similarities(&self, own: usize, others: &[u32], products: &mut [R], sums: &mut [R]) {
+        let n_signals = self.segments.len();
         for (signal, &(start, end)) in self.segments.iter().enumerate() {
             let row = &self.row(own)[start..end];
-            R::products(row, &self.rows[start..], self.row_length, others, &mut products[..others.len()]);
+            R::products(row, &self.rows[start..], self.row_length, others, products);
             let own_factor = self.factors[own * n_signals + signal];
-            for ((sum, &other), &product) in sums.iter_mut().zip(others).zip(&products) {
+            for ((sum, &other), &product) in sums.iter_mut().zip(others).zip(&*products) {
                 // The product of the factors comes first, so that S_ab and S_ba are the same number.
                 *sum += own_factor * self.factors[other as usize * n_signals + signal] * product;
             }
         }
-        sums
     }
 
     /// S of one item with each of a few others, [`AT_ONCE`] at most; what is beyond their number is of no meaning.

@@ -23,33 +23,20 @@ impl<R: Real> WindowSimilarity<R> {
         if window.entered_since(since).next().is_some() {
             self.list(problem, catalog_rows, (0..is_out.len() as u32).filter(|&rank| !is_out[rank as usize]));
         }
+        let (mut products, mut values) = (std::mem::take(&mut self.products), std::mem::take(&mut self.values));
+        products.resize(self.listed.len(), R::zero());
         for slot in window.entered_since(since) {
             let own = self.load(problem, catalog_rows, window.items[slot] as usize);
-            self.compare_listed(own);
+            self.n_compared += self.listed.len() as u64;
+            values.clear();
+            values.resize(self.listed.len(), R::zero());
+            self.add_similarities(own, &self.listed_rows, &mut products, &mut values);
             let column = &mut self.columns[slot * self.column_stride..][..self.column_stride];
-            for (&rank, &value) in self.listed.iter().zip(&self.values) {
+            for (&rank, &value) in self.listed.iter().zip(&values) {
                 column[rank as usize] = value;
             }
         }
-    }
-
-    /// S of a row with the listed items.
-    pub(super) fn compare_listed(&mut self, own: usize) {
-        self.n_compared += self.listed.len() as u64;
-        self.values.clear();
-        self.values.resize(self.listed.len(), R::zero());
-        self.products.resize(self.listed.len(), R::zero());
-        let Self { segments, rows, row_length, factors, listed_rows, products, values, .. } = self;
-        let n_signals = segments.len();
-        for (signal, &(start, end)) in segments.iter().enumerate() {
-            let row = &rows[own * *row_length..][start..end];
-            R::products(row, &rows[start..], *row_length, listed_rows, products);
-            let own_factor = factors[own * n_signals + signal];
-            for ((value, &row), &product) in values.iter_mut().zip(&*listed_rows).zip(&*products) {
-                // The product of the factors comes first, so that S_ab and S_ba are the same number.
-                *value += own_factor * factors[row as usize * n_signals + signal] * product;
-            }
-        }
+        (self.products, self.values) = (products, values);
     }
 
     /// Products of a row of a signal with the rows of the listed items.
