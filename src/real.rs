@@ -1,8 +1,11 @@
 //! The number type of the CPU engine: f32 for speed, f64 for the reference.
 
+mod bound;
+
 use half::slice::HalfFloatSliceExt;
 use multiversion::multiversion;
 
+pub use self::bound::{BLOCK, MostOfBlocks, largest};
 use crate::catalog::{Embedding, EmbeddingData};
 
 /// Values of a row that are handled side by side: two registers of f32 with AVX-512.
@@ -36,6 +39,16 @@ pub trait Real:
     fn dots_wide(a: &[Lanes<Self>], others: [&[Lanes<Self>]; BESIDE]) -> [f64; BESIDE];
     /// Inner product of a row and numbers in f64, in f64.
     fn dot_with_wide(a: &[Lanes<Self>], b: &[Lanes<f64>]) -> f64;
+    /// A row in single precision; `room` holds it where it is not.
+    fn as_single<'a>(row: &'a [Lanes<Self>], room: &'a mut Vec<Lanes<f32>>) -> &'a [Lanes<f32>];
+    /// What the utilities of the listed blocks' candidates are at most, and the largest of each block: `open` is their base scores.
+    fn bound(
+        most: MostOfBlocks<'_, Self>,
+        listed: &[u32],
+        open: &[[Self; BLOCK]],
+        bounds: &mut [[Self; BLOCK]],
+        largest: &mut [Self],
+    );
     /// Appends row `row` of an embedding.
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>);
 }
@@ -250,6 +263,20 @@ impl Real for f32 {
         dot_f32_with_f64(a, b)
     }
 
+    fn as_single<'a>(row: &'a [Lanes<Self>], _: &'a mut Vec<Lanes<f32>>) -> &'a [Lanes<f32>] {
+        row
+    }
+
+    fn bound(
+        most: MostOfBlocks<'_, Self>,
+        listed: &[u32],
+        open: &[[Self; BLOCK]],
+        bounds: &mut [[Self; BLOCK]],
+        largest: &mut [Self],
+    ) {
+        bound::bound_f32(most, listed, open, bounds, largest);
+    }
+
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {
         let range = row * embedding.dim..(row + 1) * embedding.dim;
         match &embedding.data {
@@ -287,6 +314,22 @@ impl Real for f64 {
 
     fn dot_with_wide(a: &[Lanes<Self>], b: &[Lanes<f64>]) -> f64 {
         dot_f64(a, b)
+    }
+
+    fn as_single<'a>(row: &'a [Lanes<Self>], room: &'a mut Vec<Lanes<f32>>) -> &'a [Lanes<f32>] {
+        room.clear();
+        room.extend(row.iter().map(|piece| Lanes(piece.0.map(|x| x as f32))));
+        room
+    }
+
+    fn bound(
+        most: MostOfBlocks<'_, Self>,
+        listed: &[u32],
+        open: &[[Self; BLOCK]],
+        bounds: &mut [[Self; BLOCK]],
+        largest: &mut [Self],
+    ) {
+        bound::bound_f64(most, listed, open, bounds, largest);
     }
 
     fn append_row(embedding: &Embedding, row: usize, out: &mut Vec<Lanes<Self>>) {

@@ -10,8 +10,10 @@
 //!     place the winner
 //! ```
 
+mod blocks;
 mod scan;
 
+use self::blocks::Blocks;
 use crate::config::Scope;
 use crate::prepare::PreparedSlate;
 use crate::problem::{NO_VALUE, Problem};
@@ -75,6 +77,8 @@ pub struct Run<'a, R> {
     /// Factor of base scores.
     base_weight: R,
     bounds: Bounds<R>,
+    /// Used where the strategy bounds whole blocks of candidates.
+    blocks: Blocks<R>,
     /// Diversity terms and utilities of a position's candidates, where all of them are computed at once.
     terms: Vec<R>,
     utilities: Vec<R>,
@@ -120,6 +124,7 @@ impl<'a, R: Real> Run<'a, R> {
             strategy,
             base_weight,
             bounds: Bounds::default(),
+            blocks: Blocks::default(),
             terms: Vec::new(),
             utilities: Vec::new(),
             penalty: Penalty::default(),
@@ -204,6 +209,9 @@ impl<'a, R: Real> Run<'a, R> {
         self.bounds.reset(slate.base.iter().map(|&base| self.base_weight * R::of(base)));
         for rank in (0..n).filter(|&rank| self.is_out[rank]) {
             self.bounds.take_out(rank);
+        }
+        if self.prunes && self.strategy.get().bounds_blocks() {
+            self.blocks.reset(self.bounds.weighted_bases(), &self.is_out);
         }
         self.first_in = 0;
         self.slots.similarity.clear_sum(&mut self.placed_sum);
@@ -347,6 +355,7 @@ impl<'a, R: Real> Run<'a, R> {
         self.is_out[rank] = true;
         self.is_gone[rank] = true;
         self.bounds.take_out(rank);
+        self.blocks.take_out(rank);
         self.remember(rank as u32);
         let (n, step, is_out) = (self.is_out.len(), self.slots.step, &self.is_out);
         self.slots.window.look_ahead(n, step, |rank| is_out[rank]);

@@ -4,7 +4,7 @@ use crate::catalog::ColumnData;
 use crate::config::{Config, MAX_SPECTRA, OnMissing, Strategy};
 use crate::prepare::MAX_RECENT;
 use crate::problem::Problem;
-use crate::real::{BESIDE, LANES};
+use crate::real::{BESIDE, BLOCK, LANES};
 use crate::slate::{Placement, RankedSlate, Slate};
 use crate::stage::eigensolve::{Before, column_length};
 use crate::stage::residual;
@@ -125,7 +125,7 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
         Strategy::Ssd => sizes.residual(problem.config.ssd.window),
         Strategy::Mmr => sizes.fold(problem.config.mmr.window),
         // Which of both depends on the lengths of rows.
-        Strategy::Msd => sizes.fold(problem.config.msd.window).max(sizes.sum()),
+        Strategy::Msd => sizes.fold(problem.config.msd.window).max(sizes.sum(n_candidates)),
     };
     // A list that is full takes twice the room. Rows are aligned, and the old list of them stays until it is copied.
     2 * (rows + of_items + of_candidates + of_positions + of_strategy) + rows.max(row) + FIXED_BYTES
@@ -192,8 +192,12 @@ impl Sizes {
         self.n_local * (self.value * window.max(1) as u64 + 4)
     }
 
-    /// `msd` else: a row, its length, what counts, a number and a product by position, and a row in double precision.
-    fn sum(self) -> u64 {
-        (self.n_positions + 1) * (self.row + 8 + 8 + 4 + self.value) + self.row * 8 / self.value.max(1)
+    /// `msd` else: a row, its length and what counts by position, and a row in double precision. A byte for each value of a candidate, its
+    /// scale and error, and by block what its whole numbers add up to, what is no smaller, and who is bounded by what.
+    fn sum(self, n_candidates: usize) -> u64 {
+        let n_in_blocks = n_candidates.next_multiple_of(BLOCK) as u64;
+        let n_values = self.row / self.value.max(1);
+        let of_positions = (self.n_positions + 1) * (self.row + 8 + 8 + 4 + self.value) + n_values * (8 + 1);
+        of_positions + n_in_blocks * (n_values + 4 + 4 + 4 + 4 + 2 * self.value) + n_in_blocks / BLOCK as u64 * 48
     }
 }

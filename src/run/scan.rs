@@ -8,6 +8,9 @@ use crate::strategy::Term;
 impl<R: Real> Run<'_, R> {
     /// The candidate that wins the position; none where none is left.
     pub fn best(&mut self) -> Option<Scored<R>> {
+        if self.prunes && self.strategy.get().bounds_blocks() {
+            return self.best_by_blocks();
+        }
         if self.prunes {
             let n_left = self.scan_end().saturating_sub(self.first_in);
             self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize, n_left);
@@ -104,25 +107,8 @@ impl<R: Real> Run<'_, R> {
         best
     }
 
-    /// Scores candidates in order of rank, as far as they can win: who is out by a rough bound is not looked at any closer.
+    /// Scores candidates in order of rank, as far as they can win.
     fn contend_all(&mut self, ranks: &[u32], best: &mut Option<Scored<R>>) {
-        if ranks.is_empty() {
-            return;
-        }
-        let mut most = [R::zero(); BLOCK];
-        let most = &mut most[..ranks.len()];
-        if self.strategy.get().rough_bounds(&mut self.slots, ranks, most) {
-            for (&rank, &most) in ranks.iter().zip(&*most) {
-                let rank = rank as usize;
-                if is_settled(best.as_ref(), rank, self.bounds.weighted_base(rank) + most) {
-                    self.n_scored += 1;
-                    self.bounds.note(rank, most, self.slots.step);
-                } else {
-                    hold(self.score(rank), best);
-                }
-            }
-            return;
-        }
         let (groups, rest) = match self.strategy.get().groups_from() {
             Some(_) => ranks.as_chunks(),
             None => (&[][..], ranks),
@@ -170,7 +156,7 @@ impl<R: Real> Run<'_, R> {
 }
 
 /// Holds a candidate against the best so far.
-fn hold<R: Real>(scored: Scored<R>, best: &mut Option<Scored<R>>) {
+pub(super) fn hold<R: Real>(scored: Scored<R>, best: &mut Option<Scored<R>>) {
     if best.as_ref().is_none_or(|best| scored.beats(best)) {
         *best = Some(scored);
     }

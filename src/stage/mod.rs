@@ -1,5 +1,5 @@
 //! The stages of the pipeline, in order. Each is a plain function over plain slices, generic over f32 and f64,
-//! and has a WGSL twin of the same name in `shaders/`; [`placed_sum`] is a shortcut of the CPU's.
+//! and has a WGSL twin of the same name in `shaders/`; [`placed_sum`] and [`sketch`] are shortcuts of the CPU's.
 
 pub mod eigensolve;
 pub mod eligibility;
@@ -9,5 +9,6 @@ pub mod placed_similarity;
 pub mod placed_sum;
 pub mod residual;
 pub mod select;
+pub mod sketch;
 pub mod window;
 pub mod window_similarity;

@@ -4,11 +4,12 @@
 //! Σ_{j counted} S_ij = ⟨x_i, p_t⟩,   p_t = Σ_{j counted} x_j
 //! ⟨x_i, p_t⟩ ≥ ⟨x_i, p_s⟩ − ‖x_i‖ ‖p_t − p_s‖        Cauchy–Schwarz: what a sum can have lost since position s
 //! ```
-//! One product of rows, however many items were placed since an item was last looked at. It has no shader of its own: on a
-//! GPU sums are folded as [`placed_similarity`](super::placed_similarity) does it.
+//! One product of rows, however many items were placed since an item was last looked at, and a rough one from a [`sketch`](super::sketch)
+//! first. It has no shader of its own: on a GPU sums are folded as [`placed_similarity`](super::placed_similarity) does it.
 
-use crate::real::{LANES, Lanes, Real};
+use crate::real::{BLOCK, LANES, Lanes, Real};
 use crate::run::Slots;
+use crate::stage::sketch::{Query, Sketch};
 
 /// The sums of what was placed, position by position.
 #[derive(Debug)]
@@ -26,9 +27,10 @@ pub struct PlacedSum<R> {
     squared_lengths: Vec<f64>,
     /// Placed items that counted, by position.
     n_counted: Vec<usize>,
-    /// Positions, and products of this one's sum with theirs.
-    numbers: Vec<u32>,
-    products: Vec<R>,
+    sketch: Sketch,
+    /// p_t, and the positions that had begun when it was asked for.
+    query: Query,
+    asked_at: usize,
 }
 
 impl<R: Real> PlacedSum<R> {
@@ -42,14 +44,17 @@ impl<R: Real> PlacedSum<R> {
             sums: Vec::new(),
             squared_lengths: Vec::new(),
             n_counted: Vec::new(),
-            numbers: Vec::new(),
-            products: Vec::new(),
+            sketch: Sketch::default(),
+            query: Query::default(),
+            asked_at: 0,
         }
     }
 
-    /// Forgets the last slate.
-    pub fn reset(&mut self) {
+    /// Forgets the last slate; there are `n_candidates`.
+    pub fn reset(&mut self, n_candidates: usize) {
         self.n_placed = 0;
+        self.asked_at = 0;
+        self.sketch.reset(n_candidates);
         self.total.clear();
         self.sums.clear();
         self.squared_lengths.clear();
@@ -85,47 +90,27 @@ impl<R: Real> PlacedSum<R> {
         similarity.against_sum_wide(problem, &slate.rows, local, &self.total)
     }
 
-    /// The sums of many items, up to [`Self::rounding`].
-    pub fn roughly(&self, slots: &mut Slots<R>, locals: &[u32], sums: &mut [R]) {
-        let Slots { problem, slate, similarity, .. } = slots;
-        similarity.many_against_sum(problem, &slate.rows, locals, self.current(), sums);
+    /// What the sums of the candidates of some blocks of ranks are no smaller than.
+    pub fn least(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> &[[f32; BLOCK]] {
+        if self.asked_at != self.n_counted.len() {
+            self.query.set(&self.total, self.longest);
+            self.asked_at = self.n_counted.len();
+        }
+        self.sketch.least(slots, blocks, &self.query)
     }
 
-    /// No rough sum is off by more than this.
-    pub fn rounding(&self) -> f64 {
-        self.unit() * self.longest * self.squared_lengths.last().copied().unwrap_or(0.0).sqrt()
-    }
-
-    /// Longest chain of additions in a product of rows, generously, in units of rounding.
-    fn unit(&self) -> f64 {
-        (self.row_length() + 16) as f64 * R::epsilon().to_f64()
-    }
-
-    /// Pieces in a row.
-    fn row_length(&self) -> usize {
-        self.total.len()
-    }
-
-    fn current(&self) -> &[Lanes<R>] {
-        &self.sums[self.sums.len() - self.row_length()..]
-    }
-
-    /// For every position s from the first to this one: how much less than at s any item's sum can be now, rounding included, and
-    /// how many more items count.
-    pub fn losses(&mut self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        let n_positions = self.n_counted.len();
-        self.numbers.extend(self.numbers.len() as u32..n_positions as u32);
-        self.products.resize(n_positions, R::zero());
-        let current = &self.sums[self.sums.len() - self.total.len()..];
-        R::products(current, &self.sums, self.total.len(), &self.numbers[..n_positions], &mut self.products);
-        let (rounding, now) = (self.unit(), self.squared_lengths.last().copied().unwrap_or(0.0));
-        let (n_counted, longest) = (self.n_counted(), self.longest);
-        let positions = self.squared_lengths.iter().zip(&self.n_counted).zip(&self.products);
-        positions.map(move |((&before, &n_before), &product)| {
-            let squared_distance = (now + before - 2.0 * product.to_f64()).max(0.0) + rounding * (now + before);
-            let lost = squared_distance.sqrt() + rounding * (now.sqrt() + before.sqrt());
-            (longest * lost, n_counted as f64 - n_before as f64)
-        })
+    /// How much less than at a position before this one any item's sum can be now, rounding included, and how many more items count.
+    pub fn loss_since(&self, position: usize) -> (f64, f64) {
+        let row_length = self.total.len();
+        let sum_of = |position: usize| &self.sums[position * row_length..][..row_length];
+        let current = self.n_counted.len() - 1;
+        let product = R::dot(sum_of(position), sum_of(current)).to_f64();
+        let [before, now] = [position, current].map(|position| self.squared_lengths[position]);
+        // Longest chain of additions in a product of rows, generously.
+        let rounding = (row_length + 16) as f64 * R::epsilon().to_f64();
+        let squared_distance = (now + before - 2.0 * product).max(0.0) + rounding * (now + before);
+        let lost = squared_distance.sqrt() + rounding * (now.sqrt() + before.sqrt());
+        (self.longest * lost, self.n_counted[current] as f64 - self.n_counted[position] as f64)
     }
 }
 

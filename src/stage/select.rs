@@ -1,6 +1,6 @@
 //! Who wins a position.
 
-use crate::real::Real;
+use crate::real::{Real, largest};
 
 /// A candidate with its terms at one position.
 #[derive(Debug, Clone, Copy)]
@@ -81,19 +81,6 @@ pub fn first_of_largest<R: Real>(values: &[R]) -> Option<usize> {
     values[block * BLOCK..].iter().position(|&x| x == largest).map(|at| block * BLOCK + at)
 }
 
-/// The largest number of a few, found in several places side by side.
-fn largest<R: Real>(values: &[R]) -> R {
-    let larger = |a: R, b: R| if b > a { b } else { a };
-    let (groups, rest) = values.as_chunks::<8>();
-    let mut most = [R::neg_infinity(); 8];
-    for group in groups {
-        for (most, &x) in most.iter_mut().zip(group) {
-            *most = larger(*most, x);
-        }
-    }
-    most.iter().chain(rest).fold(R::neg_infinity(), |most, &x| larger(most, x))
-}
-
 /// Candidates whose bounds are worked out at a time.
 pub const BLOCK: usize = 64;
 
@@ -155,6 +142,11 @@ impl<R: Real> Bounds<R> {
     /// The same for every rank.
     pub fn weighted_bases(&self) -> &[R] {
         &self.weighted_base
+    }
+
+    /// No diversity term of the position is larger.
+    pub fn most_diversity(&self) -> R {
+        self.most_diversity
     }
 
     /// No utility of this or a later rank is larger: penalties are 0 or more (SPEC 8).

@@ -101,6 +101,11 @@ impl<R: Real> WindowSimilarity<R> {
         self.n_summed
     }
 
+    /// Counts items that were compared with a sum of rows elsewhere.
+    pub fn count_summed(&mut self, n: usize) {
+        self.n_summed += n as u64;
+    }
+
     /// Forgets everything and makes room for `n_local` items and `n_slots` slots.
     pub fn reset(&mut self, n_local: usize, n_slots: usize) {
         self.n_slots = n_slots;

@@ -14,7 +14,7 @@ pub use ssd::Ssd;
 
 use crate::config::Strategy as Kind;
 use crate::problem::Problem;
-use crate::real::{BESIDE, Real};
+use crate::real::{BESIDE, MostOfBlocks, Real};
 use crate::run::Slots;
 use crate::stage::select::Bar;
 
@@ -54,11 +54,21 @@ pub trait Strategy<R: Real>: Send {
         locals.map(|local| self.diversity(slots, local))
     }
 
-    /// What diversity terms of candidates can at most be, where that takes much less time than the terms; false where it does not, and
-    /// nothing was done.
-    fn rough_bounds(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
-        let _ = (slots, locals, most);
+    /// True where it is quick to say what the diversity terms of whole blocks of candidates can at most be.
+    fn bounds_blocks(&self) -> bool {
         false
+    }
+
+    /// What the diversity terms of the candidates of some blocks of ranks are at most.
+    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> MostOfBlocks<'_, R> {
+        let _ = (slots, blocks);
+        MostOfBlocks { weight: R::zero(), most: 0.0, least: &[] }
+    }
+
+    /// Where blocks are bounded: how much any diversity term, or what it is at most, can have grown since a step before this one.
+    fn growth_since(&self, step: u32) -> R {
+        let _ = step;
+        R::infinity()
     }
 
     /// From how many candidates of a position on several terms side by side take less time than one after the other; none where they

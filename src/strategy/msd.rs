@@ -5,7 +5,7 @@
 //! ```
 
 use crate::config;
-use crate::real::Real;
+use crate::real::{MostOfBlocks, Real};
 use crate::run::Slots;
 use crate::stage::placed_similarity::{Fold, Folded, PlacedSimilarity};
 use crate::stage::placed_sum::PlacedSum;
@@ -26,7 +26,7 @@ pub struct Msd<R> {
 #[derive(Debug)]
 enum Distances<R> {
     /// Nothing is clipped: n − Σ_j S_ij.
-    Sum(PlacedSum<R>),
+    Sum(Box<PlacedSum<R>>),
     /// One similarity after the other.
     Fold { placed: PlacedSimilarity<R>, n_counted: usize },
 }
@@ -35,7 +35,7 @@ impl<R: Real> Msd<R> {
     /// Nothing placed yet; no item's similarity to itself is more than `most_similarity`.
     pub fn new(config: &config::Msd, most_similarity: f64) -> Self {
         let distances = if most_similarity <= UNCLIPPED {
-            Distances::Sum(PlacedSum::new(config.window, most_similarity.sqrt()))
+            Distances::Sum(Box::new(PlacedSum::new(config.window, most_similarity.sqrt())))
         } else {
             Distances::Fold { placed: PlacedSimilarity::new(config.window), n_counted: 0 }
         };
@@ -56,7 +56,7 @@ fn distance<R: Real>(similarity: R) -> R {
 impl<R: Real> Strategy<R> for Msd<R> {
     fn reset(&mut self, slots: &Slots<R>) {
         match &mut self.distances {
-            Distances::Sum(sum) => sum.reset(),
+            Distances::Sum(sum) => sum.reset(slots.slate.n_candidates()),
             Distances::Fold { placed, .. } => placed.reset(slots.slate.rows.len()),
         }
     }
@@ -95,27 +95,25 @@ impl<R: Real> Strategy<R> for Msd<R> {
         self.term(sum)
     }
 
-    /// Roughly: most candidates are out by more than the rounding of that.
-    fn rough_bounds(&mut self, slots: &mut Slots<R>, locals: &[u32], most: &mut [R]) -> bool {
-        let Distances::Sum(sum) = &self.distances else { return false };
-        sum.roughly(slots, locals, most);
-        let n = sum.n_counted() as f64;
-        let slack = sum.rounding() + 4.0 * R::epsilon().to_f64() * n;
-        for sum in most {
-            *sum = self.term(R::of(n - sum.to_f64() + slack));
-        }
-        true
+    fn bounds_blocks(&self) -> bool {
+        matches!(self.distances, Distances::Sum(_))
     }
 
-    fn growth(&mut self, growth: &mut Vec<R>, step: usize, n_left: usize) {
-        let Distances::Sum(sum) = &mut self.distances else { return };
-        if 2 * step > n_left {
-            return;
-        }
-        let rounding = 8.0 * R::epsilon().to_f64() * (1.0 + sum.n_counted() as f64);
-        let weight = R::of(1.0 - self.lambda);
+    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> MostOfBlocks<'_, R> {
+        let weight = self.term(R::one());
+        let (n, least) = match &mut self.distances {
+            Distances::Sum(sum) => (sum.n_counted() as f32, sum.least(slots, blocks)),
+            Distances::Fold { n_counted, .. } => (*n_counted as f32, &[][..]),
+        };
+        // No difference from it is rounded by more.
+        MostOfBlocks { weight, most: n + 4.0 * f32::EPSILON * (n + 1.0), least }
+    }
+
+    fn growth_since(&self, step: u32) -> R {
+        let Distances::Sum(sum) = &self.distances else { return R::infinity() };
         // Steps count from 1.
-        growth.push(R::infinity());
-        growth.extend(sum.losses().map(|(lost, n_more)| weight * R::of(n_more + lost + rounding)));
+        let (lost, n_more) = sum.loss_since(step as usize - 1);
+        let rounding = 8.0 * R::epsilon().to_f64() * (1.0 + sum.n_counted() as f64);
+        self.term(R::of(n_more + lost + rounding))
     }
 }

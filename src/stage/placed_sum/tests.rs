@@ -6,6 +6,7 @@ use crate::metrics::Similarities;
 use crate::parity::random::Random;
 use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
+use crate::real::BLOCK;
 use crate::run::Run;
 use crate::slate::Slate;
 use crate::stage::placed_sum::PlacedSum;
@@ -37,7 +38,7 @@ fn sums_are_those_of_the_similarities_and_never_lose_more_than_they_say() {
         let mut run = Run::<f32>::new(&problem, true);
         run.begin(&prepared);
         let mut sums = PlacedSum::new(window, problem.most_similarity().sqrt());
-        sums.reset();
+        sums.reset(N_ITEMS);
         let mut before: Vec<Vec<f64>> = Vec::new();
         for position in 0..12 {
             run.begin_position();
@@ -51,17 +52,17 @@ fn sums_are_those_of_the_similarities_and_never_lose_more_than_they_say() {
                 let wanted: f64 = counted.iter().map(|&placed| similarities.between(local, placed)).sum();
                 assert!((sum - wanted).abs() < 1e-6, "window {window}, position {position}: {sum} {wanted}");
             }
-            let (several, mut rough) = ([5, 0, 23, 7, 11], [0.0_f32; 5]);
-            sums.roughly(slots, &several, &mut rough);
-            for (local, rough) in several.into_iter().zip(rough) {
+            let least = sums.least(slots, &[1, 0]).to_vec();
+            for (local, &sum) in now.iter().enumerate() {
+                let bound = f64::from(least[1 - local / BLOCK][local % BLOCK]);
+                // As near as eight bits come, and a multiple of that where nothing is lost.
                 assert!(
-                    (f64::from(rough) - now[local as usize]).abs() <= sums.rounding(),
-                    "position {position}: {rough}"
+                    bound <= sum && sum - bound <= 0.03 * (1 + counted.len()) as f64,
+                    "position {position}: {bound} {sum}"
                 );
             }
             before.push(now.clone());
-            let losses: Vec<(f64, f64)> = sums.losses().collect();
-            assert_eq!(losses.len(), before.len());
+            let losses: Vec<(f64, f64)> = (0..=position).map(|before| sums.loss_since(before)).collect();
             for (then, &(lost, _)) in before.iter().zip(&losses) {
                 let most = then.iter().zip(&now).map(|(then, now)| then - now).fold(f64::MIN, f64::max);
                 assert!(most <= lost, "window {window}, position {position}: {most} {lost}");

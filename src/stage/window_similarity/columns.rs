@@ -3,7 +3,7 @@
 
 use super::WindowSimilarity;
 use crate::problem::Problem;
-use crate::real::{LANES, Lanes, Real};
+use crate::real::{LANES, Real};
 use crate::stage::window::Window;
 
 impl<R: Real> WindowSimilarity<R> {
@@ -39,15 +39,8 @@ impl<R: Real> WindowSimilarity<R> {
         (self.products, self.values) = (products, values);
     }
 
-    /// Products of a row of a signal with the rows of the listed items.
-    pub(super) fn multiply_listed(&mut self, row: &[Lanes<R>], signal: usize) {
-        let (start, _) = self.segments[signal];
-        self.products.resize(self.listed_rows.len(), R::zero());
-        R::products(row, &self.rows[start..], self.row_length, &self.listed_rows, &mut self.products);
-    }
-
     /// Lists items that one row is to be compared with.
-    pub(super) fn list(&mut self, problem: &Problem, catalog_rows: &[u32], locals: impl Iterator<Item = u32>) {
+    fn list(&mut self, problem: &Problem, catalog_rows: &[u32], locals: impl Iterator<Item = u32>) {
         self.listed.clear();
         self.listed.extend(locals);
         self.listed_rows.clear();

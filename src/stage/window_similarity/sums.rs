@@ -34,26 +34,17 @@ impl<R: Real> WindowSimilarity<R> {
         total
     }
 
-    /// Similarities of many items to a sum of rows, each as [`Self::against_sum`] gives it.
-    pub fn many_against_sum(
+    /// An item's row by signal: its first piece, the pieces, and the factor.
+    pub fn signal_rows(
         &mut self,
         problem: &Problem,
         catalog_rows: &[u32],
-        locals: &[u32],
-        sum: &[Lanes<R>],
-        totals: &mut [R],
-    ) {
-        self.list(problem, catalog_rows, locals.iter().copied());
-        self.n_summed += locals.len() as u64;
-        totals.fill(R::zero());
-        for signal in 0..self.segments.len() {
-            let (start, end) = self.segments[signal];
-            self.multiply_listed(&sum[start..end], signal);
-            let n_signals = self.segments.len();
-            for ((total, &row), &product) in totals.iter_mut().zip(&self.listed_rows).zip(&self.products) {
-                *total += self.factors[row as usize * n_signals + signal] * product;
-            }
-        }
+        local: usize,
+    ) -> impl Iterator<Item = (usize, &[Lanes<R>], f32)> + Clone {
+        let row = self.load(problem, catalog_rows, local);
+        let row = self.row(row);
+        let factors = problem.signals.iter().map(move |signal| signal.factors[catalog_rows[local] as usize]);
+        self.segments.iter().zip(factors).map(move |(&(start, end), factor)| (start, &row[start..end], factor))
     }
 
     /// Adds `times` an item's row, factors applied, to a running sum of rows in double precision.
