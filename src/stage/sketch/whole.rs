@@ -47,6 +47,17 @@ const ROUNDS_F32: f32 = (3 << 22) as f32;
 /// The same in double precision, between −2⁵⁰ and 2⁵⁰.
 const ROUNDS_F64: f64 = (3_u64 << 51) as f64;
 
+/// Half of the lanes and the other half, until one is left: so that few wait for each other.
+#[inline(always)]
+fn fold<T: Copy>(mut lanes: [T; LANES], combine: impl Fn(T, T) -> T) -> T {
+    for half in [16, 8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] = combine(lanes[i], lanes[i + half]);
+        }
+    }
+    lanes[0]
+}
+
 macro_rules! largest {
     ($name:ident, $type:ty) => {
         /// Largest absolute value.
@@ -59,7 +70,7 @@ macro_rules! largest {
                     *largest = if x > *largest { x } else { *largest };
                 }
             }
-            largest.iter().fold(0.0, |a, &b| if b > a { b } else { a })
+            fold(largest, |a, b| if b > a { b } else { a })
         }
     };
 }
@@ -85,7 +96,7 @@ pub fn round_f32(row: &[Lanes<f32>], scale: f32, quads: &mut [Quad], lane: usize
             quad.0[lane] = four;
         }
     }
-    squared_errors.iter().sum()
+    fold(squared_errors, |a, b| a + b)
 }
 
 /// Writes the whole numbers next to `scale` times a row.
@@ -106,9 +117,9 @@ pub fn round_f64(row: &[Lanes<f64>], scale: f64, whole: &mut [i8]) -> Rounded {
         }
     }
     Rounded {
-        sum: sums.iter().sum(),
-        squared_length: squared_lengths.iter().sum(),
-        squared_error: squared_errors.iter().sum(),
+        sum: fold(sums, |a, b| a + b),
+        squared_length: fold(squared_lengths, |a, b| a + b),
+        squared_error: fold(squared_errors, |a, b| a + b),
     }
 }
 
