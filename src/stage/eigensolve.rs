@@ -4,7 +4,9 @@
 //! for each sweep:   Y ← S V;  V ← orth(Y)
 //! then:             Y ← S V;  B ← Vᵀ Y;  B = Q Λ Qᵀ;  U ← V Q
 //! ```
-//! Every engine runs these steps in this order with these constants, so engines differ by rounding alone.
+//! Every engine runs these steps in this order with these constants, so engines differ by rounding alone. `Y = V R` with a triangle R
+//! has one V, whichever way it is found: here by the products of columns where they are not much alike, else by Gram–Schmidt, as on a
+//! GPU.
 //!
 //! And every engine runs them in double precision, on similarities in double precision (a GPU with pairs of f32, see
 //! `shaders/common/double.wgsl`). A few sweeps from the last position's basis do not converge, so the basis remembers: where
@@ -12,6 +14,7 @@
 //! is 1e-3 some positions later. In single precision that broke the bound in 1 of 7,500 generated slates (60,000 tried),
 //! in double precision in none.
 
+mod cholesky;
 mod columns;
 mod jacobi;
 

@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use super::{COLLAPSE, NOTHING, pseudo_random};
+use super::{COLLAPSE, NOTHING, cholesky, pseudo_random};
 use crate::config::MAX_SPECTRA;
 
 /// Slots handled side by side: a register of AVX-512.
@@ -96,8 +96,7 @@ pub fn mix(columns: &[f64], shares: &[f64], products: &mut [f64; MAX_SPECTRA]) {
     dots(columns, shares, products);
 }
 
-/// Gram–Schmidt, each column twice. A column that collapses is refilled with fixed pseudo-random entries; one that
-/// collapses again (more columns than items) becomes zero.
+/// `V R ← columns`, R a triangle, V orthonormal but for columns that collapse.
 #[multiversion(targets = "simd")]
 pub fn orthonormalise(columns: &mut [f64], length: usize, is_occupied: &dyn Fn(usize) -> bool) {
     with_known_sizes!(
@@ -109,6 +108,20 @@ pub fn orthonormalise(columns: &mut [f64], length: usize, is_occupied: &dyn Fn(u
 #[inline(always)]
 fn orthonormalise_of(columns: &mut [f64], k: usize, length: usize, is_occupied: &dyn Fn(usize) -> bool) {
     let columns = &mut columns[..k * length];
+    let is_done = match k {
+        0..=4 => cholesky::orthonormalise::<4>(columns, k, length),
+        5..=8 => cholesky::orthonormalise::<8>(columns, k, length),
+        _ => cholesky::orthonormalise::<MAX_SPECTRA>(columns, k, length),
+    };
+    if !is_done {
+        remove_one_by_one(columns, k, length, is_occupied);
+    }
+}
+
+/// Gram–Schmidt, each column twice. A column that collapses is refilled with fixed pseudo-random entries; one that
+/// collapses again (more columns than items) becomes zero.
+#[inline(always)]
+fn remove_one_by_one(columns: &mut [f64], k: usize, length: usize, is_occupied: &dyn Fn(usize) -> bool) {
     let mut nothing = 0.0;
     for c in 0..k {
         let mut after = remove_all(columns, c, length);
@@ -226,7 +239,7 @@ fn combination(columns: &[f64], factors: &[f64], length: usize, group: usize) ->
 
 /// Inner products of columns with one column.
 #[inline(always)]
-fn dots(columns: &[f64], other: &[f64], products: &mut [f64; MAX_SPECTRA]) {
+pub fn dots(columns: &[f64], other: &[f64], products: &mut [f64; MAX_SPECTRA]) {
     let length = other.len();
     for (columns, products) in columns.chunks(BLOCK * length).zip(products.chunks_mut(BLOCK)) {
         match columns.len() / length {
@@ -285,6 +298,11 @@ mod tests {
             orthonormalise(&mut known, length, &all);
             orthonormalise_of(&mut unknown, k, length, &all);
             assert_eq!(known, unknown);
+            let mut one_by_one = basis.clone();
+            remove_one_by_one(&mut one_by_one, k, length, &all);
+            for (x, y) in known.iter().zip(&one_by_one) {
+                assert!((x - y).abs() < 1e-13, "{x} {y}");
+            }
             let (mut known, mut unknown) = (vec![0.0; k * k], vec![0.0; k * k]);
             project(&basis, &product, &mut known, length);
             project_of(&basis, &product, &mut unknown, k, length);
