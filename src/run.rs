@@ -17,10 +17,11 @@ use self::blocks::Blocks;
 use crate::config::Scope;
 use crate::prepare::PreparedSlate;
 use crate::problem::{NO_VALUE, Problem};
-use crate::real::{AT_ONCE, BESIDE, Lanes, Real};
+use crate::real::{AT_ONCE, BESIDE, LANES, Lanes, Real};
 use crate::slate::{Placement, RankedSlate};
 use crate::stage::eligibility::is_eligible;
 use crate::stage::penalty::{self, Penalty};
+use crate::stage::residual::{Items, Side};
 use crate::stage::select::{Bounds, Scored};
 use crate::stage::window::{EMPTY, Window};
 use crate::stage::window_similarity::WindowSimilarity;
@@ -60,13 +61,41 @@ impl<R: Real> Slots<'_, R> {
         (history, move |others| similarity.between_several(problem, &slate.rows, local, others))
     }
 
-    /// The placed items, and the similarities of an item to a few, plus `bias`, in double precision.
-    pub fn placed_similarities_wide(&mut self, bias: f64) -> (&[u32], impl FnMut(usize, &[u32]) -> [f64; BESIDE] + '_) {
+    /// The placed items, and the slate's items in double precision, with a `bias` in every similarity.
+    pub fn placed_items(&mut self, bias: f64) -> (&[u32], ItemsWide<'_, R>) {
         let Self { problem, slate, similarity, history, .. } = self;
-        let several = move |a, others: &[u32]| {
-            similarity.between_several_wide(problem, &slate.rows, a, others).map(|similarity| similarity + bias)
-        };
-        (history, several)
+        (history, ItemsWide { problem, rows: &slate.rows, similarity, bias })
+    }
+}
+
+/// A slate's items in double precision.
+pub struct ItemsWide<'a, R> {
+    problem: &'a Problem<'a>,
+    rows: &'a [u32],
+    similarity: &'a mut WindowSimilarity<R>,
+    bias: f64,
+}
+
+impl<R: Real> Items for ItemsWide<'_, R> {
+    fn similarities(&mut self, local: usize, others: &[u32]) -> [f64; BESIDE] {
+        let similarities = self.similarity.between_several_wide(self.problem, self.rows, local, others);
+        similarities.map(|similarity| similarity + self.bias)
+    }
+
+    fn row_length(&self) -> usize {
+        LANES * self.similarity.row_length()
+    }
+
+    fn spread_row(&mut self, local: usize, lane: usize, sides: &mut [Side]) {
+        self.similarity.spread_row(self.problem, self.rows, local, lane, sides);
+    }
+
+    fn bias(&self) -> f64 {
+        self.bias
+    }
+
+    fn count(&mut self, n_pairs: usize) {
+        self.similarity.count_compared(n_pairs);
     }
 }
 
@@ -210,12 +239,13 @@ impl<'a, R: Real> Run<'a, R> {
         for rank in (0..n).filter(|&rank| self.is_out[rank]) {
             self.bounds.take_out(rank);
         }
-        if self.prunes && self.strategy.get().bounds_blocks() {
-            self.blocks.reset(self.bounds.weighted_bases(), &self.is_out);
-        }
         self.first_in = 0;
         self.slots.similarity.clear_sum(&mut self.placed_sum);
         self.strategy.get().reset(&self.slots);
+        // Whether a strategy bounds blocks may depend on the slate.
+        if self.prunes && self.strategy.get().bounds_blocks().is_some() {
+            self.blocks.reset(self.bounds.weighted_bases(), &self.is_out);
+        }
         for local in n..slate.rows.len() {
             self.remember(local as u32);
         }

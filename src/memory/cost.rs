@@ -121,8 +121,8 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
     let of_strategy = match problem.config.strategy {
         Strategy::Relevance => 0,
         Strategy::Spectral => sizes.spectral(problem.config.spectral.spectra as u64) + 4 * n_candidates as u64,
-        Strategy::Dpp => sizes.residual(problem.config.dpp.window),
-        Strategy::Ssd => sizes.residual(problem.config.ssd.window),
+        Strategy::Dpp => sizes.residual(problem.config.dpp.window, value_bytes),
+        Strategy::Ssd => sizes.residual(problem.config.ssd.window, value_bytes),
         Strategy::Mmr => sizes.fold(problem.config.mmr.window),
         // Which of both depends on the lengths of rows.
         Strategy::Msd => sizes.fold(problem.config.msd.window).max(sizes.sum(n_candidates)),
@@ -179,11 +179,17 @@ impl Sizes {
         column * (self.n_slots + 3 * n_spectra) + before + projector + loadings
     }
 
-    /// `dpp` and `ssd`: a column and four numbers per item; pivots; where items leave, the window's factor and what is solved.
-    fn residual(self, window: usize) -> u64 {
+    /// `dpp` and `ssd`. Where nothing leaves: a row and a column per item, in blocks, and as many of the placed ones. Where items leave: a
+    /// column and four numbers per item; pivots; the window's factor and what is solved.
+    fn residual(self, window: usize, value_bytes: usize) -> u64 {
         let n_columns = if window == 0 { self.n_placed } else { self.n_placed.min(window as u64) };
+        if n_columns == self.n_placed {
+            let n_values = self.row / value_bytes.max(1) as u64;
+            let n_in_blocks = self.n_local.next_multiple_of(BLOCK as u64);
+            return (n_in_blocks + self.n_placed) * 8 * (n_values + n_columns + 2) + n_in_blocks;
+        }
         let column = 8 * n_columns.next_multiple_of(residual::GROUP as u64);
-        let of_window = n_columns * (8 * BESIDE as u64) + if window == 0 { 0 } else { n_columns * column };
+        let of_window = n_columns * (8 * BESIDE as u64 + column);
         self.n_local * (column + 4 + 8 + 8 + 4) + 16 * (self.n_placed + 1) + of_window
     }
 

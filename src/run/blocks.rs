@@ -5,6 +5,7 @@ use super::Run;
 use super::scan::hold;
 use crate::real::{BLOCK, Real, largest};
 use crate::stage::select::Scored;
+use crate::strategy::Looks;
 
 /// What utilities can at most be, by block of ranks.
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ pub struct Blocks<R> {
     bounds: Vec<[R; BLOCK]>,
     /// The largest of those not yet scored; minus infinity where the block was not looked at.
     largest: Vec<R>,
-    /// By block, no utility is larger at this position.
+    /// By block, no utility is larger at this position; minus infinity where the block was looked at.
     ceilings: Vec<R>,
     /// Growth since steps that were asked for at this position.
     growth: Vec<(u32, R)>,
@@ -72,26 +73,45 @@ impl<R: Real> Blocks<R> {
 
 impl<R: Real> Run<'_, R> {
     /// The winner where blocks of candidates can be bounded.
-    pub(super) fn best_by_blocks(&mut self) -> Option<Scored<R>> {
+    pub(super) fn best_by_blocks(&mut self, looks: Looks) -> Option<Scored<R>> {
         self.begin_blocks();
-        let highest = largest(&self.blocks.ceilings);
-        let first = self.blocks.ceilings.iter().position(|&ceiling| ceiling == highest)?;
-        self.blocks.listed.push(first as u32);
-        self.look_at_listed();
-        let mut best = self.blocks.most_promising().map(|(rank, _)| self.score_of_block(rank));
-        let least = to_beat(best.as_ref());
-        let Blocks { listed, ceilings, .. } = &mut self.blocks;
-        let others = (0..ceilings.len()).filter(|&block| block != first && ceilings[block] >= least);
-        listed.extend(others.map(|block| block as u32));
-        self.look_at_listed();
-        while let Some((rank, bound)) = self.blocks.most_promising() {
-            // Who only could be equal may have the lower rank.
-            if bound < to_beat(best.as_ref()) {
-                break;
+        let mut best = None;
+        match looks {
+            Looks::Together => {
+                self.look_at_highest(R::neg_infinity());
+                best = self.blocks.most_promising().map(|(rank, _)| self.score_of_block(rank));
+                let least = to_beat(best.as_ref());
+                let Blocks { listed, ceilings, .. } = &mut self.blocks;
+                listed.extend((0..ceilings.len()).filter(|&block| ceilings[block] >= least).map(|block| block as u32));
+                self.look_at_listed();
             }
-            hold(self.score_of_block(rank), &mut best);
+            Looks::OneByOne => while self.look_at_highest(largest(&self.blocks.largest)) {},
         }
-        best
+        loop {
+            while let Some((rank, bound)) = self.blocks.most_promising() {
+                // Who only could be equal may have the lower rank.
+                if bound < to_beat(best.as_ref()) {
+                    break;
+                }
+                hold(self.score_of_block(rank), &mut best);
+            }
+            // Bounds may be above what they bound.
+            if !self.look_at_highest(to_beat(best.as_ref())) {
+                return best;
+            }
+        }
+    }
+
+    /// Looks at the block with the highest ceiling of those that were not looked at, if that is at least so high.
+    fn look_at_highest(&mut self, least: R) -> bool {
+        let highest = largest(&self.blocks.ceilings);
+        if highest < least || highest == R::neg_infinity() {
+            return false;
+        }
+        let block = self.blocks.ceilings.iter().position(|&ceiling| ceiling == highest);
+        self.blocks.listed.extend(block.map(|block| block as u32));
+        self.look_at_listed();
+        block.is_some()
     }
 
     fn score_of_block(&mut self, rank: usize) -> Scored<R> {
@@ -134,6 +154,7 @@ impl<R: Real> Run<'_, R> {
         for &block in &blocks.listed {
             blocks.known[block as usize] = blocks.largest[block as usize];
             blocks.looked_at[block as usize] = slots.step;
+            blocks.ceilings[block as usize] = R::neg_infinity();
         }
         blocks.listed.clear();
     }

@@ -8,10 +8,10 @@ use crate::strategy::Term;
 impl<R: Real> Run<'_, R> {
     /// The candidate that wins the position; none where none is left.
     pub fn best(&mut self) -> Option<Scored<R>> {
-        if self.prunes && self.strategy.get().bounds_blocks() {
-            return self.best_by_blocks();
-        }
         if self.prunes {
+            if let Some(looks) = self.strategy.get().bounds_blocks() {
+                return self.best_by_blocks(looks);
+            }
             let n_left = self.scan_end().saturating_sub(self.first_in);
             self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize, n_left);
         }

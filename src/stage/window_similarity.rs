@@ -11,6 +11,7 @@ use crate::catalog::{Embedding, EmbeddingData};
 use crate::problem::{BoundSignal, Problem};
 use crate::real::{AT_ONCE, BESIDE, LANES, Lanes, Real, dot_columns};
 use crate::stage::eigensolve::column_length;
+use crate::stage::residual::Side;
 use crate::stage::window::{EMPTY, Window};
 
 /// From so many others on, products side by side take less time than one after the other.
@@ -99,6 +100,11 @@ impl<R: Real> WindowSimilarity<R> {
     /// Items compared with sums of rows since the buffers were created.
     pub fn n_summed(&self) -> u64 {
         self.n_summed
+    }
+
+    /// Counts pairs of items that were compared elsewhere.
+    pub fn count_compared(&mut self, n: usize) {
+        self.n_compared += n as u64;
     }
 
     /// Counts items that were compared with a sum of rows elsewhere.
@@ -368,6 +374,35 @@ impl<R: Real> WindowSimilarity<R> {
                     }
             })
             .sum()
+    }
+
+    /// Puts an item's row, in double precision and with factors applied, into one lane of `sides`: a value of each, signals in whole
+    /// pieces.
+    pub fn spread_row(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        local: usize,
+        lane: usize,
+        sides: &mut [Side],
+    ) {
+        let row = self.load(problem, catalog_rows, local);
+        let row = self.row(row);
+        let item = catalog_rows[local] as usize;
+        for (signal, &(start, end)) in problem.signals.iter().zip(&self.segments) {
+            let (sides, dim) = (&mut sides[start * LANES..end * LANES], signal.embedding.dim);
+            let factor = f64::from(signal.factors[item]);
+            if let EmbeddingData::F64(stored) = &signal.embedding.data {
+                let stored = &stored[item * dim..(item + 1) * dim];
+                sides.iter_mut().zip(stored).for_each(|(side, &x)| side.as_flattened_mut()[lane] = factor * x);
+                continue;
+            }
+            for (sides, piece) in sides.as_chunks_mut::<LANES>().0.iter_mut().zip(&row[start..end]) {
+                for (side, &x) in sides.iter_mut().zip(&piece.0) {
+                    side.as_flattened_mut()[lane] = factor * Real::to_f64(x);
+                }
+            }
+        }
     }
 
     /// Pieces in a row, all signals together.

@@ -54,9 +54,9 @@ pub trait Strategy<R: Real>: Send {
         locals.map(|local| self.diversity(slots, local))
     }
 
-    /// True where it is quick to say what the diversity terms of whole blocks of candidates can at most be.
-    fn bounds_blocks(&self) -> bool {
-        false
+    /// Where the diversity terms of whole blocks of candidates can be bounded together: how.
+    fn bounds_blocks(&self) -> Option<Looks> {
+        None
     }
 
     /// What the diversity terms of the candidates of some blocks of ranks are at most.
@@ -97,6 +97,15 @@ pub trait Strategy<R: Real>: Send {
         let _ = (slots, local);
         f64::INFINITY
     }
+}
+
+/// How blocks of candidates are looked at, which could hold the winner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looks {
+    /// All at once: a look takes little time.
+    Together,
+    /// The most promising first, as long as it promises more than what was found.
+    OneByOne,
 }
 
 /// A diversity term, as far as it was computed.

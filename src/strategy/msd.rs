@@ -9,7 +9,7 @@ use crate::real::{MostOfBlocks, Real};
 use crate::run::Slots;
 use crate::stage::placed_similarity::{Fold, Folded, PlacedSimilarity};
 use crate::stage::placed_sum::PlacedSum;
-use crate::strategy::Strategy;
+use crate::strategy::{Looks, Strategy};
 
 /// Similarities that are at most so much are not clipped: beyond 1, which is rounding of unit lengths, they would be by nothing
 /// that counts.
@@ -95,8 +95,8 @@ impl<R: Real> Strategy<R> for Msd<R> {
         self.term(sum)
     }
 
-    fn bounds_blocks(&self) -> bool {
-        matches!(self.distances, Distances::Sum(_))
+    fn bounds_blocks(&self) -> Option<Looks> {
+        matches!(self.distances, Distances::Sum(_)).then_some(Looks::Together)
     }
 
     fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> MostOfBlocks<'_, R> {

@@ -38,8 +38,8 @@ impl Ssd {
     }
 
     fn left<R: Real>(&mut self, slots: &mut Slots<R>, local: usize) -> Left {
-        let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
-        self.residual.left(local, history, &mut similarities)
+        let (history, mut items) = slots.placed_items(self.bias);
+        self.residual.left(local, history, &mut items)
     }
 }
 
@@ -50,8 +50,8 @@ impl<R: Real> Strategy<R> for Ssd {
     }
 
     fn begin_position(&mut self, slots: &mut Slots<R>) {
-        let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
-        self.residual.begin_position(history, &mut similarities);
+        let (history, mut items) = slots.placed_items(self.bias);
+        self.residual.begin_position(history, &mut items);
         let volume = match self.variant {
             SsdVariant::Star => 1.0,
             SsdVariant::Product => self.residual.volume(),
@@ -68,8 +68,8 @@ impl<R: Real> Strategy<R> for Ssd {
     }
 
     fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
-        let (history, mut similarities) = slots.placed_similarities_wide(self.bias);
-        let left = self.residual.left_of_several(locals, history, &mut similarities);
+        let (history, mut items) = slots.placed_items(self.bias);
+        let left = self.residual.left_of_several(locals, history, &mut items);
         left.map(|left| R::of(self.weight * left.norm()))
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::parity::random::Random;
+use crate::real::BLOCK;
 
 /// Rows, and the similarity of two of them.
 struct Rows(Vec<Vec<f64>>);
@@ -11,11 +12,27 @@ impl Rows {
         let mut random = Random(5);
         Self((0..n).map(|_| random.normals(dim)).collect())
     }
+}
 
-    fn similarities(&self) -> impl FnMut(usize, &[u32]) -> [f64; BESIDE] + '_ {
+impl Items for &Rows {
+    fn similarities(&mut self, local: usize, others: &[u32]) -> [f64; BESIDE] {
         let of_two = |a: usize, b: usize| self.0[a].iter().zip(&self.0[b]).map(|(x, y)| x * y).sum();
-        move |a, others| std::array::from_fn(|i| others.get(i).map_or(f64::NAN, |&b| of_two(a, b as usize)))
+        std::array::from_fn(|i| others.get(i).map_or(f64::NAN, |&b| of_two(local, b as usize)))
     }
+
+    fn row_length(&self) -> usize {
+        self.0[0].len().next_multiple_of(2)
+    }
+
+    fn spread_row(&mut self, local: usize, lane: usize, sides: &mut [Side]) {
+        sides.iter_mut().zip(&self.0[local]).for_each(|(side, &x)| side.as_flattened_mut()[lane] = x);
+    }
+
+    fn bias(&self) -> f64 {
+        0.0
+    }
+
+    fn count(&mut self, _: usize) {}
 }
 
 fn start(residual: &mut Residual, n: usize) {
@@ -46,16 +63,16 @@ fn distance(rows: &Rows, hist: &[u32], i: usize) -> f64 {
 #[test]
 fn an_exact_window_forgets_and_a_growing_one_does_not() {
     let rows = Rows::new(40, 7);
-    let mut similarities = rows.similarities();
+    let mut items = &rows;
     let history: Vec<u32> = (0..30).collect();
     for window in [0, 1, 3, 6] {
         let mut residual = Residual::new(window, Eviction::Exact);
         start(&mut residual, 40);
         for n in 0..=history.len() {
-            residual.begin_position(&history[..n], &mut similarities);
+            residual.begin_position(&history[..n], &mut items);
             let hist = if window == 0 { &history[..n] } else { &history[n.saturating_sub(window)..n] };
             for i in 30..40 {
-                let found = residual.left(i, &history[..n], &mut similarities).squared_distance;
+                let found = residual.left(i, &history[..n], &mut items).squared_distance;
                 let wanted = distance(&rows, hist, i);
                 assert!((found - wanted).abs() < 1e-11, "window {window}, after {n}: {found} {wanted}");
             }
@@ -67,18 +84,22 @@ fn an_exact_window_forgets_and_a_growing_one_does_not() {
 #[test]
 fn lateness_changes_nothing() {
     let rows = Rows::new(30, 6);
-    let mut similarities = rows.similarities();
+    let mut items = &rows;
     let history: Vec<u32> = (0..20).collect();
-    for eviction in [Eviction::Never, Eviction::Exact, Eviction::Paper] {
-        let (mut late, mut early) = (Residual::new(4, eviction), Residual::new(4, eviction));
+    for (window, eviction) in [(0, Eviction::Exact), (4, Eviction::Exact), (4, Eviction::Paper)] {
+        let (mut late, mut early) = (Residual::new(window, eviction), Residual::new(window, eviction));
         start(&mut late, 30);
         start(&mut early, 30);
         for n in 0..=history.len() {
-            late.begin_position(&history[..n], &mut similarities);
-            early.begin_position(&history[..n], &mut similarities);
-            let found = early.left(25, &history[..n], &mut similarities).squared_distance;
+            late.begin_position(&history[..n], &mut items);
+            early.begin_position(&history[..n], &mut items);
+            let found = early.left(25, &history[..n], &mut items).squared_distance;
             if n % 7 == 6 {
-                assert_eq!(late.left(25, &history[..n], &mut similarities).squared_distance, found, "{eviction:?} {n}");
+                assert_eq!(
+                    late.left(25, &history[..n], &mut items).squared_distance,
+                    found,
+                    "{window} {eviction:?} {n}"
+                );
             }
         }
     }
@@ -90,20 +111,20 @@ fn a_near_copy_adds_no_direction_while_its_twin_is_there() {
     let mut rows = Rows::new(6, 4);
     rows.0[1] = rows.0[0].iter().map(|x| x * (1.0 + 1e-9)).collect();
     rows.0[1][0] += 1e-7;
-    let mut similarities = rows.similarities();
+    let mut items = &rows;
     for (eviction, sees_the_twin) in [(Eviction::Exact, true), (Eviction::Paper, false)] {
         let mut residual = Residual::new(2, eviction);
         start(&mut residual, 6);
         let history = [0, 1, 2];
         for n in 0..=3 {
-            residual.begin_position(&history[..n], &mut similarities);
+            residual.begin_position(&history[..n], &mut items);
             if n == 2 {
-                let found = residual.left(3, &history[..n], &mut similarities).squared_distance;
+                let found = residual.left(3, &history[..n], &mut items).squared_distance;
                 assert!((found - distance(&rows, &[0], 3)).abs() < 1e-6, "{eviction:?}: {found}");
             }
         }
         // Item 0 is gone. That its copy, 1, is in the window makes the difference for item 0's likes.
-        let left = residual.left(5, &history, &mut similarities).squared_distance;
+        let left = residual.left(5, &history, &mut items).squared_distance;
         let wanted = distance(&rows, if sees_the_twin { &[1, 2] } else { &[2] }, 5);
         assert_eq!((left - wanted).abs() < 1e-5, sees_the_twin, "{eviction:?}: {left} {wanted}");
     }
@@ -112,12 +133,12 @@ fn a_near_copy_adds_no_direction_while_its_twin_is_there() {
 #[test]
 fn volumes_are_products_of_distances() {
     let rows = Rows::new(6, 8);
-    let mut similarities = rows.similarities();
+    let mut items = &rows;
     let history = [4, 2, 0, 5];
     for (window, counted) in [(0, &history[..]), (2, &history[2..])] {
         let mut residual = Residual::new(window, Eviction::Exact);
         start(&mut residual, 6);
-        residual.begin_position(&history, &mut similarities);
+        residual.begin_position(&history, &mut items);
         let lengths = (0..counted.len()).map(|k| distance(&rows, &counted[..k], counted[k] as usize).sqrt());
         let wanted: f64 = lengths.product();
         assert!((residual.volume() - wanted).abs() < 1e-9 * wanted, "window {window}");
@@ -127,39 +148,42 @@ fn volumes_are_products_of_distances() {
 #[test]
 fn several_at_once_are_each_what_one_is() {
     let rows = Rows::new(40, 9);
-    let mut similarities = rows.similarities();
+    let mut items = &rows;
     let history: Vec<u32> = (0..20).collect();
-    for (window, eviction) in [(0, Eviction::Never), (5, Eviction::Exact), (5, Eviction::Paper)] {
+    for (window, eviction) in [(0, Eviction::Exact), (5, Eviction::Exact), (5, Eviction::Paper)] {
         let (mut together, mut alone) = (Residual::new(window, eviction), Residual::new(window, eviction));
         start(&mut together, 40);
         start(&mut alone, 40);
         for n in 0..=history.len() {
-            together.begin_position(&history[..n], &mut similarities);
-            alone.begin_position(&history[..n], &mut similarities);
+            together.begin_position(&history[..n], &mut items);
+            alone.begin_position(&history[..n], &mut items);
             let locals = [21, 30, 22, 39];
-            let found = together.left_of_several(locals, &history[..n], &mut similarities);
-            assert_eq!(
-                found,
-                locals.map(|local| alone.left(local, &history[..n], &mut similarities)),
-                "{eviction:?} {n}"
-            );
+            let found = together.left_of_several(locals, &history[..n], &mut items);
+            assert_eq!(found, locals.map(|local| alone.left(local, &history[..n], &mut items)), "{eviction:?} {n}");
         }
     }
 }
 
+/// A block is known as a whole, and says of each of its items what one alone says, to the bit.
 #[test]
-fn what_is_enough_ends_the_search_and_is_no_less_than_what_is_left() {
-    let rows = Rows::new(30, 40);
-    let mut similarities = rows.similarities();
-    let history: Vec<u32> = (0..20).collect();
-    let (mut early, mut whole) = (Residual::new(0, Eviction::Never), Residual::new(0, Eviction::Never));
-    for residual in [&mut early, &mut whole] {
-        start(residual, 30);
-        residual.begin_position(&history, &mut similarities);
+fn a_block_is_what_its_items_are() {
+    let rows = Rows::new(2 * BLOCK + 3, 12);
+    let mut items = &rows;
+    let history = [3, 30, 17, 4, 1];
+    let (mut blocks, mut alone) = (Residual::new(0, Eviction::Exact), Residual::new(0, Eviction::Exact));
+    start(&mut blocks, rows.0.len());
+    start(&mut alone, rows.0.len());
+    for n in 0..=history.len() {
+        blocks.begin_position(&history[..n], &mut items);
+        alone.begin_position(&history[..n], &mut items);
+        for block in 0..3 {
+            let found = *blocks.span().unwrap().squared_distances(block, &mut items);
+            for (lane, &found) in found.as_flattened().iter().enumerate().take(rows.0.len() - block * BLOCK) {
+                let left = alone.left(block * BLOCK + lane, &history[..n], &mut items);
+                assert_eq!(left.squared_distance, found.max(0.0), "block {block}, lane {lane}, after {n}");
+                assert!((found - distance(&rows, &history[..n], block * BLOCK + lane)).abs() < 1e-11);
+            }
+        }
     }
-    let wanted = whole.left(25, &history, &mut similarities);
-    let enough = (wanted.squared_distance + wanted.squared_length) / 2.0;
-    let (at_most, is_whole) = early.left_down_to(enough, 25, &history, &mut similarities);
-    assert!(!is_whole && at_most.squared_distance <= enough && at_most.squared_distance > wanted.squared_distance);
-    assert_eq!(early.left_down_to(wanted.squared_distance / 2.0, 25, &history, &mut similarities), (wanted, true));
+    assert!(Residual::new(2, Eviction::Exact).span().is_none());
 }
