@@ -1,7 +1,9 @@
-//! Bytes and operations of each stage of the GPU kernel, and how near a device comes to what its memory and its lanes allow.
+//! Bytes and operations of each stage of the GPU kernel, and how near a device comes to what its memory and its lanes allow:
+//! for the spectral strategy and those to compare with, or for the one configuration that is given.
 //!
 //! ```text
 //! cargo bench --bench roofline                                             counts, from the CPU engine's results
+//! cargo bench --bench roofline -- --config 'strategy = "dpp"'              of one configuration
 //! cargo bench --bench roofline -- --adapter NAME                           a GPU: its ceilings, measured, and the share reached
 //! cargo bench --bench roofline -- --gbytes-per-s 3350 --gflops 67000       the least times of a device that is not here
 //! ```
@@ -36,9 +38,9 @@ struct Arguments {
     /// Positions per slate.
     #[arg(long, default_value_t = 100)]
     positions: usize,
-    /// Configuration (TOML text) beside the slate size.
-    #[arg(long, default_value = "")]
-    config: String,
+    /// Configuration (TOML text) beside the slate size [default: each strategy's, one after the other].
+    #[arg(long)]
+    config: Option<String>,
     /// Lanes per slate, a power of two [default: as the engine chooses].
     #[arg(long)]
     lanes: Option<usize>,
@@ -69,9 +71,43 @@ const LEAST_LIMITS: DeviceLimits = DeviceLimits {
     catalog_bytes: u64::MAX,
 };
 
+/// Name and configuration of what is counted where none is given.
+const STRATEGIES: [(&str, &str); 5] = [
+    ("spectral", ""),
+    ("mmr", "strategy = \"mmr\"\n[mmr]\nlambda = 0.5"),
+    ("msd", "strategy = \"msd\"\n[msd]\nlambda = 0.5"),
+    ("dpp", "strategy = \"dpp\"\n[relevance]\ntransform = \"zscore\""),
+    ("ssd", "strategy = \"ssd\"\n[relevance]\ntransform = \"zscore\""),
+];
+
+/// Memory bandwidth and throughput, where they are known.
+type Ceilings = (Option<f64>, Option<f64>);
+
 fn main() {
     let arguments = Arguments::parse();
-    let text = format!("slate_size = {}\n{}", arguments.positions, arguments.config.replace("\\n", "\n"));
+    let mut ceilings = (arguments.gbytes_per_s, arguments.gflops);
+    let device = arguments.adapter.as_ref().map(|adapter| {
+        let device = gpu::open(adapter).unwrap();
+        println!("{}", device.description);
+        let measured = (gbytes_per_s(&device), gflops(&device));
+        ceilings = (ceilings.0.or(Some(measured.0)), ceilings.1.or(Some(measured.1)));
+        Arc::new(device)
+    });
+    match &arguments.config {
+        Some(text) => count(&arguments, &text.replace("\\n", "\n"), device.as_ref(), ceilings),
+        None => {
+            for (name, text) in STRATEGIES {
+                println!("{name}");
+                count(&arguments, text, device.as_ref(), ceilings);
+                println!();
+            }
+        }
+    }
+}
+
+/// Composes slates with a configuration, and prints what the kernel does for them.
+fn count(arguments: &Arguments, text: &str, device: Option<&Arc<OpenDevice>>, ceilings: Ceilings) {
+    let text = format!("slate_size = {}\n{text}", arguments.positions);
     let n_items = (arguments.candidates * 64).max(1);
     let case = Recipe {
         seed: 1,
@@ -82,18 +118,12 @@ fn main() {
     let case = case.build().unwrap();
     let problem = Problem::new(&case.config, &case.catalog).unwrap();
     let slates: Vec<_> = case.slates.iter().map(|slate| PreparedSlate::new(&problem, slate).unwrap()).collect();
-    let mut ceilings = (arguments.gbytes_per_s, arguments.gflops);
-    let (plan, ranked, took) = match &arguments.adapter {
+    let (plan, ranked, took) = match device {
         None => {
             let plan = Plan::new(&problem, &LEAST_LIMITS, arguments.lanes.unwrap_or(64), usize::MAX).unwrap();
             (plan, CpuEngine::<f32>::new(&problem).rerank(&slates), None)
         }
-        Some(adapter) => {
-            let device = gpu::open(adapter).unwrap();
-            println!("{}", device.description);
-            let measured = (gbytes_per_s(&device), gflops(&device));
-            ceilings = (ceilings.0.or(Some(measured.0)), ceilings.1.or(Some(measured.1)));
-            let device = Arc::new(device);
+        Some(device) => {
             let engine = |max_in_flight| {
                 let options = GpuOptions { max_in_flight, lanes: arguments.lanes, ..GpuOptions::default() };
                 GpuEngine::new(device.clone(), &problem, options).unwrap()
@@ -115,13 +145,17 @@ fn main() {
     let prunes = !arguments.without_pruning;
     let works = slates.iter().zip(&ranked).map(|(slate, ranked)| Work::of(&plan, slate, ranked, prunes));
     let Some(work) = works.sum::<Option<Work>>() else {
-        println!("only the spectral strategy and relevance order are counted, without pins, filters and caps");
+        println!(
+            "a slate cannot be counted: it has pins, filters or caps, or its result does not tell how long a scan was"
+        );
         return;
     };
     report(&work.stages(&plan), slates.len() as f64, ceilings, took);
     let n = slates.len() as f64;
-    let [pairs, members, scored] = [work.n_pairs, work.n_member_pairs, work.n_scored].map(|count| count as f64 / n);
-    println!("per slate: {pairs:.0} pairs, {members:.0} pairs of members, {scored:.0} candidates scored");
+    let n_pairs = work.n_pairs + work.placed_similarity.n_pairs;
+    let n_wide = work.n_member_pairs + work.residual.n_pairs;
+    let [pairs, wide, scored] = [n_pairs, n_wide, work.n_scored].map(|count| count as f64 / n);
+    println!("per slate: {pairs:.0} pairs, {wide:.0} in doubled precision, {scored:.0} candidates scored");
 }
 
 /// Seconds per slate, the median of some runs.
@@ -135,16 +169,14 @@ fn seconds_per_slate(engine: &mut GpuEngine, slates: &[PreparedSlate]) -> f64 {
     runs[runs.len() / 2]
 }
 
-/// A line for each stage, per slate.
-fn report(
-    stages: &[StageWork],
-    n_slates: f64,
-    (gbytes_per_s, gflops): (Option<f64>, Option<f64>),
-    seconds_per_slate: Option<f64>,
-) {
+/// A line for each stage that does something, per slate.
+fn report(stages: &[StageWork], n_slates: f64, (gbytes_per_s, gflops): Ceilings, seconds_per_slate: Option<f64>) {
     println!("per slate            bytes   operations  operations/byte  least µs");
     let mut least_sum = 0.0;
     for (name, work) in STAGES.iter().zip(stages) {
+        if *work == StageWork::default() {
+            continue;
+        }
         let (bytes, operations) = (work.bytes as f64 / n_slates, work.operations as f64 / n_slates);
         let intensity = if work.bytes == 0 { "–".to_owned() } else { format!("{:.2}", operations / bytes) };
         let least = gbytes_per_s.zip(gflops).map(|(gb, gf)| work.least_seconds(gb * 1e9, gf * 1e9) / n_slates * 1e6);

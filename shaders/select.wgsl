@@ -1,7 +1,4 @@
-// Who wins a position. Twin: src/stage/select.rs. MANY_LANES and FIRST_CHUNK_PART come from src/gpu/layout.rs.
-
-// Share of a bound that rounding may take from it.
-const BOUND_SLACK: f32 = 1e-6;
+// Who wins a position. Twin: src/stage/select.rs. MANY_LANES, FIRST_CHUNK_PART and BOUND_SLACK come from src/gpu/layout.rs.
 
 var<workgroup> reduce_excess: array<u32, WORKGROUP>;
 var<workgroup> reduce_utility: array<f32, WORKGROUP>;

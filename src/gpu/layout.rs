@@ -72,6 +72,8 @@ pub const PAST_CHUNK: usize = 8;
 pub const MANY_LANES: usize = 32;
 /// Which part: one in so many.
 pub const FIRST_CHUNK_PART: usize = 4;
+/// Share of a bound that rounding may take from it.
+pub const BOUND_SLACK: f64 = 1e-6;
 /// Most signals a GPU problem can blend.
 pub const MAX_SIGNALS: usize = 8;
 /// Words of one placement in the output: rank, utility, diversity, spacing, semantic, balance.

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::bloom;
 use crate::config::{MAX_SPECTRA, MAX_WINDOW, Strategy};
 use crate::gpu::layout::{
-    CONTROL_WORDS, COST_VECTORS, FIRST_CHUNK_PART, HEADER_WORDS, MANY_LANES, MARK_PLACED, MEMBER_CHUNK, PAST_CHUNK,
-    Phase,
+    BOUND_SLACK, CONTROL_WORDS, COST_VECTORS, FIRST_CHUNK_PART, HEADER_WORDS, MANY_LANES, MARK_PLACED, MEMBER_CHUNK,
+    PAST_CHUNK, Phase,
 };
 use crate::stage::{eigensolve, exposure, residual};
 use crate::strategy::dpp;
@@ -76,6 +76,7 @@ fn constants() -> String {
         ("FADE_SLOPE_REST", rest(FADE_SLOPE)),
         ("MOST_VOLUME", residual::MOST_VOLUME),
         ("DISTANCE_FLOOR", dpp::FLOOR),
+        ("BOUND_SLACK", BOUND_SLACK),
     ];
     for (name, value) in floats {
         let _ = writeln!(text, "const {name}: f32 = {:e};", value as f32);

@@ -53,6 +53,9 @@ pub struct Snapshot {
     pub weights: Vec<f32>,
     /// By rank: placed, or taken out by a filter.
     pub is_gone: Vec<bool>,
+    /// By local index, how far an item is up to date. Spectral: the step at which it was. `mmr` and `msd`: placed items seen.
+    /// `dpp` and `ssd`: placed items seen plus 1, or 0 where the item was never looked at.
+    pub refreshed: Vec<u32>,
 }
 
 impl GpuEngine<'_> {
@@ -127,6 +130,7 @@ impl GpuEngine<'_> {
         let weights = number(take(k * k));
         take(slate.n_recent() + slate.n_positions(self.plan.params.slate_size as usize));
         let is_gone = take(slate.n_candidates()).iter().map(|mark| mark & MARK_PLACED != 0).collect();
+        let refreshed = take(slate.rows.len()).to_vec();
         let terms = std::array::from_fn(|i| f32::from_bits(words[14 + i]));
         Ok(Snapshot {
             phase,
@@ -143,6 +147,7 @@ impl GpuEngine<'_> {
             inverse,
             weights,
             is_gone,
+            refreshed,
         })
     }
 }
