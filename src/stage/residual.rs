@@ -148,11 +148,7 @@ impl Residual {
 
     /// What is left of an item beside the span of what counts.
     pub fn left(&mut self, local: usize, history: &[u32], items: &mut dyn Items) -> Left {
-        if !self.evicts {
-            return self.span.left(local, items);
-        }
-        let [left, ..] = self.windowed.left_of_several([local; BESIDE], history, items);
-        left
+        if self.evicts { self.windowed.left(local, history, items) } else { self.span.left(local, items) }
     }
 
     /// What is left of several items, each as [`Self::left`] gives it.

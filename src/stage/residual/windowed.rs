@@ -71,7 +71,14 @@ impl Windowed {
         }
     }
 
-    /// What is left of several items.
+    /// What is left of an item.
+    pub fn left(&mut self, local: usize, history: &[u32], items: &mut dyn Items) -> Left {
+        let row = self.catch_up(local, history, items);
+        let [left, ..] = self.left_of_rows([row; BESIDE], history.len());
+        left
+    }
+
+    /// What is left of several items, each as [`Self::left`] gives it.
     pub fn left_of_several(
         &mut self,
         locals: [usize; BESIDE],
@@ -79,8 +86,12 @@ impl Windowed {
         items: &mut dyn Items,
     ) -> [Left; BESIDE] {
         let rows = locals.map(|local| self.catch_up(local, history, items));
+        self.left_of_rows(rows, history.len())
+    }
+
+    fn left_of_rows(&mut self, rows: [usize; BESIDE], n_placed: usize) -> [Left; BESIDE] {
         let taken = if self.is_exact {
-            self.solve(rows, history.len(), self.pivots.len())
+            self.solve(rows, n_placed, self.pivots.len())
         } else {
             rows.map(|row| self.squared_lengths[row] - self.squared_distances[row])
         };

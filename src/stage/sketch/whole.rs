@@ -146,10 +146,17 @@ pub fn lower_bounds(
 pub fn products(quads: &[Quad], places: &[u32], row: &[[i8; FOUR]], products: &mut Vec<[i32; BLOCK]>) {
     products.clear();
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
-        // SAFETY: the processor has what the function needs.
-        unsafe { products_vnni(quads, places, row, products) };
-        return;
+    {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+            // SAFETY: the processor has what the function needs.
+            unsafe { x86::products_avx512(quads, places, row, products) };
+            return;
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has what the function needs.
+            unsafe { x86::products_avx2(quads, places, row, products) };
+            return;
+        }
     }
     products_anywhere(quads, places, row, products);
 }
@@ -167,28 +174,63 @@ fn products_anywhere(quads: &[Quad], places: &[u32], row: &[[i8; FOUR]], product
     }
 }
 
-/// The same with the instruction that is made for it, which no compiler finds in plain loops yet: a quarter of the time.
+/// The same with instructions that are made for it, which no compiler finds in plain loops yet: a third and less of the time.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vnni")]
-fn products_vnni(quads: &[Quad], places: &[u32], row: &[[i8; FOUR]], products: &mut Vec<[i32; BLOCK]>) {
-    use std::arch::x86_64::{__m512i, _mm512_add_epi32, _mm512_dpbusd_epi32, _mm512_set1_epi32, _mm512_setzero_si512};
+mod x86 {
+    use std::arch::x86_64::{
+        __m256i, __m512i, _mm256_add_epi32, _mm256_and_si256, _mm256_madd_epi16, _mm256_set1_epi16, _mm256_set1_epi32,
+        _mm256_setzero_si256, _mm256_srli_epi16, _mm512_add_epi32, _mm512_dpbusd_epi32, _mm512_set1_epi32,
+        _mm512_setzero_si512,
+    };
 
-    const { assert!(size_of::<Quad>() == size_of::<__m512i>() && align_of::<Quad>() == align_of::<__m512i>()) };
-    for &place in places {
-        // Four sums, so that no addition waits for the one before. Rows are whole pieces, so that no quad is left over.
-        let mut sums = [_mm512_setzero_si512(); FOUR];
-        let quads = &quads[place as usize * row.len()..][..row.len()];
-        for (quads, fours) in quads.as_chunks::<FOUR>().0.iter().zip(row.as_chunks::<FOUR>().0) {
-            for i in 0..FOUR {
-                // SAFETY: a quad is as long as a register, lies as registers have to, and any bits are numbers.
-                let own = unsafe { *std::ptr::from_ref(&quads[i]).cast::<__m512i>() };
-                let four = _mm512_set1_epi32(i32::from_ne_bytes(fours[i].map(|x| x as u8)));
-                sums[i] = _mm512_dpbusd_epi32(sums[i], own, four);
+    use super::{BLOCK, FOUR, Quad};
+
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    pub fn products_avx512(quads: &[Quad], places: &[u32], row: &[[i8; FOUR]], products: &mut Vec<[i32; BLOCK]>) {
+        const { assert!(size_of::<Quad>() == size_of::<__m512i>() && align_of::<Quad>() == align_of::<__m512i>()) };
+        for &place in places {
+            // Four sums, so that no addition waits for the one before. Rows are whole pieces, so that no quad is left over.
+            let mut sums = [_mm512_setzero_si512(); FOUR];
+            let quads = &quads[place as usize * row.len()..][..row.len()];
+            for (quads, fours) in quads.as_chunks::<FOUR>().0.iter().zip(row.as_chunks::<FOUR>().0) {
+                for i in 0..FOUR {
+                    // SAFETY: a quad is as long as a register, lies as registers have to, and any bits are numbers.
+                    let own = unsafe { *std::ptr::from_ref(&quads[i]).cast::<__m512i>() };
+                    let four = _mm512_set1_epi32(i32::from_ne_bytes(fours[i].map(|x| x as u8)));
+                    sums[i] = _mm512_dpbusd_epi32(sums[i], own, four);
+                }
             }
+            let sums = _mm512_add_epi32(_mm512_add_epi32(sums[0], sums[1]), _mm512_add_epi32(sums[2], sums[3]));
+            // SAFETY: both are sixteen numbers of 32 bits, of which any bits will do.
+            products.push(unsafe { std::mem::transmute::<__m512i, [i32; BLOCK]>(sums) });
         }
-        let sums = _mm512_add_epi32(_mm512_add_epi32(sums[0], sums[1]), _mm512_add_epi32(sums[2], sums[3]));
-        // SAFETY: both are sixteen numbers of 32 bits, of which any bits will do.
-        products.push(unsafe { std::mem::transmute::<__m512i, [i32; BLOCK]>(sums) });
+    }
+
+    /// Bytes at even places and those at odd ones apart, as numbers of 16 bits.
+    #[target_feature(enable = "avx2")]
+    pub fn products_avx2(quads: &[Quad], places: &[u32], row: &[[i8; FOUR]], products: &mut Vec<[i32; BLOCK]>) {
+        const { assert!(size_of::<Quad>() == 2 * size_of::<__m256i>() && align_of::<Quad>() >= align_of::<__m256i>()) };
+        let low = _mm256_set1_epi16(0xff);
+        for &place in places {
+            let (mut even, mut odd) = ([_mm256_setzero_si256(); 2], [_mm256_setzero_si256(); 2]);
+            let quads = &quads[place as usize * row.len()..][..row.len()];
+            for (quad, four) in quads.iter().zip(row) {
+                // Two numbers of 16 bits in one of 32.
+                let two = |a: i8, b: i8| _mm256_set1_epi32(i32::from(a) & 0xffff | i32::from(b) << 16);
+                let (even_of_row, odd_of_row) = (two(four[0], four[2]), two(four[1], four[3]));
+                // SAFETY: a quad is as long as two registers, lies as they have to, and any bits are numbers.
+                let own = unsafe { *std::ptr::from_ref(quad).cast::<[__m256i; 2]>() };
+                for half in 0..2 {
+                    let products = _mm256_madd_epi16(_mm256_and_si256(own[half], low), even_of_row);
+                    even[half] = _mm256_add_epi32(even[half], products);
+                    let products = _mm256_madd_epi16(_mm256_srli_epi16::<8>(own[half]), odd_of_row);
+                    odd[half] = _mm256_add_epi32(odd[half], products);
+                }
+            }
+            let sums = [_mm256_add_epi32(even[0], odd[0]), _mm256_add_epi32(even[1], odd[1])];
+            // SAFETY: both are sixteen numbers of 32 bits, of which any bits will do.
+            products.push(unsafe { std::mem::transmute::<[__m256i; 2], [i32; BLOCK]>(sums) });
+        }
     }
 }
 
@@ -241,6 +283,13 @@ mod tests {
             products(&quads, &places, &row, &mut found);
             products_anywhere(&quads, &places, &row, &mut anywhere);
             assert_eq!(found, anywhere);
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") {
+                let mut with_avx2 = Vec::new();
+                // SAFETY: the processor has what the function needs.
+                unsafe { x86::products_avx2(&quads, &places, &row, &mut with_avx2) };
+                assert_eq!(with_avx2, anywhere);
+            }
             for (products, place) in found.iter().zip(places) {
                 for (lane, &product) in products.iter().enumerate() {
                     let own = quads[place as usize * n_quads..][..n_quads].iter().map(|quad| quad.0[lane]);
