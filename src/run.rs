@@ -5,23 +5,24 @@
 //! for t in 0..T:
 //!     window ← last `behind` placed, first `ahead` unplaced       stage::window
 //!     strategy.begin_position: similarities, spectra, exposure     stage::{window_similarity, eigensolve, exposure}
-//!     for candidates by rank, until none can win:                  scan, stage::select
+//!     for candidates, until none can win:                          scan by rank, or blocks of ranks; stage::select
 //!         utility ← weight · base + diversity − penalties          strategy, stage::penalty
 //!     place the winner
 //! ```
 
 mod blocks;
+mod items;
 mod scan;
 
 use self::blocks::Blocks;
+pub use self::items::ItemsWide;
 use crate::config::Scope;
 use crate::prepare::PreparedSlate;
 use crate::problem::{NO_VALUE, Problem};
-use crate::real::{AT_ONCE, BESIDE, LANES, Lanes, Real};
+use crate::real::{AT_ONCE, BESIDE, Lanes, Real};
 use crate::slate::{Placement, RankedSlate};
 use crate::stage::eligibility::is_eligible;
 use crate::stage::penalty::{self, Penalty};
-use crate::stage::residual::{Items, Side};
 use crate::stage::select::{Bounds, Scored};
 use crate::stage::window::{EMPTY, Window};
 use crate::stage::window_similarity::WindowSimilarity;
@@ -64,38 +65,7 @@ impl<R: Real> Slots<'_, R> {
     /// The placed items, and the slate's items in double precision, with a `bias` in every similarity.
     pub fn placed_items(&mut self, bias: f64) -> (&[u32], ItemsWide<'_, R>) {
         let Self { problem, slate, similarity, history, .. } = self;
-        (history, ItemsWide { problem, rows: &slate.rows, similarity, bias })
-    }
-}
-
-/// A slate's items in double precision.
-pub struct ItemsWide<'a, R> {
-    problem: &'a Problem<'a>,
-    rows: &'a [u32],
-    similarity: &'a mut WindowSimilarity<R>,
-    bias: f64,
-}
-
-impl<R: Real> Items for ItemsWide<'_, R> {
-    fn similarities(&mut self, local: usize, others: &[u32]) -> [f64; BESIDE] {
-        let similarities = self.similarity.between_several_wide(self.problem, self.rows, local, others);
-        similarities.map(|similarity| similarity + self.bias)
-    }
-
-    fn row_length(&self) -> usize {
-        LANES * self.similarity.row_length()
-    }
-
-    fn spread_row(&mut self, local: usize, lane: usize, sides: &mut [Side]) {
-        self.similarity.spread_row(self.problem, self.rows, local, lane, sides);
-    }
-
-    fn bias(&self) -> f64 {
-        self.bias
-    }
-
-    fn count(&mut self, n_pairs: usize) {
-        self.similarity.count_compared(n_pairs);
+        (history, ItemsWide::new(problem, &slate.rows, similarity, bias))
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use spectrank::config::Config;
@@ -54,6 +55,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// Bytes are counted for all threads together: one test at a time.
+static ONE: Mutex<()> = Mutex::new(());
+
 /// The most bytes that were held meanwhile, beyond those before.
 fn most_bytes(work: impl FnOnce()) -> u64 {
     let before = HELD.load(Relaxed);
@@ -91,6 +95,7 @@ fn check<R: Real>(text: &str, problem: &Problem, slates: &[PreparedSlate]) {
 
 #[test]
 fn the_estimate_is_what_the_cpu_engine_takes_or_more() {
+    let _one = ONE.lock();
     // Few numbers in the first signal: rows are kept in pieces of 32.
     let dims = vec![3, 70];
     let sizes = [(1, 0), (3, 1), (40, 5), (41, 9), (200, 9), (201, 530)];
@@ -127,5 +132,24 @@ fn the_estimate_is_what_the_cpu_engine_takes_or_more() {
         assert_eq!(slates.iter().map(PreparedSlate::n_recent).max(), Some(512), "longer lists are cut");
         check::<f32>(text, &problem, &slates);
         check::<f64>(text, &problem, &slates);
+    }
+}
+
+/// A window that some slates never fill, so that nothing leaves it, and others do: buffers of both kinds, one after the other.
+#[test]
+fn windows_that_are_full_in_some_slates_take_no_more() {
+    let _one = ONE.lock();
+    for strategy in ["dpp", "ssd"] {
+        let text = format!("slate_size = 20\nstrategy = \"{strategy}\"\n[{strategy}]\nwindow = 25");
+        let recipe = Recipe {
+            seed: 5,
+            items: Items::new(9_000, Cloud::Gaussian, vec![32], Storage::F32),
+            requests: [(4_000, 0), (4_000, 9), (4_000, 0)].map(|(n, n_recent)| Request::new(n, n_recent, 0)).to_vec(),
+            config: Config::from_toml(&text).unwrap(),
+        };
+        let case = recipe.build().unwrap();
+        let problem = Problem::new(&case.config, &case.catalog).unwrap();
+        let slates: Vec<_> = case.slates.iter().map(|slate| PreparedSlate::new(&problem, slate).unwrap()).collect();
+        check::<f32>(&text, &problem, &slates);
     }
 }

@@ -121,8 +121,8 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
     let of_strategy = match problem.config.strategy {
         Strategy::Relevance => 0,
         Strategy::Spectral => sizes.spectral(problem.config.spectral.spectra as u64) + 4 * n_candidates as u64,
-        Strategy::Dpp => sizes.residual(problem.config.dpp.window, value_bytes),
-        Strategy::Ssd => sizes.residual(problem.config.ssd.window, value_bytes),
+        Strategy::Dpp => sizes.residual(problem.config.dpp.window) + sizes.blocks(n_candidates),
+        Strategy::Ssd => sizes.residual(problem.config.ssd.window),
         Strategy::Mmr => sizes.fold(problem.config.mmr.window),
         // Which of both depends on the lengths of rows.
         Strategy::Msd => sizes.fold(problem.config.msd.window).max(sizes.sum(n_candidates)),
@@ -181,10 +181,10 @@ impl Sizes {
 
     /// `dpp` and `ssd`. Where nothing leaves: a row and a column per item, in blocks, and as many of the placed ones. Where items leave: a
     /// column and four numbers per item; pivots; the window's factor and what is solved.
-    fn residual(self, window: usize, value_bytes: usize) -> u64 {
+    fn residual(self, window: usize) -> u64 {
         let n_columns = if window == 0 { self.n_placed } else { self.n_placed.min(window as u64) };
         if n_columns == self.n_placed {
-            let n_values = self.row / value_bytes.max(1) as u64;
+            let n_values = self.row / self.value.max(1);
             let n_in_blocks = self.n_local.next_multiple_of(BLOCK as u64);
             return (n_in_blocks + self.n_placed) * 8 * (n_values + n_columns + 2) + n_in_blocks;
         }
@@ -198,12 +198,18 @@ impl Sizes {
         self.n_local * (self.value * window.max(1) as u64 + 4)
     }
 
-    /// `msd` else: a row, its length and what counts by position, and a row in double precision. A byte for each value of a candidate, its
-    /// scale and error, and by block what its whole numbers add up to, what is no smaller, and who is bounded by what.
+    /// `msd` else: a row, its length, what counts and a step by position, and a row in double precision. A byte for each value of a
+    /// candidate, its scale and error, what its whole numbers add up to and what is no smaller. A row in single precision.
     fn sum(self, n_candidates: usize) -> u64 {
         let n_in_blocks = n_candidates.next_multiple_of(BLOCK) as u64;
         let n_values = self.row / self.value.max(1);
-        let of_positions = (self.n_positions + 1) * (self.row + 8 + 8 + 4 + self.value) + n_values * (8 + 1);
-        of_positions + n_in_blocks * (n_values + 4 + 4 + 4 + 4 + 2 * self.value) + n_in_blocks / BLOCK as u64 * 48
+        let of_positions = (self.n_positions + 1) * (self.row + 8 + 8 + 4) + n_values * (8 + 1 + 4);
+        of_positions + n_in_blocks * (n_values + 4 + 4 + 4 + 4) + self.blocks(n_candidates)
+    }
+
+    /// Where candidates are bounded by blocks: base scores, bounds, and who is promising; a few numbers a block.
+    fn blocks(self, n_candidates: usize) -> u64 {
+        let n_in_blocks = n_candidates.next_multiple_of(BLOCK) as u64;
+        n_in_blocks * (2 * self.value + 4 + self.value.max(4) + 4) + n_in_blocks / BLOCK as u64 * 64
     }
 }

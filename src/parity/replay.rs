@@ -91,7 +91,8 @@ pub fn replay<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate, ranked: &R
         rank_of[candidate as usize] = rank;
     }
     let mut first_position = vec![None; n_candidates];
-    for (position, placement) in ranked.placements.iter().enumerate() {
+    // More than the slate holds are a fault already, and nothing has room for them.
+    for (position, placement) in ranked.placements.iter().enumerate().take(slate.n_positions(slate_size)) {
         let candidate = placement.candidate;
         let Some(&rank) = rank_of.get(candidate as usize) else {
             replay.faults.push(Fault::OutOfRange { position, candidate, n_candidates });

@@ -1,11 +1,16 @@
 //! Who wins a position where whole blocks of candidates can be bounded at once: a block is looked at where it could hold the winner, and
 //! of its candidates those are scored that could be it, the most promising first (SPEC 8).
 
+use std::cmp::Ordering;
+
 use super::Run;
 use super::scan::hold;
 use crate::real::{BLOCK, Real, largest};
 use crate::stage::select::Scored;
 use crate::strategy::Looks;
+
+/// So many candidates are found one by one; more are put in order first.
+const FEW: usize = 16;
 
 /// What utilities can at most be, by block of ranks.
 #[derive(Debug, Default)]
@@ -27,6 +32,8 @@ pub struct Blocks<R> {
     growth: Vec<(u32, R)>,
     /// Blocks to look at.
     listed: Vec<u32>,
+    /// Candidates to score: bounds and ranks.
+    promising: Vec<(R, u32)>,
 }
 
 impl<R: Real> Blocks<R> {
@@ -55,19 +62,31 @@ impl<R: Real> Blocks<R> {
         }
     }
 
-    /// The bound of the candidate that is most promising of those looked at and not scored, and its rank.
-    fn most_promising(&self) -> Option<(usize, R)> {
+    /// The candidate with the largest bound of those looked at, if that is at least so much; it is taken for scored.
+    fn take_most_promising(&mut self, least: R) -> Option<usize> {
         let most = largest(&self.largest);
-        let block = self.largest.iter().position(|&x| x == most).filter(|_| most > R::neg_infinity())?;
+        if most < least || most == R::neg_infinity() {
+            return None;
+        }
+        let block = self.largest.iter().position(|&x| x == most)?;
         let lane = self.bounds[block].iter().position(|&x| x == most)?;
-        Some((block * BLOCK + lane, most))
+        self.bounds[block][lane] = R::neg_infinity();
+        self.largest[block] = largest(&self.bounds[block]);
+        Some(block * BLOCK + lane)
     }
 
-    /// Says that a candidate was scored.
-    fn take_scored(&mut self, rank: usize) {
-        let bounds = &mut self.bounds[rank / BLOCK];
-        bounds[rank % BLOCK] = R::neg_infinity();
-        self.largest[rank / BLOCK] = largest(bounds);
+    /// Lists candidates of the blocks looked at that have at least such a bound, the most promising first; nobody is listed twice.
+    fn take_promising(&mut self, least: R) {
+        self.promising.clear();
+        for block in 0..self.largest.len() {
+            if self.largest[block] >= least && self.largest[block] > R::neg_infinity() {
+                let ranks = (block * BLOCK..).map(|rank| rank as u32);
+                let bounds = self.bounds[block].iter().copied().zip(ranks);
+                self.promising.extend(bounds.filter(|&(bound, _)| bound >= least && bound > R::neg_infinity()));
+            }
+            self.largest[block] = R::neg_infinity();
+        }
+        self.promising.sort_unstable_by(|(a, i), (b, j)| b.partial_cmp(a).unwrap_or(Ordering::Equal).then(i.cmp(j)));
     }
 }
 
@@ -78,27 +97,47 @@ impl<R: Real> Run<'_, R> {
         let mut best = None;
         match looks {
             Looks::Together => {
-                self.look_at_highest(R::neg_infinity());
-                best = self.blocks.most_promising().map(|(rank, _)| self.score_of_block(rank));
+                while best.is_none() && self.look_at_highest(R::neg_infinity()) {
+                    best = self.score_most_promising();
+                }
                 let least = to_beat(best.as_ref());
                 let Blocks { listed, ceilings, .. } = &mut self.blocks;
-                listed.extend((0..ceilings.len()).filter(|&block| ceilings[block] >= least).map(|block| block as u32));
+                let can_win = |ceiling: R| ceiling >= least && ceiling > R::neg_infinity();
+                listed.extend((0..ceilings.len()).filter(|&block| can_win(ceilings[block])).map(|block| block as u32));
                 self.look_at_listed();
             }
-            Looks::OneByOne => while self.look_at_highest(largest(&self.blocks.largest)) {},
+            Looks::OneByOne => {
+                while self.look_at_highest(largest(&self.blocks.largest)) {}
+                best = self.score_most_promising();
+            }
         }
         loop {
-            while let Some((rank, bound)) = self.blocks.most_promising() {
-                // Who only could be equal may have the lower rank.
-                if bound < to_beat(best.as_ref()) {
-                    break;
-                }
-                hold(self.score_of_block(rank), &mut best);
-            }
+            self.score_promising(&mut best);
             // Bounds may be above what they bound.
             if !self.look_at_highest(to_beat(best.as_ref())) {
                 return best;
             }
+        }
+    }
+
+    fn score_most_promising(&mut self) -> Option<Scored<R>> {
+        self.blocks.take_most_promising(R::neg_infinity()).map(|rank| self.score(rank))
+    }
+
+    /// Scores candidates of the blocks looked at, as long as they can win. Who only could be equal may have the lower rank.
+    fn score_promising(&mut self, best: &mut Option<Scored<R>>) {
+        for _ in 0..FEW {
+            let Some(rank) = self.blocks.take_most_promising(to_beat(best.as_ref())) else { return };
+            hold(self.score(rank), best);
+        }
+        // Where caps and penalties hold bounds off, many are scored.
+        self.blocks.take_promising(to_beat(best.as_ref()));
+        for i in 0..self.blocks.promising.len() {
+            let (bound, rank) = self.blocks.promising[i];
+            if bound < to_beat(best.as_ref()) {
+                break;
+            }
+            hold(self.score(rank as usize), best);
         }
     }
 
@@ -114,11 +153,6 @@ impl<R: Real> Run<'_, R> {
         block.is_some()
     }
 
-    fn score_of_block(&mut self, rank: usize) -> Scored<R> {
-        self.blocks.take_scored(rank);
-        self.score(rank)
-    }
-
     /// Works out what the utilities of blocks are at most by what is known of them.
     fn begin_blocks(&mut self) {
         let Self { blocks, bounds, strategy, .. } = self;
@@ -126,31 +160,34 @@ impl<R: Real> Run<'_, R> {
         blocks.ceilings.clear();
         blocks.largest.clear();
         blocks.largest.resize(blocks.open.len(), R::neg_infinity());
+        // Most blocks were last looked at together.
+        let (mut since, mut growth) = (0, R::zero());
         for block in 0..blocks.open.len() {
             let of_rank = bounds.of_rank(block * BLOCK);
             let step = blocks.looked_at[block];
-            let ceiling = if step == 0 {
-                of_rank
-            } else {
-                let growth = blocks.growth.iter().find(|&&(since, _)| since == step).map(|&(_, growth)| growth);
-                let growth = growth.unwrap_or_else(|| {
-                    let growth = strategy.get().growth_since(step);
-                    blocks.growth.push((step, growth));
-                    growth
-                });
-                // Base scores and terms of any size may cancel where they are rounded.
-                let rounding = R::of(4.0) * R::epsilon() * (blocks.magnitudes[block] + bounds.most_diversity());
-                (blocks.known[block] + growth + rounding).min(of_rank)
-            };
-            blocks.ceilings.push(ceiling);
+            if step == 0 {
+                blocks.ceilings.push(of_rank);
+                continue;
+            }
+            if step != since {
+                let known = blocks.growth.iter().find(|&&(known, _)| known == step);
+                growth = known.map_or_else(|| strategy.get().growth_since(step), |&(_, growth)| growth);
+                since = step;
+                blocks.growth.push((step, growth));
+            }
+            // Base scores and terms of any size may cancel where they are rounded.
+            let rounding = R::of(4.0) * R::epsilon() * (blocks.magnitudes[block] + bounds.most_diversity());
+            let grown = blocks.known[block] + growth + rounding;
+            blocks.ceilings.push(if grown < of_rank { grown } else { of_rank });
         }
     }
 
     /// Bounds the candidates of the listed blocks.
     fn look_at_listed(&mut self) {
         let Self { blocks, strategy, slots, .. } = self;
-        let most = strategy.get().most_of_blocks(slots, &blocks.listed);
-        R::bound(most, &blocks.listed, &blocks.open, &mut blocks.bounds, &mut blocks.largest);
+        if let Some(most) = strategy.get().most_of_blocks(slots, &blocks.listed) {
+            R::bound(most, &blocks.listed, &blocks.open, &mut blocks.bounds, &mut blocks.largest);
+        }
         for &block in &blocks.listed {
             blocks.known[block as usize] = blocks.largest[block as usize];
             blocks.looked_at[block as usize] = slots.step;

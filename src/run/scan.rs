@@ -12,8 +12,7 @@ impl<R: Real> Run<'_, R> {
             if let Some(looks) = self.strategy.get().bounds_blocks() {
                 return self.best_by_blocks(looks);
             }
-            let n_left = self.scan_end().saturating_sub(self.first_in);
-            self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize, n_left);
+            self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize);
         }
         if !self.bounds.growth.is_empty() {
             return self.best_by_bounds();
@@ -102,27 +101,15 @@ impl<R: Real> Run<'_, R> {
                 ranks[n] = (block + i) as u32;
                 n += usize::from(bound >= least && bound > R::neg_infinity() && block + i != promising);
             }
-            self.contend_all(&ranks[..n], &mut best);
-        }
-        best
-    }
-
-    /// Scores candidates in order of rank, as far as they can win.
-    fn contend_all(&mut self, ranks: &[u32], best: &mut Option<Scored<R>>) {
-        let (groups, rest) = match self.strategy.get().groups_from() {
-            Some(_) => ranks.as_chunks(),
-            None => (&[][..], ranks),
-        };
-        for &group in groups {
-            self.contend_together(group.map(|rank| rank as usize), best);
-        }
-        for &rank in rest {
-            // The best may have become better since.
-            let rank = rank as usize;
-            if !is_settled(best.as_ref(), rank, self.bounds.of_block(rank, rank + 1)[0]) {
-                self.contend(rank, best);
+            for &rank in &ranks[..n] {
+                // The best may have become better since.
+                let rank = rank as usize;
+                if !is_settled(best.as_ref(), rank, self.bounds.of_block(rank, rank + 1)[0]) {
+                    self.contend(rank, &mut best);
+                }
             }
         }
+        best
     }
 
     /// Scores candidates side by side.

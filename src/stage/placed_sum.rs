@@ -25,8 +25,9 @@ pub struct PlacedSum<R> {
     /// p_s of every position, the last one's at the end.
     sums: Vec<Lanes<R>>,
     squared_lengths: Vec<f64>,
-    /// Placed items that counted, by position.
+    /// Placed items that counted, and the step, by position.
     n_counted: Vec<usize>,
+    steps: Vec<u32>,
     sketch: Sketch,
     /// p_t, and the positions that had begun when it was asked for.
     query: Query,
@@ -44,6 +45,7 @@ impl<R: Real> PlacedSum<R> {
             sums: Vec::new(),
             squared_lengths: Vec::new(),
             n_counted: Vec::new(),
+            steps: Vec::new(),
             sketch: Sketch::default(),
             query: Query::default(),
             asked_at: 0,
@@ -59,10 +61,14 @@ impl<R: Real> PlacedSum<R> {
         self.sums.clear();
         self.squared_lengths.clear();
         self.n_counted.clear();
+        self.steps.clear();
     }
 
     /// Takes in what was placed since the last position.
     pub fn begin_position(&mut self, slots: &mut Slots<R>) {
+        if self.steps.last() == Some(&slots.step) {
+            return;
+        }
         let Slots { problem, slate, history, similarity, .. } = slots;
         self.total.resize(similarity.row_length(), Lanes([0.0; LANES]));
         for n in self.n_placed..history.len() {
@@ -76,6 +82,7 @@ impl<R: Real> PlacedSum<R> {
         self.sums.extend(self.total.iter().map(|piece| Lanes(piece.0.map(R::of))));
         self.squared_lengths.push(f64::dot(&self.total, &self.total));
         self.n_counted.push(if self.window == 0 { self.n_placed } else { self.n_placed.min(self.window) });
+        self.steps.push(slots.step);
     }
 
     /// Placed items that count at this position.
@@ -99,8 +106,10 @@ impl<R: Real> PlacedSum<R> {
         self.sketch.least(slots, blocks, &self.query)
     }
 
-    /// How much less than at a position before this one any item's sum can be now, rounding included, and how many more items count.
-    pub fn loss_since(&self, position: usize) -> (f64, f64) {
+    /// How much less than at the position of an earlier step any item's sum can be now, rounding included, and how many more items
+    /// count; none where no position began at that step.
+    pub fn loss_since(&self, step: u32) -> Option<(f64, f64)> {
+        let position = self.steps.binary_search(&step).ok()?;
         let row_length = self.total.len();
         let sum_of = |position: usize| &self.sums[position * row_length..][..row_length];
         let current = self.n_counted.len() - 1;
@@ -110,7 +119,7 @@ impl<R: Real> PlacedSum<R> {
         let rounding = (row_length + 16) as f64 * R::epsilon().to_f64();
         let squared_distance = (now + before - 2.0 * product).max(0.0) + rounding * (now + before);
         let lost = squared_distance.sqrt() + rounding * (now.sqrt() + before.sqrt());
-        (self.longest * lost, self.n_counted[current] as f64 - self.n_counted[position] as f64)
+        Some((self.longest * lost, self.n_counted[current] as f64 - self.n_counted[position] as f64))
     }
 }
 

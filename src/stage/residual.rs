@@ -130,9 +130,12 @@ impl Residual {
     pub fn reset(&mut self, n_local: usize, n_recent: usize, n_positions: usize) {
         let most = n_recent + n_positions;
         self.evicts = self.window > 0 && self.window < most;
+        // Whichever is not needed gives its memory back: a slate is counted with one of them.
         if self.evicts {
+            self.span = Span::default();
             self.windowed.reset(self.window, self.eviction, n_local, n_recent);
         } else {
+            self.windowed = Windowed::default();
             self.span.reset(n_local, most);
         }
     }
@@ -172,11 +175,6 @@ impl Residual {
     /// What nothing ever leaves, if that is so: there items are known by blocks, and no squared distance grows.
     pub fn span(&mut self) -> Option<&mut Span> {
         (!self.evicts).then_some(&mut self.span)
-    }
-
-    /// True where nothing ever leaves.
-    pub fn only_shrinks(&self) -> bool {
-        !self.evicts
     }
 
     /// Volume spanned by what counts: the product of lengths, oldest first; 1 where nothing does.

@@ -60,12 +60,6 @@ impl<R: Real> Bar<R> {
         let bound = self.weighted_base + most_diversity;
         self.best.is_some_and(|(utility, rank)| bound < utility || (bound == utility && rank < self.rank))
     }
-
-    /// The diversity term near which candidates start not to be beaten, up to rounding.
-    #[inline]
-    pub fn height(&self) -> R {
-        self.best.map_or(R::neg_infinity(), |(utility, _)| utility - self.weighted_base)
-    }
 }
 
 /// Where the largest number is, the first of several; none where there is nothing above minus infinity.

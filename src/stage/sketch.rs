@@ -62,7 +62,8 @@ impl Query {
             scale: scale as f32,
             centre: CENTRE * found.sum,
             length: (UP * scale * found.squared_length.sqrt()) as f32,
-            error: (UP * longest * scale * found.squared_error.sqrt()) as f32 + 1e3 * LEAST,
+            // Whole numbers lose what products with 1 / b are rounded by.
+            error: (UP * longest * scale * (found.squared_error.sqrt() + 1e-11)) as f32 + 1e3 * LEAST,
         };
     }
 }

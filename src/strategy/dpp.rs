@@ -93,21 +93,20 @@ impl<R: Real> Strategy<R> for Dpp {
         self.residual.goes_in_groups().then_some(0)
     }
 
-    fn bounds_blocks(&self) -> Option<Looks> {
+    fn bounds_blocks(&mut self) -> Option<Looks> {
         // A look takes what was placed since the last one out of all of a block.
-        self.residual.only_shrinks().then_some(Looks::OneByOne)
+        self.residual.span().map(|_| Looks::OneByOne)
     }
 
-    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> MostOfBlocks<'_, R> {
+    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> Option<MostOfBlocks<'_, R>> {
         let (_, mut items) = slots.placed_items(0.0);
+        let span = self.residual.span()?;
         self.least.clear();
-        if let Some(span) = self.residual.span() {
-            for &block in blocks {
-                let distances = span.squared_distances(block as usize, &mut items).as_flattened();
-                self.least.push(std::array::from_fn(|lane| -most_logarithm(distances[lane])));
-            }
+        for &block in blocks {
+            let distances = span.squared_distances(block as usize, &mut items).as_flattened();
+            self.least.push(std::array::from_fn(|lane| -most_logarithm(distances[lane])));
         }
-        MostOfBlocks { weight: R::one(), most: 0.0, least: &self.least }
+        Some(MostOfBlocks { weight: R::one(), most: 0.0, least: &self.least })
     }
 
     fn growth_since(&self, _: u32) -> R {

@@ -50,7 +50,7 @@ impl<R: Real> Strategy<R> for Mmr<R> {
         }
     }
 
-    fn growth(&mut self, growth: &mut Vec<R>, step: usize, _: usize) {
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
         // In a window, the nearest may leave.
         if self.placed.is_running() {
             growth.resize(step + 1, R::zero());

@@ -54,18 +54,19 @@ pub trait Strategy<R: Real>: Send {
         locals.map(|local| self.diversity(slots, local))
     }
 
-    /// Where the diversity terms of whole blocks of candidates can be bounded together: how.
-    fn bounds_blocks(&self) -> Option<Looks> {
+    /// Where the diversity terms of whole blocks of candidates can be bounded together: how. The same for all of a slate.
+    fn bounds_blocks(&mut self) -> Option<Looks> {
         None
     }
 
-    /// What the diversity terms of the candidates of some blocks of ranks are at most.
-    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> MostOfBlocks<'_, R> {
+    /// What the diversity terms of the candidates of some blocks of ranks are at most, where they can be bounded.
+    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> Option<MostOfBlocks<'_, R>> {
         let _ = (slots, blocks);
-        MostOfBlocks { weight: R::zero(), most: 0.0, least: &[] }
+        None
     }
 
-    /// Where blocks are bounded: how much any diversity term, or what it is at most, can have grown since a step before this one.
+    /// Where blocks are bounded: how much any diversity term, or what it is at most, can have grown since the position of a step, this
+    /// one or an earlier one.
     fn growth_since(&self, step: u32) -> R {
         let _ = step;
         R::infinity()
@@ -86,9 +87,9 @@ pub trait Strategy<R: Real>: Send {
 
     /// Where something is known of how diversity terms change: by step, up to this one, how much a term can have grown since then
     /// (0 where terms only fall). Then a candidate need not be looked at until what it was, and that, is the best there is.
-    /// `growth` is empty before, and stays so where nothing is known, or where that takes longer than to score `n_left` candidates.
-    fn growth(&mut self, growth: &mut Vec<R>, step: usize, n_left: usize) {
-        let _ = (growth, step, n_left);
+    /// `growth` is empty before, and stays so where nothing is known.
+    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
+        let _ = (growth, step);
     }
 
     /// What is left of a candidate beside the span of what is placed, as a multiple of what counts as nothing: up to 1 the

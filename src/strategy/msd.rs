@@ -95,24 +95,21 @@ impl<R: Real> Strategy<R> for Msd<R> {
         self.term(sum)
     }
 
-    fn bounds_blocks(&self) -> Option<Looks> {
+    fn bounds_blocks(&mut self) -> Option<Looks> {
         matches!(self.distances, Distances::Sum(_)).then_some(Looks::Together)
     }
 
-    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> MostOfBlocks<'_, R> {
+    fn most_of_blocks(&mut self, slots: &mut Slots<R>, blocks: &[u32]) -> Option<MostOfBlocks<'_, R>> {
         let weight = self.term(R::one());
-        let (n, least) = match &mut self.distances {
-            Distances::Sum(sum) => (sum.n_counted() as f32, sum.least(slots, blocks)),
-            Distances::Fold { n_counted, .. } => (*n_counted as f32, &[][..]),
-        };
+        let Distances::Sum(sum) = &mut self.distances else { return None };
+        let n = sum.n_counted() as f32;
         // No difference from it is rounded by more.
-        MostOfBlocks { weight, most: n + 4.0 * f32::EPSILON * (n + 1.0), least }
+        Some(MostOfBlocks { weight, most: n + 4.0 * f32::EPSILON * (n + 1.0), least: sum.least(slots, blocks) })
     }
 
     fn growth_since(&self, step: u32) -> R {
         let Distances::Sum(sum) = &self.distances else { return R::infinity() };
-        // Steps count from 1.
-        let (lost, n_more) = sum.loss_since(step as usize - 1);
+        let Some((lost, n_more)) = sum.loss_since(step) else { return R::infinity() };
         let rounding = 8.0 * R::epsilon().to_f64() * (1.0 + sum.n_counted() as f64);
         self.term(R::of(n_more + lost + rounding))
     }

@@ -62,7 +62,8 @@ fn sums_are_those_of_the_similarities_and_never_lose_more_than_they_say() {
                 );
             }
             before.push(now.clone());
-            let losses: Vec<(f64, f64)> = (0..=position).map(|before| sums.loss_since(before)).collect();
+            let losses: Vec<(f64, f64)> =
+                (1..=position as u32 + 1).map(|step| sums.loss_since(step).unwrap()).collect();
             for (then, &(lost, _)) in before.iter().zip(&losses) {
                 let most = then.iter().zip(&now).map(|(then, now)| then - now).fold(f64::MIN, f64::max);
                 assert!(most <= lost, "window {window}, position {position}: {most} {lost}");

@@ -4,19 +4,19 @@ use super::*;
 use crate::parity::random::Random;
 use crate::real::BLOCK;
 
-/// Rows, and the similarity of two of them.
-struct Rows(Vec<Vec<f64>>);
+/// Rows, and the similarity of two of them, a bias included.
+struct Rows(Vec<Vec<f64>>, f64);
 
 impl Rows {
     fn new(n: usize, dim: usize) -> Self {
         let mut random = Random(5);
-        Self((0..n).map(|_| random.normals(dim)).collect())
+        Self((0..n).map(|_| random.normals(dim)).collect(), 0.0)
     }
 }
 
 impl Items for &Rows {
     fn similarities(&mut self, local: usize, others: &[u32]) -> [f64; BESIDE] {
-        let of_two = |a: usize, b: usize| self.0[a].iter().zip(&self.0[b]).map(|(x, y)| x * y).sum();
+        let of_two = |a: usize, b: usize| self.1 + self.0[a].iter().zip(&self.0[b]).map(|(x, y)| x * y).sum::<f64>();
         std::array::from_fn(|i| others.get(i).map_or(f64::NAN, |&b| of_two(local, b as usize)))
     }
 
@@ -29,7 +29,7 @@ impl Items for &Rows {
     }
 
     fn bias(&self) -> f64 {
-        0.0
+        self.1
     }
 
     fn count(&mut self, _: usize) {}
@@ -186,4 +186,26 @@ fn a_block_is_what_its_items_are() {
         }
     }
     assert!(Residual::new(2, Eviction::Exact).span().is_none());
+}
+
+/// A bias is one dimension more, in which all rows are alike.
+#[test]
+fn a_bias_is_a_dimension() {
+    let mut rows = Rows::new(20, 6);
+    let mut extended = Rows::new(20, 6);
+    rows.1 = 0.81;
+    extended.0.iter_mut().for_each(|row| row.push(0.9));
+    let history = [2, 19, 7];
+    for window in [0, 2] {
+        let (mut biased, mut plain) = (Residual::new(window, Eviction::Exact), Residual::new(window, Eviction::Exact));
+        start(&mut biased, 20);
+        start(&mut plain, 20);
+        for n in 0..=history.len() {
+            biased.begin_position(&history[..n], &mut &rows);
+            plain.begin_position(&history[..n], &mut &extended);
+            let found = biased.left(11, &history[..n], &mut &rows);
+            let wanted = plain.left(11, &history[..n], &mut &extended);
+            assert!((found.squared_distance - wanted.squared_distance).abs() < 1e-12, "window {window}, after {n}");
+        }
+    }
 }
