@@ -37,7 +37,7 @@ fn no_strategy_does_more_than_it_did() {
             ("spectral", configured(problem.config, Strategy::Spectral), [2737, 6149]),
             ("spectral, window scope", window, [944, 5940]),
             ("mmr", configured(problem.config, Strategy::Mmr), [2859, 10779]),
-            ("msd", configured(problem.config, Strategy::Msd), [471, 27063]),
+            ("msd", configured(problem.config, Strategy::Msd), [386, 26978]),
             ("dpp", configured(problem.config, Strategy::Dpp), [154, 22064]),
             ("ssd", configured(problem.config, Strategy::Ssd), [22551, 28008]),
         ];

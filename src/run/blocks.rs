@@ -94,23 +94,19 @@ impl<R: Real> Run<'_, R> {
     /// The winner where blocks of candidates can be bounded.
     pub(super) fn best_by_blocks(&mut self, looks: Looks) -> Option<Scored<R>> {
         self.begin_blocks();
-        let mut best = None;
         match looks {
             Looks::Together => {
-                while best.is_none() && self.look_at_highest(R::neg_infinity()) {
-                    best = self.score_most_promising();
-                }
-                let least = to_beat(best.as_ref());
+                // The winner has a bound of at least nearly so much. Who is forgotten here is looked at in the end.
+                self.look_at_highest(R::neg_infinity());
+                let least = largest(&self.blocks.largest);
                 let Blocks { listed, ceilings, .. } = &mut self.blocks;
                 let can_win = |ceiling: R| ceiling >= least && ceiling > R::neg_infinity();
                 listed.extend((0..ceilings.len()).filter(|&block| can_win(ceilings[block])).map(|block| block as u32));
                 self.look_at_listed();
             }
-            Looks::OneByOne => {
-                while self.look_at_highest(largest(&self.blocks.largest)) {}
-                best = self.score_most_promising();
-            }
+            Looks::OneByOne => while self.look_at_highest(largest(&self.blocks.largest)) {},
         }
+        let mut best = None;
         loop {
             self.score_promising(&mut best);
             // Bounds may be above what they bound.
@@ -118,10 +114,6 @@ impl<R: Real> Run<'_, R> {
                 return best;
             }
         }
-    }
-
-    fn score_most_promising(&mut self) -> Option<Scored<R>> {
-        self.blocks.take_most_promising(R::neg_infinity()).map(|rank| self.score(rank))
     }
 
     /// Scores candidates of the blocks looked at, as long as they can win. Who only could be equal may have the lower rank.
