@@ -140,11 +140,11 @@ fn the_estimate_is_what_the_cpu_engine_takes_or_more() {
 fn windows_that_are_full_in_some_slates_take_no_more() {
     let _one = ONE.lock();
     for strategy in ["dpp", "ssd"] {
-        let text = format!("slate_size = 20\nstrategy = \"{strategy}\"\n[{strategy}]\nwindow = 25");
+        let text = format!("slate_size = 20\nstrategy = \"{strategy}\"\n[{strategy}]\nwindow = 30");
         let recipe = Recipe {
             seed: 5,
-            items: Items::new(9_000, Cloud::Gaussian, vec![32], Storage::F32),
-            requests: [(4_000, 0), (4_000, 9), (4_000, 0)].map(|(n, n_recent)| Request::new(n, n_recent, 0)).to_vec(),
+            items: Items::new(10_100, Cloud::Gaussian, vec![32], Storage::F32),
+            requests: [(10_000, 0), (10_000, 11), (10_000, 0)].map(|(n, n_recent)| Request::new(n, n_recent, 0)).to_vec(),
             config: Config::from_toml(&text).unwrap(),
         };
         let case = recipe.build().unwrap();
