@@ -144,7 +144,9 @@ fn windows_that_are_full_in_some_slates_take_no_more() {
         let recipe = Recipe {
             seed: 5,
             items: Items::new(10_100, Cloud::Gaussian, vec![32], Storage::F32),
-            requests: [(10_000, 0), (10_000, 11), (10_000, 0)].map(|(n, n_recent)| Request::new(n, n_recent, 0)).to_vec(),
+            requests: [(10_000, 0), (10_000, 11), (10_000, 0)]
+                .map(|(n, n_recent)| Request::new(n, n_recent, 0))
+                .to_vec(),
             config: Config::from_toml(&text).unwrap(),
         };
         let case = recipe.build().unwrap();
