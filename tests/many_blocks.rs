@@ -78,7 +78,7 @@ fn check_both(text: &str, change: Change, is_wide: bool, scale: f64) -> [u64; 2]
     check::<f32>(&problem, &prepared, &what)
 }
 
-const STRATEGIES: [&str; 8] = [
+const STRATEGIES: [&str; 11] = [
     "strategy = \"msd\"\n[msd]\nlambda = 0.5",
     "strategy = \"msd\"\n[msd]\nlambda = 0.97",
     "strategy = \"msd\"\n[msd]\nlambda = 0.9\nwindow = 2",
@@ -86,6 +86,10 @@ const STRATEGIES: [&str; 8] = [
     "strategy = \"dpp\"\n[dpp]\ntheta = 5.0\nwindow = 300",
     "strategy = \"dpp\"\n[dpp]\ntheta = 2.0\nwindow = 4",
     "strategy = \"mmr\"",
+    // Few are scored, many, and nearly all.
+    "strategy = \"spectral\"\n[spectral]\nstrength = 0.05",
+    "strategy = \"spectral\"\n[spectral]\nstrength = 0.5",
+    "strategy = \"spectral\"\n[window]\nbehind = 5\nahead = 2\n[spectral]\nstrength = 2.0\nspectra = 3\nhorizon = \"slate\"",
     "strategy = \"ssd\"\n[ssd]\nwindow = 0",
 ];
 
