@@ -162,6 +162,9 @@ pub fn embedding(name: &str, dim: usize, rows: &[f64], storage: Storage) -> Embe
     Embedding::new(name, dim, data)
 }
 
+/// No generated row is shorter, but for those of nothing.
+const SHORTEST: f64 = 1e-4;
+
 /// Rows of one signal, `n × dim`, of normal numbers.
 pub fn rows(random: &mut Random, n: usize, dim: usize, cloud: Cloud) -> Vec<f64> {
     let n_centres = match cloud {
@@ -195,7 +198,9 @@ pub fn rows(random: &mut Random, n: usize, dim: usize, cloud: Cloud) -> Vec<f64>
                 near(random, &centres[0], noise).into_iter().map(|x| sign * x).collect()
             }
         };
-        all.extend(row);
+        // As good as nothing by chance: products of rows so short are refused, and nothing is not.
+        let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+        all.extend(row.into_iter().map(|x| if length < SHORTEST { 0.0 } else { x }));
     }
     all
 }
@@ -263,4 +268,15 @@ fn slate(random: &mut Random, index: usize, request: &Request, n_items: usize, c
     let surface = if index.is_multiple_of(2) { "home" } else { "search" };
     let attributes = BTreeMap::from([("surface".to_owned(), Value::Text(surface.to_owned()))]);
     Slate { id: index.to_string(), candidates, scores, recent, pinned, seen, seen_bloom, attributes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_is_nearly_nothing() {
+        let rows = rows(&mut Random(1), 100_000, 1, Cloud::Gaussian);
+        assert!(rows.contains(&0.0) && rows.iter().all(|x| *x == 0.0 || x.abs() >= SHORTEST));
+    }
 }
