@@ -305,7 +305,7 @@ impl<'a, R: Real> Run<'a, R> {
         self.n_scored += 1;
         let diversity = self.strategy.get().diversity(&mut self.slots, rank);
         if !self.is_out[rank] {
-            self.bounds.note(rank, diversity, self.slots.step);
+            self.bounds.note(rank, diversity);
         }
         self.scored(rank, diversity)
     }

@@ -5,6 +5,7 @@
 mod common;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use common::generate::{Cloud, Items, Recipe, Request, Storage};
 use common::gpu;
@@ -14,10 +15,11 @@ use spectrank::gpu::layout::Phase;
 use spectrank::gpu::plan::{DeviceLimits, Plan};
 use spectrank::gpu::roofline::{STAGES, Work};
 use spectrank::gpu::trace::Snapshot;
-use spectrank::gpu::{GpuEngine, GpuOptions};
+use spectrank::gpu::{GpuEngine, GpuOptions, OpenDevice};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::run::Run;
+use spectrank::slate::RankedSlate;
 
 const LIMITS: DeviceLimits = DeviceLimits {
     binding_bytes: 1 << 27,
@@ -96,6 +98,24 @@ fn traced(engine: &mut GpuEngine, slate: &PreparedSlate, mut look: impl FnMut(&S
     steps
 }
 
+/// Has the GPU compose every slate of a recipe, and looks at what became of it.
+fn each_composed(
+    device: &Arc<OpenDevice>,
+    recipe: &Recipe,
+    lanes: Option<usize>,
+    mut look: impl FnMut(&mut GpuEngine, &Config, &PreparedSlate, &RankedSlate),
+) {
+    let case = recipe.build().unwrap();
+    let problem = Problem::new(&case.config, &case.catalog).unwrap();
+    let options = GpuOptions { lanes, ..GpuOptions::default() };
+    let mut engine = GpuEngine::new(device.clone(), &problem, options).unwrap();
+    for slate in &case.slates {
+        let slate = PreparedSlate::new(&problem, slate).unwrap();
+        let ranked = engine.rerank(std::slice::from_ref(&slate)).unwrap().remove(0);
+        look(&mut engine, &case.config, &slate, &ranked);
+    }
+}
+
 #[test]
 fn every_step_of_the_kernel_is_foreseen() {
     let Some(device) = gpu::device() else { return };
@@ -103,17 +123,11 @@ fn every_step_of_the_kernel_is_foreseen() {
     let as_on_a_gpu = [0, 1, 2, 6].map(|i| (CONFIGS[i], Some(64)));
     let cases = CONFIGS.map(|config| (config, None)).into_iter().chain(as_on_a_gpu);
     for (config, lanes) in cases {
-        let case = recipe(config, Storage::F16).build().unwrap();
-        let problem = Problem::new(&case.config, &case.catalog).unwrap();
-        let options = GpuOptions { lanes, ..GpuOptions::default() };
-        let mut engine = GpuEngine::new(device.clone(), &problem, options).unwrap();
-        for slate in &case.slates {
-            let slate = PreparedSlate::new(&problem, slate).unwrap();
-            let ranked = engine.rerank(std::slice::from_ref(&slate)).unwrap().remove(0);
-            let counted = Work::of(engine.plan(), &slate, &ranked, true).unwrap();
-            let steps = traced(&mut engine, &slate, |_| {});
+        each_composed(&device, &recipe(config, Storage::F16), lanes, |engine, _, slate, ranked| {
+            let counted = Work::of(engine.plan(), slate, ranked, true).unwrap();
+            let steps = traced(engine, slate, |_| {});
             assert_eq!(counted.steps, steps, "{config}, {} candidates", slate.n_candidates());
-        }
+        });
     }
 }
 
@@ -151,29 +165,23 @@ fn every_step_and_pair_of_the_baselines_is_foreseen() {
     let as_on_a_gpu = [1, 3, 6, 9].map(|i| (BASELINES[i], Some(64)));
     let (mut n_unknown, mut n_of_phase) = (0, [0; Phase::ALL.len()]);
     for ((config, n_signals), lanes) in BASELINES.map(|baseline| (baseline, None)).into_iter().chain(as_on_a_gpu) {
-        let case = baseline_recipe(config, n_signals).build().unwrap();
-        let problem = Problem::new(&case.config, &case.catalog).unwrap();
-        let options = GpuOptions { lanes, ..GpuOptions::default() };
-        let mut engine = GpuEngine::new(device.clone(), &problem, options).unwrap();
-        for slate in &case.slates {
-            let slate = PreparedSlate::new(&problem, slate).unwrap();
-            let ranked = engine.rerank(std::slice::from_ref(&slate)).unwrap().remove(0);
-            let counted = Work::of(engine.plan(), &slate, &ranked, true);
+        each_composed(&device, &baseline_recipe(config, n_signals), lanes, |engine, run_config, slate, ranked| {
+            let counted = Work::of(engine.plan(), slate, ranked, true);
             let of_what = format!("{config}, {lanes:?} lanes, {} candidates", slate.n_candidates());
-            assert_eq!(counted.is_none(), is_unknown(config, &slate, engine.plan().workgroup), "{of_what}");
+            assert_eq!(counted.is_none(), is_unknown(config, slate, engine.plan().workgroup), "{of_what}");
             let Some(counted) = counted else {
                 n_unknown += 1;
-                continue;
+                return;
             };
             let (mut refreshed, mut n_pairs) = (vec![0; slate.rows.len()], 0);
-            let steps = traced(&mut engine, &slate, |snapshot| {
-                n_pairs += pairs_of_step(&case.config, &slate, &refreshed, snapshot);
+            let steps = traced(engine, slate, |snapshot| {
+                n_pairs += pairs_of_step(run_config, slate, &refreshed, snapshot);
                 refreshed.clone_from(&snapshot.refreshed);
             });
             assert_eq!(counted.steps, steps, "{of_what}");
             assert_eq!(counted.placed_similarity.n_pairs + counted.residual.n_pairs, n_pairs, "{of_what}");
             n_of_phase.iter_mut().zip(steps).for_each(|(sum, n)| *sum += n);
-        }
+        });
     }
     assert!(n_unknown <= 4, "{n_unknown} slates were not counted");
     for phase in [Phase::TakeIn, Phase::Factor, Phase::CatchUp, Phase::Rank] {

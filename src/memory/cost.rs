@@ -114,10 +114,10 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
     // One factor per signal, similarities to the window, the place of the row and when it was looked at. Who is compared at once, with
     // rows, products and similarities.
     let of_items = n_local * (value * (problem.signals.len() as u64 + n_slots) + 8) + n_local * (4 + 4 + 2 * value);
-    // Base score, diversity term and bound, when that was, and who is out.
-    let of_candidates = n_candidates as u64 * (3 * value + 4 + 2);
-    // Who is placed, and how much terms can have grown. The window's slots; the sum of the placed rows.
-    let of_positions = (n_placed + 2) * (4 + value) + 20 * n_slots + row;
+    // Base score, diversity term and bound, and who is out.
+    let of_candidates = n_candidates as u64 * (3 * value + 2);
+    // Who is placed. The window's slots; the sum of the placed rows.
+    let of_positions = (n_placed + 2) * 4 + 20 * n_slots + row;
     let of_strategy = match problem.config.strategy {
         Strategy::Relevance => 0,
         Strategy::Spectral => sizes.spectral(problem.config.spectral.spectra as u64) + 4 * n_candidates as u64,

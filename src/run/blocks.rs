@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::Run;
-use super::scan::hold;
+use super::scan::{hold, to_beat};
 use crate::real::{BLOCK, Real, largest};
 use crate::stage::select::Scored;
 use crate::strategy::Looks;
@@ -187,9 +187,4 @@ impl<R: Real> Run<'_, R> {
         }
         blocks.listed.clear();
     }
-}
-
-/// The utility that a candidate has to reach.
-fn to_beat<R: Real>(best: Option<&Scored<R>>) -> R {
-    best.filter(|best| best.excess == 0).map_or(R::neg_infinity(), |best| best.utility)
 }

@@ -12,10 +12,9 @@ impl<R: Real> Run<'_, R> {
             if let Some(looks) = self.strategy.get().bounds_blocks() {
                 return self.best_by_blocks(looks);
             }
-            self.strategy.get().growth(&mut self.bounds.growth, self.slots.step as usize);
-        }
-        if !self.bounds.growth.is_empty() {
-            return self.best_by_bounds();
+            if self.strategy.get().terms_only_fall() {
+                return self.best_by_bounds();
+            }
         }
         if !self.prunes && self.score_all() { self.best_of_all() } else { self.best_by_rank() }
     }
@@ -95,7 +94,7 @@ impl<R: Real> Run<'_, R> {
                 break;
             }
             // Who can win is written down without a branch, which would be a guess for each.
-            let least = best.as_ref().filter(|best| best.excess == 0).map_or(R::neg_infinity(), |best| best.utility);
+            let least = to_beat(best.as_ref());
             let (mut ranks, mut n) = ([0; BLOCK], 0);
             for (i, &bound) in self.bounds.of_block(block, end.min(block + BLOCK)).iter().enumerate() {
                 ranks[n] = (block + i) as u32;
@@ -133,13 +132,18 @@ impl<R: Real> Run<'_, R> {
     /// Holds a candidate against the best so far. Penalties are looked at where they can matter.
     fn judge(&mut self, rank: usize, term: Term<R>, best: &mut Option<Scored<R>>) {
         let diversity = term.most();
-        self.bounds.note(rank, diversity, self.slots.step);
+        self.bounds.note(rank, diversity);
         let most = self.bounds.weighted_base(rank) + diversity;
         if matches!(term, Term::AtMost(_)) || (self.prunes && is_settled(best.as_ref(), rank, most)) {
             return;
         }
         hold(self.scored(rank, diversity), best);
     }
+}
+
+/// The utility that a candidate has to reach.
+pub(super) fn to_beat<R: Real>(best: Option<&Scored<R>>) -> R {
+    best.filter(|best| best.excess == 0).map_or(R::neg_infinity(), |best| best.utility)
 }
 
 /// Holds a candidate against the best so far.

@@ -86,12 +86,8 @@ pub struct Bounds<R> {
     /// No diversity term of the position is larger.
     most_diversity: R,
     /// Diversity terms, or what they were at most, when candidates were last looked at: infinite before that, and minus infinity
-    /// for who is out.
+    /// for who is out. Bounds only where terms only fall.
     known: Vec<R>,
-    /// The step at which that was.
-    known_at: Vec<u32>,
-    /// By step: how much diversity terms can have grown since; empty where nothing is known of that.
-    pub growth: Vec<R>,
     /// Bounds of the position's candidates, as far as they were worked out, from rank `first` on.
     of_candidates: Vec<R>,
     first: usize,
@@ -104,27 +100,22 @@ impl<R: Real> Bounds<R> {
         self.weighted_base.extend(weighted_base);
         self.known.clear();
         self.known.resize(self.weighted_base.len(), R::infinity());
-        self.known_at.clear();
-        self.known_at.resize(self.weighted_base.len(), 0);
-        self.growth.clear();
     }
 
     /// Starts a position at which no diversity term is larger than `most_diversity`.
     pub fn begin_position(&mut self, most_diversity: R) {
         self.most_diversity = most_diversity;
-        self.growth.clear();
     }
 
-    /// Remembers a diversity term, or what it is at most, of step 1 or later.
+    /// Remembers a diversity term, or what it is at most.
     #[inline]
-    pub fn note(&mut self, rank: usize, diversity: R, step: u32) {
+    pub fn note(&mut self, rank: usize, diversity: R) {
         self.known[rank] = diversity;
-        self.known_at[rank] = step;
     }
 
     /// Takes a candidate out.
     pub fn take_out(&mut self, rank: usize) {
-        self.note(rank, R::neg_infinity(), 1);
+        self.note(rank, R::neg_infinity());
     }
 
     /// Factor of base scores times base score.
@@ -175,11 +166,9 @@ impl<R: Real> Bounds<R> {
         if n_known < end {
             self.of_candidates.resize(end - self.first, R::zero());
             let bounds = &mut self.of_candidates[n_known - self.first..];
-            let known = self.known[n_known..end].iter().zip(&self.known_at[n_known..end]);
-            for ((bound, &base), (&known, &step)) in bounds.iter_mut().zip(&self.weighted_base[n_known..end]).zip(known)
-            {
-                let grown = known + self.growth[step as usize];
-                *bound = base + if grown < self.most_diversity { grown } else { self.most_diversity };
+            let candidates = self.weighted_base[n_known..end].iter().zip(&self.known[n_known..end]);
+            for (bound, (&base, &known)) in bounds.iter_mut().zip(candidates) {
+                *bound = base + if known < self.most_diversity { known } else { self.most_diversity };
             }
         }
         &self.of_candidates[start - self.first..end - self.first]

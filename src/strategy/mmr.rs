@@ -50,10 +50,8 @@ impl<R: Real> Strategy<R> for Mmr<R> {
         }
     }
 
-    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
+    fn terms_only_fall(&self) -> bool {
         // In a window, the nearest may leave.
-        if self.placed.is_running() {
-            growth.resize(step + 1, R::zero());
-        }
+        self.placed.is_running()
     }
 }

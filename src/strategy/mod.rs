@@ -85,11 +85,10 @@ pub trait Strategy<R: Real>: Send {
         false
     }
 
-    /// Where something is known of how diversity terms change: by step, up to this one, how much a term can have grown since then
-    /// (0 where terms only fall). Then a candidate need not be looked at until what it was, and that, is the best there is.
-    /// `growth` is empty before, and stays so where nothing is known.
-    fn growth(&mut self, growth: &mut Vec<R>, step: usize) {
-        let _ = (growth, step);
+    /// True where no diversity term ever grows while a slate is composed: then a candidate need not be looked at until what its term was
+    /// is the best there is.
+    fn terms_only_fall(&self) -> bool {
+        false
     }
 
     /// What is left of a candidate beside the span of what is placed, as a multiple of what counts as nothing: up to 1 the
