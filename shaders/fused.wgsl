@@ -132,26 +132,21 @@ fn advance(cursor: u32, is_last: bool, next_phase: u32) {
     workgroupBarrier();
 }
 
-// One multiplication by S_W: a sweep, or one of the two rotations that follow the last one.
+// One multiplication by S_W: a sweep, or the rotation that follows the last one.
 fn solve(c: Control) {
     let is_sweep = c.phase == PHASE_SWEEP;
-    let is_last = !is_sweep && c.cursor == 1u;
     multiply();
     if is_sweep {
-        take_product();
-    } else {
-        rotate(is_last);
-    }
-    if !is_last {
         orthonormalise();
+    } else {
+        rotate();
     }
     if lane == 0u {
         if is_sweep {
             control.sweeps_left = c.sweeps_left - 1u;
             control.phase = select(PHASE_SWEEP, PHASE_ROTATE, c.sweeps_left <= 1u);
         } else {
-            control.cursor = 1u - c.cursor;
-            control.phase = select(PHASE_ROTATE, PHASE_EXPOSE, is_last);
+            control.phase = PHASE_EXPOSE;
         }
     }
     workgroupBarrier();

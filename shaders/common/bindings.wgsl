@@ -119,6 +119,7 @@ override N_SPECTRA: u32 = 4u;
 override BASIS_WORDS: u32 = 40u;
 override GRAM_WORDS: u32 = 100u;
 override PRODUCT_WORDS: u32 = 40u;
+override PROJECTOR_WORDS: u32 = 40u;
 override SQUARE_WORDS: u32 = 16u;
 override N_SHARDS: u32 = 1u;
 override IS_F16: u32 = 1u;

@@ -48,8 +48,8 @@ var<workgroup> basis: array<vec2<f32>, BASIS_WORDS>;
 var<workgroup> product: array<vec2<f32>, PRODUCT_WORDS>;
 // S_W where it fits, else one number and S_W is read from `state`.
 var<workgroup> gram: array<vec2<f32>, GRAM_WORDS>;
-// What turns an item's similarities into its loadings, [slot][spectrum].
-var<workgroup> projector: array<f32, BASIS_WORDS>;
+// What turns an item's similarities into its loadings, [slot][spectrum]. There is room for two K x K matrices.
+var<workgroup> projector: array<f32, PROJECTOR_WORDS>;
 var<workgroup> eigenvalues: array<f32, N_SPECTRA>;
 var<workgroup> inverse: array<f32, N_SPECTRA>;
 // H, then w, [spectrum][spectrum].
@@ -63,7 +63,7 @@ fn slots_at() -> u32 { return slate.state_at + CONTROL_WORDS; }
 fn basis_at() -> u32 { return slots_at() + 3u * N_SLOTS; }
 fn gram_start() -> u32 { return basis_at() + 2u * N_SLOTS * N_SPECTRA; }
 fn product_start() -> u32 { return gram_start() + 2u * N_SLOTS * N_SLOTS; }
-fn eigenvalues_at() -> u32 { return product_start() + 2u * N_SLOTS * N_SPECTRA; }
+fn eigenvalues_at() -> u32 { return product_start() + 2u * product_words(); }
 fn inverse_at() -> u32 { return eigenvalues_at() + N_SPECTRA; }
 fn weights_at() -> u32 { return inverse_at() + N_SPECTRA; }
 fn history_at() -> u32 { return weights_at() + N_SPECTRA * N_SPECTRA; }

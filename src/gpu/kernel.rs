@@ -26,7 +26,7 @@ pub enum ShaderChecks {
 /// what the compiler adds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelKey {
-    constants: [(&'static str, usize); 10],
+    constants: [(&'static str, usize); 11],
     patches: Vec<Patch>,
     checks: ShaderChecks,
 }
@@ -41,7 +41,8 @@ impl KernelKey {
             ("N_SPECTRA", k),
             ("BASIS_WORDS", m * k),
             ("GRAM_WORDS", if plan.has_gram { m * m } else { 1 }),
-            ("PRODUCT_WORDS", if plan.has_product { m * k } else { 1 }),
+            ("PRODUCT_WORDS", if plan.has_product { m.max(k) * k } else { 1 }),
+            ("PROJECTOR_WORDS", m.max(2 * k) * k),
             ("SQUARE_WORDS", k * k),
             ("N_SHARDS", plan.n_shards),
             ("IS_F16", usize::from(plan.is_f16)),

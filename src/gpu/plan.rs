@@ -102,16 +102,18 @@ impl Plan {
         }
         let (n_slots, n_spectra) = if is_spectral { (config.window.size(), config.spectral.spectra) } else { (1, 1) };
         // Basis in doubled precision, and the projector.
-        let fixed = FIXED_WORKGROUP_WORDS + 3 * n_slots + 3 * n_slots * n_spectra + 5 * n_spectra * n_spectra;
+        let columns = (2 * n_slots + n_slots.max(2 * n_spectra)) * n_spectra;
+        let fixed = FIXED_WORKGROUP_WORDS + 3 * n_slots + columns + 5 * n_spectra * n_spectra;
         // One number stands in for the product, and one for S_W, where they are held elsewhere.
         let mut needed = 4 * (fixed + 5 * n_spectra + 3 * workgroup) + 2 * DOUBLE_BYTES;
         let available = limits.workgroup_bytes;
         if needed > available {
             return Err(PlanError::WorkgroupMemory { needed, available });
         }
-        let has_product = needed + DOUBLE_BYTES * n_slots * n_spectra <= available;
+        let product_bytes = DOUBLE_BYTES * n_slots.max(n_spectra) * n_spectra;
+        let has_product = needed + product_bytes <= available;
         if has_product {
-            needed += DOUBLE_BYTES * n_slots * n_spectra;
+            needed += product_bytes;
         }
         let has_gram = needed + DOUBLE_BYTES * n_slots * n_slots <= available;
         let is_f16 = problem.signals.iter().all(|s| matches!(s.embedding.data, EmbeddingData::F16(_)));
@@ -226,7 +228,10 @@ impl Plan {
         let attempt = 2 * over_slots + remove_earlier + turns(per_lane(m), 0);
         let orthonormalise = over_slots + turns(k, turns(2, attempt) + over_slots + turns(per_lane(m), 0));
         let jacobi = turns(JACOBI_SWEEPS, square(0) + turns(k, 2 * square(0)));
-        let rotate_rows = turns(per_lane(m), turns(k, turns(k, 0)) + turns(k, 0));
+        let divide = square(over_slots) + turns(k, square(0)) + turns(k, 0) + turns(per_lane(m * k), turns(k, 0));
+        let products = turns(per_lane(k * (k + 1)), turns(k, 0) + over_slots);
+        let correct = 7 * square(turns(k, 0));
+        let turn_basis = turns(per_lane(m * k), turns(k, 0)) + copy_basis;
         let add_row = turns(signals, turns(per_lane(octets), turns(4, 0)));
         let longest_rule = problem.spacing.iter().map(|r| r.weights.len()).max().unwrap_or(0);
         let load_spacing = turns(per_lane(problem.spacing.len()), turns(longest_rule, 0));
@@ -266,8 +271,8 @@ impl Plan {
             Phase::CatchUp => is_baseline * (member_pair + turns(catch_up, compare)),
             Phase::Rank => is_baseline,
             Phase::Members => turns(per_lane(MEMBER_CHUNK.min(m) * m), member_pair) + turns(per_lane(m * m), 0),
-            Phase::Sweep => multiply + copy_basis + orthonormalise,
-            Phase::Rotate => multiply + square(over_slots) + jacobi + turns(k, 0) + rotate_rows + orthonormalise,
+            Phase::Sweep => multiply + divide + copy_basis + orthonormalise,
+            Phase::Rotate => multiply + products + 2 * jacobi + correct + turns(k, 0) + turn_basis,
             Phase::Expose => copy_basis + square(over_slots),
             Phase::ExposePast => {
                 refresh(PAST_CHUNK) + turns(per_lane(PAST_CHUNK * k), over_slots) + square(turns(PAST_CHUNK, 0))
@@ -307,7 +312,7 @@ impl Plan {
         let (n, n_local) = (slate.n_candidates(), slate.rows.len());
         let history = slate.n_recent() + slate.n_positions(self.params.slate_size as usize);
         let placed_sum = if self.params.balance_strength > 0.0 { self.row_values } else { 0 };
-        let solver = 3 * m + 4 * m * k + 2 * m * m + 2 * k + k * k;
+        let solver = 3 * m + 2 * m * k + 2 * m * m + 2 * m.max(k) * k + 2 * k + k * k;
         CONTROL_WORDS + solver + history + n + n_local + placed_sum + self.placed_words(slate)
     }
 

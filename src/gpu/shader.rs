@@ -12,7 +12,7 @@ use crate::stage::{eigensolve, exposure, residual};
 use crate::strategy::dpp;
 
 /// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
-pub const FILES: [(&str, &str); 14] = [
+pub const FILES: [(&str, &str); 18] = [
     ("common/bindings", include_str!("../../shaders/common/bindings.wgsl")),
     ("common/state", include_str!("../../shaders/common/state.wgsl")),
     ("common/double", include_str!("../../shaders/common/double.wgsl")),
@@ -20,6 +20,10 @@ pub const FILES: [(&str, &str); 14] = [
     ("window", include_str!("../../shaders/window.wgsl")),
     ("window_similarity", include_str!("../../shaders/window_similarity.wgsl")),
     ("eigensolve", include_str!("../../shaders/eigensolve.wgsl")),
+    ("eigensolve/cholesky", include_str!("../../shaders/eigensolve/cholesky.wgsl")),
+    ("eigensolve/gram_schmidt", include_str!("../../shaders/eigensolve/gram_schmidt.wgsl")),
+    ("eigensolve/ritz", include_str!("../../shaders/eigensolve/ritz.wgsl")),
+    ("eigensolve/jacobi", include_str!("../../shaders/eigensolve/jacobi.wgsl")),
     ("exposure", include_str!("../../shaders/exposure.wgsl")),
     ("placed_similarity", include_str!("../../shaders/placed_similarity.wgsl")),
     ("residual", include_str!("../../shaders/residual.wgsl")),
@@ -51,6 +55,11 @@ const STRATEGIES: [(Strategy, &str); 6] = [
     (Strategy::Relevance, "RELEVANCE"),
 ];
 
+/// What the first rotations, in single precision, leave beside the diagonal: as much as rounding does.
+const FIRST_JACOBI_TOLERANCE: f64 = f32::EPSILON as f64;
+/// What the second ones leave. Loadings are in single precision, which does not see it.
+const LAST_JACOBI_TOLERANCE: f64 = 1e-10;
+
 const FADE_SLOPE: f64 = 1.0 / (residual::FADE_FULL - residual::FADE_GONE);
 
 /// What single precision lacks of a number.
@@ -65,9 +74,10 @@ fn constants() -> String {
         ("ENTRY_SCALE", eigensolve::ENTRY_SCALE),
         ("COLLAPSE", eigensolve::COLLAPSE),
         ("NOTHING", eigensolve::NOTHING),
+        ("LEAST_SHARE", eigensolve::LEAST_SHARE),
         ("DROP", eigensolve::DROP),
-        ("FIRST_JACOBI_TOLERANCE", f64::from(f32::EPSILON) * eigensolve::JACOBI_TOLERANCE),
-        ("LAST_JACOBI_TOLERANCE", f64::EPSILON * eigensolve::JACOBI_TOLERANCE),
+        ("FIRST_JACOBI_TOLERANCE", FIRST_JACOBI_TOLERANCE),
+        ("LAST_JACOBI_TOLERANCE", LAST_JACOBI_TOLERANCE),
         ("COUPLING_WIDTH", exposure::COUPLING_WIDTH),
         ("COUPLING_REACH", exposure::COUPLING_REACH),
         ("FADE_GONE", residual::FADE_GONE),

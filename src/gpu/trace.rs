@@ -125,7 +125,7 @@ impl GpuEngine<'_> {
             words.chunks_exact(2).map(|pair| part(pair[0]) + part(pair[1])).collect()
         };
         let (basis, gram) = (double(take(2 * m * k)), double(take(2 * m * m)));
-        take(2 * m * k);
+        take(2 * m.max(k) * k);
         let (eigenvalues, inverse) = (number(take(k)), number(take(k)));
         let weights = number(take(k * k));
         take(slate.n_recent() + slate.n_positions(self.plan.params.slate_size as usize));

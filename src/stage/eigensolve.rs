@@ -18,6 +18,7 @@ mod cholesky;
 mod columns;
 mod jacobi;
 
+pub use cholesky::LEAST_SHARE;
 pub use jacobi::{partner, tournament_rounds};
 
 use crate::config::{MAX_SPECTRA, MAX_WINDOW};

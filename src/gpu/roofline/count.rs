@@ -113,7 +113,7 @@ impl<'a> Count<'a> {
         let n_sweeps = p.iterations + if is_first { p.first_sweeps } else { 0 };
         self.work.take(Phase::Members, self.plan.n_slots.div_ceil(MEMBER_CHUNK));
         self.work.take(Phase::Sweep, n_sweeps as usize);
-        self.work.take(Phase::Rotate, 2);
+        self.work.take(Phase::Rotate, 1);
         self.work.take(Phase::Expose, 1);
         self.work.take(Phase::Weights, 1);
         let behind = p.behind as usize;

@@ -12,7 +12,7 @@ use crate::config::MAX_SPECTRA;
 
 /// Of the square of each column's length at least so much has to be beside the columns before it: what is rounded is then, as a rule,
 /// magnified by no more than the inverse of this times the number of columns. It is the columns' angles that suffer, not their span.
-const LEAST_SHARE: f64 = 0.01;
+pub const LEAST_SHARE: f64 = 0.01;
 
 /// Makes `k` columns orthonormal, at most `N`. False where some are too much alike, and nothing was changed.
 #[inline(always)]
