@@ -33,7 +33,7 @@ fn compare_with_placed(local: u32, n_placed: u32) -> bool {
     let first = max(n_seen, n_placed - placed_reach(n_placed));
     let end = min(n_placed, first + params.catch_up);
     for (var place = first; place < end; place += 1u) {
-        var term = fold_term(similarity_of(catalog_row(local), catalog_row(history(place))));
+        var term = fold_term(similarity_of(catalog_row(local), catalog_row(history(place)), 0u, 1u));
         let at = term_index(place, local);
         if params.history_window == 0u && place > 0u {
             term = fold_combine(bitcast<f32>(state[at]), term);

@@ -27,7 +27,7 @@ fn pivot_index(n: u32) -> u32 {
 }
 
 fn extended_similarity(a: u32, b: u32) -> vec2<f32> {
-    return add(similarity_of_members(catalog_row(a), catalog_row(b)), vec2<f32>(params.bias, 0.0));
+    return add(similarity_of_members(catalog_row(a), catalog_row(b), 0u, 1u), vec2<f32>(params.bias, 0.0));
 }
 
 // An item that is looked at for the first time.

@@ -90,51 +90,110 @@ fn factor(row: u32, signal: u32) -> f32 {
     return bitcast<f32>(item_word(row, signal));
 }
 
-// S_ab of two catalog rows.
-fn similarity_of(row_a: u32, row_b: u32) -> f32 {
+// What the octets `first`, `first + stride`, ... of each signal add to S_ab of two catalog rows: all of it for (0, 1).
+fn similarity_of(row_a: u32, row_b: u32, first: u32, stride: u32) -> f32 {
     let a = row_start(row_a);
     let b = row_start(row_b);
     var total = 0.0;
     for (var s = 0u; s < params.n_signals; s += 1u) {
         let part = segment(s);
-        var sum_0 = vec4<f32>(0.0);
-        var sum_1 = vec4<f32>(0.0);
-        var sum_2 = vec4<f32>(0.0);
-        var sum_3 = vec4<f32>(0.0);
-        for (var o = part.x; o < part.x + part.y; o += 2u) {
-            let a_0 = read_octet(a, o);
-            let b_0 = read_octet(b, o);
-            let a_1 = read_octet(a, o + 1u);
-            let b_1 = read_octet(b, o + 1u);
-            sum_0 += a_0.low * b_0.low;
-            sum_1 += a_0.high * b_0.high;
-            sum_2 += a_1.low * b_1.low;
-            sum_3 += a_1.high * b_1.high;
+        var low = vec4<f32>(0.0);
+        var high = vec4<f32>(0.0);
+        for (var o = part.x + first; o < part.x + part.y; o += stride) {
+            let values_a = read_octet(a, o);
+            let values_b = read_octet(b, o);
+            low += values_a.low * values_b.low;
+            high += values_a.high * values_b.high;
         }
-        let sum = (sum_0 + sum_1) + (sum_2 + sum_3);
+        let sum = low + high;
         total += (factor(row_a, s) * factor(row_b, s)) * ((sum.x + sum.y) + (sum.z + sum.w));
     }
     return total;
 }
 
-// Brings the similarities of `n` listed items up to date. Tasks are (item, slot) pairs, items fastest, so that the
-// lanes of a round work on the same slot: as a rule only one slot is new.
+// Pairs that are compared next, PARTS lanes each: neighbours read what lies side by side, and no lane reads a whole row. Listed by
+// all lanes in whatever order, as many as fit; the two numbers of a pair share a word. Kept with what lanes find of them where the
+// selection keeps its own (select.wgsl).
+const PAIR_BITS: u32 = 16u;
+var<workgroup> n_listed: atomic<u32>;
+var<workgroup> n_pairs_listed: u32;
+
+fn begin_list() {
+    if lane == 0u {
+        atomicStore(&n_listed, 0u);
+    }
+    workgroupBarrier();
+}
+
+// False where the list is full.
+fn add_to_list(a: u32, b: u32) -> bool {
+    let at = atomicAdd(&n_listed, 1u);
+    if at < PAIRS {
+        reduce_rank[at] = (a << PAIR_BITS) | b;
+    }
+    return at < PAIRS;
+}
+
+// Pairs listed, on every lane; more than PAIRS where some did not fit.
+fn end_list() -> u32 {
+    workgroupBarrier();
+    if lane == 0u {
+        n_pairs_listed = atomicLoad(&n_listed);
+    }
+    return workgroupUniformLoad(&n_pairs_listed);
+}
+
+fn listed_pair(i: u32) -> vec2<u32> {
+    let pair = reduce_rank[i];
+    return vec2<u32>(pair >> PAIR_BITS, pair & ((1u << PAIR_BITS) - 1u));
+}
+
+// Brings the similarities of `n` listed items up to date.
 fn refresh(list: u32, start: u32, n: u32, step: u32) {
-    for (var task = lane; task < n * N_SLOTS; task += WORKGROUP) {
-        let slot = task / n;
-        let local = listed(list, start + task % n);
-        if local != EMPTY && slot_items[slot] != EMPTY && slot_entered[slot] > state[refreshed_at() + local] {
-            let value = similarity_of(catalog_row(local), catalog_row(slot_items[slot]));
-            state[similarity_index(slot, local)] = bitcast<u32>(value);
+    var local = EMPTY;
+    if lane < n {
+        local = listed(list, start + lane);
+    }
+    var slot = N_SLOTS;
+    var last = 0u;
+    if local != EMPTY {
+        slot = 0u;
+        last = state[refreshed_at() + local];
+    }
+    loop {
+        begin_list();
+        while slot < N_SLOTS {
+            if slot_items[slot] != EMPTY && slot_entered[slot] > last {
+                if !add_to_list(local, slot) {
+                    break;
+                }
+            }
+            slot += 1u;
+        }
+        let n_pairs = end_list();
+        let pair = listed_pair(lane / PARTS);
+        if lane / PARTS < n_pairs {
+            let rows = vec2<u32>(catalog_row(pair.x), catalog_row(slot_items[pair.y]));
+            reduce_utility[lane] = similarity_of(rows.x, rows.y, lane % PARTS, PARTS);
+        }
+        workgroupBarrier();
+        if lane < min(n_pairs, PAIRS) {
+            var value = 0.0;
+            for (var part = lane * PARTS; part < (lane + 1u) * PARTS; part += 1u) {
+                value += reduce_utility[part];
+            }
+            let own = listed_pair(lane);
+            state[similarity_index(own.y, own.x)] = bitcast<u32>(value);
+        }
+        // Nobody lists before the last one has read.
+        storageBarrier();
+        workgroupBarrier();
+        if n_pairs <= PAIRS {
+            break;
         }
     }
-    storageBarrier();
-    workgroupBarrier();
-    for (var i = lane; i < n; i += WORKGROUP) {
-        let local = listed(list, start + i);
-        if local != EMPTY {
-            state[refreshed_at() + local] = step;
-        }
+    if local != EMPTY {
+        state[refreshed_at() + local] = step;
     }
     storageBarrier();
     workgroupBarrier();
@@ -144,8 +203,8 @@ fn similarity(slot: u32, local: u32) -> f32 {
     return bitcast<f32>(state[similarity_index(slot, local)]);
 }
 
-// S_ab of two catalog rows in doubled precision.
-fn similarity_of_members(row_a: u32, row_b: u32) -> vec2<f32> {
+// As similarity_of, in doubled precision.
+fn similarity_of_members(row_a: u32, row_b: u32, first: u32, stride: u32) -> vec2<f32> {
     let a = row_start(row_a);
     let b = row_start(row_b);
     var similarity = vec2<f32>(0.0);
@@ -153,7 +212,7 @@ fn similarity_of_members(row_a: u32, row_b: u32) -> vec2<f32> {
         let part = segment(s);
         var low = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
         var high = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
-        for (var o = part.x; o < part.x + part.y; o += 1u) {
+        for (var o = part.x + first; o < part.x + part.y; o += stride) {
             let values_a = read_octet(a, o);
             let values_b = read_octet(b, o);
             var rest = Octet(vec4<f32>(0.0), vec4<f32>(0.0));
@@ -174,19 +233,45 @@ fn similarity_of_members(row_a: u32, row_b: u32) -> vec2<f32> {
 
 // Entries of S_W whose rows are the slots `start .. start + n`, of items that entered at this step, or all.
 fn compare_members(start: u32, n: u32, step: u32, is_all: bool) {
-    for (var task = lane; task < n * N_SLOTS; task += WORKGROUP) {
-        let a = start + task / N_SLOTS;
-        let b = task % N_SLOTS;
-        let is_new_a = is_all || slot_entered[a] == step;
-        let is_new_b = is_all || slot_entered[b] == step;
-        if slot_items[a] != EMPTY && slot_items[b] != EMPTY && is_new_a && (b <= a || !is_new_b) {
-            let value = similarity_of_members(catalog_row(slot_items[a]), catalog_row(slot_items[b]));
-            store_double(gram_start() + 2u * (a * N_SLOTS + b), value);
-            store_double(gram_start() + 2u * (b * N_SLOTS + a), value);
+    var task = lane;
+    loop {
+        begin_list();
+        while task < n * N_SLOTS {
+            let a = start + task / N_SLOTS;
+            let b = task % N_SLOTS;
+            let is_new_a = is_all || slot_entered[a] == step;
+            let is_new_b = is_all || slot_entered[b] == step;
+            if slot_items[a] != EMPTY && slot_items[b] != EMPTY && is_new_a && (b <= a || !is_new_b) {
+                if !add_to_list(a, b) {
+                    break;
+                }
+            }
+            task += WORKGROUP;
+        }
+        let n_pairs = end_list();
+        let pair = listed_pair(lane / PARTS);
+        if lane / PARTS < n_pairs {
+            let rows = vec2<u32>(catalog_row(slot_items[pair.x]), catalog_row(slot_items[pair.y]));
+            let value = similarity_of_members(rows.x, rows.y, lane % PARTS, PARTS);
+            reduce_utility[lane] = value.x;
+            reduce_excess[lane] = bitcast<u32>(value.y);
+        }
+        workgroupBarrier();
+        if lane < min(n_pairs, PAIRS) {
+            var value = vec2<f32>(0.0);
+            for (var part = lane * PARTS; part < (lane + 1u) * PARTS; part += 1u) {
+                value = add(value, vec2<f32>(reduce_utility[part], bitcast<f32>(reduce_excess[part])));
+            }
+            let own = listed_pair(lane);
+            store_double(gram_start() + 2u * (own.x * N_SLOTS + own.y), value);
+            store_double(gram_start() + 2u * (own.y * N_SLOTS + own.x), value);
+        }
+        storageBarrier();
+        workgroupBarrier();
+        if n_pairs <= PAIRS {
+            break;
         }
     }
-    storageBarrier();
-    workgroupBarrier();
 }
 
 fn read_gram(a: u32, b: u32) -> vec2<f32> {

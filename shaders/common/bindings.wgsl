@@ -121,6 +121,9 @@ override GRAM_WORDS: u32 = 100u;
 override PRODUCT_WORDS: u32 = 40u;
 override PROJECTOR_WORDS: u32 = 40u;
 override SQUARE_WORDS: u32 = 16u;
+// Lanes that compare a pair of rows, and pairs compared at once.
+override PARTS: u32 = 4u;
+override PAIRS: u32 = 16u;
 override N_SHARDS: u32 = 1u;
 override IS_F16: u32 = 1u;
 override STRATEGY: u32 = SPECTRAL;

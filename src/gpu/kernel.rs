@@ -26,7 +26,7 @@ pub enum ShaderChecks {
 /// what the compiler adds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelKey {
-    constants: [(&'static str, usize); 11],
+    constants: [(&'static str, usize); 13],
     patches: Vec<Patch>,
     checks: ShaderChecks,
 }
@@ -44,6 +44,8 @@ impl KernelKey {
             ("PRODUCT_WORDS", if plan.has_product { m.max(k) * k } else { 1 }),
             ("PROJECTOR_WORDS", m.max(2 * k) * k),
             ("SQUARE_WORDS", k * k),
+            ("PARTS", plan.parts()),
+            ("PAIRS", plan.workgroup / plan.parts()),
             ("N_SHARDS", plan.n_shards),
             ("IS_F16", usize::from(plan.is_f16)),
             ("STRATEGY", plan.strategy as usize),

@@ -28,6 +28,8 @@ const FIXED_WORKGROUP_WORDS: usize = 32 + PAST_CHUNK * MAX_SPECTRA + 32 + 8;
 /// Loop iterations of a step that are not in the source: compilers make loops of switches and early returns. Where steps are
 /// cheap a dispatch takes thousands of them, and without these one driver that stops looping at 65,535 was cut off.
 const COMPILER_ITERATIONS: usize = 8;
+/// Lanes that compare a pair of rows: what they read at once is 64 bytes of a row.
+const PARTS: usize = 4;
 /// Loop iterations that a baseline's candidates may take in one step to get up to date, about.
 const CATCH_UP_ITERATIONS: usize = 4000;
 
@@ -205,6 +207,11 @@ impl Plan {
         p.items_at = tables.words.len() as u32;
     }
 
+    /// Lanes that compare a pair of rows, each a part.
+    pub(super) fn parts(&self) -> usize {
+        self.workgroup.min(PARTS)
+    }
+
     /// Loop iterations of one invocation per step, at most, by phase. Counted from
     /// the loops of the shaders; a driver that cuts loops off after 65,535 iterations is kept safe by them.
     fn set_costs(&mut self, problem: &Problem, max_iterations: usize) -> Result<(), PlanError> {
@@ -219,10 +226,13 @@ impl Plan {
         let copy_basis = turns(per_lane(m * k), 0);
         let square = |body: usize| turns(per_lane(k * k), body);
         // All signals together have `octets` octets.
-        let pair = turns(signals, 1) + octets / 2;
-        let refresh = |n: usize| turns(per_lane(n * m), pair) + turns(per_lane(n), 0);
+        let pair = turns(signals, 1) + octets;
         // `total` loops over the lanes of both sums of a signal.
         let member_pair = turns(signals, 1 + 2 * turns(3, 0)) + octets;
+        // Pairs are listed by whoever finds them, as many as are compared at once; each lane does a part of one.
+        let parts = self.parts();
+        let listed = |n_pairs: usize, whole: usize| turns(n_pairs.div_ceil(w / parts), whole.div_ceil(parts) + turns(parts, 0) + 1);
+        let refresh = |n: usize| over_slots + listed(n * m, pair + signals);
         let multiply = turns(per_lane(m * k), over_slots);
         let remove_earlier = turns(2, turns(per_lane(k), over_slots) + turns(per_lane(m), turns(k, 0)));
         let attempt = 2 * over_slots + remove_earlier + turns(per_lane(m), 0);
@@ -270,7 +280,11 @@ impl Plan {
             Phase::Factor => projects * (turns(per_lane(columns), 0) + turns(per_lane(columns), project) + volume),
             Phase::CatchUp => is_baseline * (member_pair + turns(catch_up, compare)),
             Phase::Rank => is_baseline,
-            Phase::Members => turns(per_lane(MEMBER_CHUNK.min(m) * m), member_pair) + turns(per_lane(m * m), 0),
+            Phase::Members => {
+                let n_pairs = MEMBER_CHUNK.min(m) * m;
+                let part = turns(signals, 1 + 2 * turns(3, 0)) + octets.div_ceil(parts);
+                turns(per_lane(n_pairs), 0) + listed(n_pairs, parts * part) + turns(per_lane(m * m), 0)
+            }
             Phase::Sweep => multiply + divide + copy_basis + orthonormalise,
             Phase::Rotate => multiply + products + 2 * jacobi + correct + turns(k, 0) + turn_basis,
             Phase::Expose => copy_basis + square(over_slots),
