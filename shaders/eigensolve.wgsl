@@ -70,8 +70,9 @@ fn enter_basis(step: u32) {
         } else if slot_entered[slot] == step {
             for (var row = 0u; row < N_SLOTS; row += 1u) {
                 let share = vec2<f32>(ENTRY_SCALE * pseudo_random(MAX_WINDOW + slot, row), 0.0);
-                entry = multiply_add(entry, share, basis[row * N_SPECTRA + k]);
+                entry = accumulate(entry, share, basis[row * N_SPECTRA + k]);
             }
+            entry = normalised(entry.x, entry.y);
         }
         set_product(i, entry);
     }
@@ -85,9 +86,9 @@ fn multiply() {
         let k = i % N_SPECTRA;
         var sum = vec2<f32>(0.0);
         for (var j = 0u; j < N_SLOTS; j += 1u) {
-            sum = multiply_add(sum, gram_at(slot, j), basis[j * N_SPECTRA + k]);
+            sum = accumulate(sum, gram_at(slot, j), basis[j * N_SPECTRA + k]);
         }
-        set_product(i, sum);
+        set_product(i, normalised(sum.x, sum.y));
     }
     product_barrier();
 }

@@ -91,9 +91,9 @@ fn coefficient(similarity: vec2<f32>, scale: vec2<f32>, rows_at: u32, local: u32
     var left = similarity;
     for (var i = 0u; i < n; i += 1u) {
         let row = rows_at + 2u * i * slate.n_local;
-        left = multiply_add(left, -load_double(row + 2u * local), load_double(row + 2u * placed));
+        left = accumulate(left, -load_double(row + 2u * local), load_double(row + 2u * placed));
     }
-    return times(scale, left);
+    return times(scale, normalised(left.x, left.y));
 }
 
 fn take_from_distance(local: u32, coefficient: vec2<f32>) {

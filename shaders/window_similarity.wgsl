@@ -90,22 +90,28 @@ fn factor(row: u32, signal: u32) -> f32 {
     return bitcast<f32>(item_word(row, signal));
 }
 
-// What the octets `first`, `first + stride`, ... of each signal add to S_ab of two catalog rows: all of it for (0, 1).
+// What the pairs of octets `first`, `first + stride`, ... of each signal add to S_ab of two catalog rows: all of it for (0, 1).
 fn similarity_of(row_a: u32, row_b: u32, first: u32, stride: u32) -> f32 {
     let a = row_start(row_a);
     let b = row_start(row_b);
     var total = 0.0;
     for (var s = 0u; s < params.n_signals; s += 1u) {
         let part = segment(s);
-        var low = vec4<f32>(0.0);
-        var high = vec4<f32>(0.0);
-        for (var o = part.x + first; o < part.x + part.y; o += stride) {
-            let values_a = read_octet(a, o);
-            let values_b = read_octet(b, o);
-            low += values_a.low * values_b.low;
-            high += values_a.high * values_b.high;
+        var sum_0 = vec4<f32>(0.0);
+        var sum_1 = vec4<f32>(0.0);
+        var sum_2 = vec4<f32>(0.0);
+        var sum_3 = vec4<f32>(0.0);
+        for (var o = part.x + 2u * first; o < part.x + part.y; o += 2u * stride) {
+            let a_0 = read_octet(a, o);
+            let b_0 = read_octet(b, o);
+            let a_1 = read_octet(a, o + 1u);
+            let b_1 = read_octet(b, o + 1u);
+            sum_0 += a_0.low * b_0.low;
+            sum_1 += a_0.high * b_0.high;
+            sum_2 += a_1.low * b_1.low;
+            sum_3 += a_1.high * b_1.high;
         }
-        let sum = low + high;
+        let sum = (sum_0 + sum_1) + (sum_2 + sum_3);
         total += (factor(row_a, s) * factor(row_b, s)) * ((sum.x + sum.y) + (sum.z + sum.w));
     }
     return total;
@@ -203,7 +209,7 @@ fn similarity(slot: u32, local: u32) -> f32 {
     return bitcast<f32>(state[similarity_index(slot, local)]);
 }
 
-// As similarity_of, in doubled precision.
+// As similarity_of, by octets and in doubled precision.
 fn similarity_of_members(row_a: u32, row_b: u32, first: u32, stride: u32) -> vec2<f32> {
     let a = row_start(row_a);
     let b = row_start(row_b);

@@ -126,6 +126,7 @@ override PARTS: u32 = 4u;
 override PAIRS: u32 = 16u;
 override N_SHARDS: u32 = 1u;
 override IS_F16: u32 = 1u;
+override IS_FMA_FUSED: u32 = 0u;
 override STRATEGY: u32 = SPECTRAL;
 
 const EMPTY: u32 = 0xffffffffu;

@@ -26,9 +26,9 @@ fn divide_by_factor() -> bool {
         var sum = vec2<f32>(0.0);
         for (var k = 0u; k <= c; k += 1u) {
             let share = inverse * square[c * N_SPECTRA + k].y;
-            sum = multiply_add(sum, product_at(row + k), vec2<f32>(share, 0.0));
+            sum = accumulate(sum, product_at(row + k), vec2<f32>(share, 0.0));
         }
-        basis[i] = sum;
+        basis[i] = normalised(sum.x, sum.y);
     }
     workgroupBarrier();
     return true;

@@ -19,17 +19,17 @@ fn remove_earlier(c: u32) {
         for (var k = lane; k < c; k += WORKGROUP) {
             var share = vec2<f32>(0.0);
             for (var i = 0u; i < N_SLOTS; i += 1u) {
-                share = multiply_add(share, basis[i * N_SPECTRA + k], basis[i * N_SPECTRA + c]);
+                share = accumulate(share, basis[i * N_SPECTRA + k], basis[i * N_SPECTRA + c]);
             }
-            by_spectrum[k] = -share;
+            by_spectrum[k] = -normalised(share.x, share.y);
         }
         workgroupBarrier();
         for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
             var entry = basis[i * N_SPECTRA + c];
             for (var k = 0u; k < c; k += 1u) {
-                entry = multiply_add(entry, by_spectrum[k], basis[i * N_SPECTRA + k]);
+                entry = accumulate(entry, by_spectrum[k], basis[i * N_SPECTRA + k]);
             }
-            basis[i * N_SPECTRA + c] = entry;
+            basis[i * N_SPECTRA + c] = normalised(entry.x, entry.y);
         }
         workgroupBarrier();
     }
@@ -38,18 +38,18 @@ fn remove_earlier(c: u32) {
 // Multiplies column `c` by a factor in doubled precision.
 fn scale_column(c: u32, factor: vec2<f32>) {
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
-        basis[i * N_SPECTRA + c] = multiply_add(vec2<f32>(0.0), factor, basis[i * N_SPECTRA + c]);
+        basis[i * N_SPECTRA + c] = times(factor, basis[i * N_SPECTRA + c]);
     }
     workgroupBarrier();
 }
 
 // 1 / length of column `c`, in doubled precision.
 fn inverse_length(c: u32) -> vec2<f32> {
-    var square = vec2<f32>(0.0);
+    var sum = vec2<f32>(0.0);
     for (var i = 0u; i < N_SLOTS; i += 1u) {
-        square = multiply_add(square, basis[i * N_SPECTRA + c], basis[i * N_SPECTRA + c]);
+        sum = accumulate(sum, basis[i * N_SPECTRA + c], basis[i * N_SPECTRA + c]);
     }
-    return inverse_root(square);
+    return inverse_root(normalised(sum.x, sum.y));
 }
 
 // Each column twice. A column that collapses is refilled; one that collapses again becomes zero.

@@ -46,8 +46,9 @@ fn project_basis() {
             if i < n {
                 entry = product_at(other);
             }
-            sum = multiply_add(sum, basis[own], entry);
+            sum = accumulate(sum, basis[own], entry);
         }
+        sum = normalised(sum.x, sum.y);
         if i < n {
             set_wide_square(at, sum);
             set_wide_square(mirrored, sum);
@@ -87,10 +88,10 @@ fn take_norm() {
         var of_basis = 0.0;
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
             let own = square[k * N_SPECTRA + a].y;
-            of_rotation = multiply_add(of_rotation, vec2<f32>(own, 0.0), vec2<f32>(square[k * N_SPECTRA + b].y, 0.0));
+            of_rotation = accumulate(of_rotation, vec2<f32>(own, 0.0), vec2<f32>(square[k * N_SPECTRA + b].y, 0.0));
             of_basis += own * square_before[k * N_SPECTRA + b].x;
         }
-        weights[i] = of_rotation.x + of_basis;
+        weights[i] = of_rotation.x + (of_rotation.y + of_basis);
     }
     workgroupBarrier();
 }
@@ -120,9 +121,9 @@ fn turn_projected() {
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
         var sum = vec2<f32>(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
-            sum = multiply_add(sum, wide_square(i - i % N_SPECTRA + k), product_at(k * N_SPECTRA + i % N_SPECTRA));
+            sum = accumulate(sum, wide_square(i - i % N_SPECTRA + k), product_at(k * N_SPECTRA + i % N_SPECTRA));
         }
-        square_before[i] = sum;
+        square_before[i] = normalised(sum.x, sum.y);
     }
     workgroupBarrier();
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
@@ -131,9 +132,9 @@ fn turn_projected() {
         let b = min(i / N_SPECTRA, i % N_SPECTRA);
         var sum = vec2<f32>(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
-            sum = multiply_add(sum, product_at(k * N_SPECTRA + a), square_before[k * N_SPECTRA + b]);
+            sum = accumulate(sum, product_at(k * N_SPECTRA + a), square_before[k * N_SPECTRA + b]);
         }
-        square[i] = vec2<f32>(sum.x, select(0.0, 1.0, a == b));
+        square[i] = vec2<f32>(sum.x + sum.y, select(0.0, 1.0, a == b));
     }
     workgroupBarrier();
 }
@@ -169,9 +170,9 @@ fn combine_rotations() {
         var sum = vec2<f32>(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
             let turn = vec2<f32>(square[k * N_SPECTRA + old].y, 0.0);
-            sum = multiply_add(sum, product_at(i - c + k), turn);
+            sum = accumulate(sum, product_at(i - c + k), turn);
         }
-        set_wide_square(i, select(vec2<f32>(0.0), sum, eigenvalues[c] > 0.0));
+        set_wide_square(i, select(vec2<f32>(0.0), normalised(sum.x, sum.y), eigenvalues[c] > 0.0));
     }
     workgroupBarrier();
 }
@@ -181,9 +182,9 @@ fn turn_basis() {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         var sum = vec2<f32>(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
-            sum = multiply_add(sum, basis[i - i % N_SPECTRA + k], wide_square(k * N_SPECTRA + i % N_SPECTRA));
+            sum = accumulate(sum, basis[i - i % N_SPECTRA + k], wide_square(k * N_SPECTRA + i % N_SPECTRA));
         }
-        set_product(i, sum);
+        set_product(i, normalised(sum.x, sum.y));
     }
     take_product();
 }

@@ -9,6 +9,7 @@ use super::adapter::{AdapterDescription, AdapterError, enumerate};
 use super::choice::{AdapterChoice, choose};
 use super::diagnosis::{Environment, diagnose};
 use super::error::GpuError;
+use super::fma;
 use super::kernel::Kernels;
 use super::known_answer::Verdicts;
 use super::plan::DeviceLimits;
@@ -89,6 +90,7 @@ pub struct OpenDevice {
     pub queue: ManuallyDrop<wgpu::Queue>,
     pub(super) kernels: Kernels,
     pub(super) verdicts: Verdicts,
+    is_fma_fused: OnceLock<bool>,
     health: Arc<Health>,
 }
 
@@ -170,6 +172,11 @@ impl OpenDevice {
         self.health.lost.get().map(String::as_str)
     }
 
+    /// True where `fma` was seen to round once.
+    pub fn is_fma_fused(&self) -> bool {
+        *self.is_fma_fused.get_or_init(|| fma::rounds_once(self))
+    }
+
     /// True where shaders may use subgroup operations.
     pub fn has_subgroups(&self) -> bool {
         self.device.features().contains(wgpu::Features::SUBGROUP)
@@ -237,6 +244,7 @@ fn open_adapter(description: AdapterDescription, adapter: wgpu::Adapter) -> Resu
         queue: ManuallyDrop::new(queue),
         kernels: Kernels::default(),
         verdicts: Verdicts::default(),
+        is_fma_fused: OnceLock::new(),
         health,
     })
 }

@@ -16,6 +16,7 @@ use crate::gpu::buffers::BatchBuffers;
 use crate::gpu::device::OpenDevice;
 use crate::gpu::error::GpuError;
 use crate::gpu::flight::{Flight, Tried};
+use crate::gpu::fma::ProductErrors;
 use crate::gpu::kernel::{Kernel, KernelKey, ShaderChecks};
 use crate::gpu::known_answer;
 use crate::gpu::pace::Pace;
@@ -74,6 +75,8 @@ pub struct GpuOptions {
     pub known_answer: bool,
     /// What the compiler adds to the kernel.
     pub shader_checks: ShaderChecks,
+    /// How the kernel finds what rounding takes from a product.
+    pub product_errors: ProductErrors,
     /// Folder where compiled kernels are kept between runs, which makes starts quicker; see
     /// [`kernel_cache`](super::kernel_cache). None: nowhere.
     pub kernel_cache: Option<PathBuf>,
@@ -95,6 +98,7 @@ impl Default for GpuOptions {
             timeout: Duration::from_secs(60),
             known_answer: true,
             shader_checks: ShaderChecks::default(),
+            product_errors: ProductErrors::default(),
             kernel_cache: None,
             planted: Planted::default(),
         }
@@ -310,9 +314,9 @@ fn start_as_planned(
     plan: &Plan,
     options: &GpuOptions,
 ) -> Result<Pipeline, GpuError> {
-    let Planted { shader, device: faults } = &options.planted;
+    let faults = &options.planted.device;
     let tested = || -> Result<Arc<Kernel>, GpuError> {
-        let key = KernelKey::new(plan, shader, options.shader_checks);
+        let key = KernelKey::new(plan, device, options);
         let kernel = device.kernels.get(device, key, options.kernel_cache.as_deref())?;
         if options.known_answer {
             known_answer::check(device, problem.config, plan, options)?;

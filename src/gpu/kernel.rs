@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::device::{DeviceFault, OpenDevice};
+use super::engine::GpuOptions;
 use super::error::GpuError;
+use super::fma::ProductErrors;
 use super::kernel_cache::KernelFile;
 use super::plan::Plan;
 use super::planted::{self, Patch};
@@ -26,14 +28,20 @@ pub enum ShaderChecks {
 /// what the compiler adds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelKey {
-    constants: [(&'static str, usize); 13],
+    constants: [(&'static str, usize); 14],
     patches: Vec<Patch>,
     checks: ShaderChecks,
 }
 
 impl KernelKey {
+    /// The kernel of a plan on a device.
+    pub fn new(plan: &Plan, open: &OpenDevice, options: &GpuOptions) -> Self {
+        let is_fma_fused = options.product_errors == ProductErrors::ByFma && open.is_fma_fused();
+        Self::with(plan, &options.planted.shader, options.shader_checks, is_fma_fused)
+    }
+
     /// The kernel of a plan.
-    pub fn new(plan: &Plan, patches: &[Patch], checks: ShaderChecks) -> Self {
+    pub(super) fn with(plan: &Plan, patches: &[Patch], checks: ShaderChecks, is_fma_fused: bool) -> Self {
         let (m, k) = (plan.n_slots, plan.n_spectra);
         let constants = [
             ("WORKGROUP", plan.workgroup),
@@ -48,6 +56,7 @@ impl KernelKey {
             ("PAIRS", plan.workgroup / plan.parts()),
             ("N_SHARDS", plan.n_shards),
             ("IS_F16", usize::from(plan.is_f16)),
+            ("IS_FMA_FUSED", usize::from(is_fma_fused)),
             ("STRATEGY", plan.strategy as usize),
         ];
         Self { constants, patches: patches.to_vec(), checks }

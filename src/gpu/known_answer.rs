@@ -62,9 +62,9 @@ pub(super) fn check(
     plan: &Plan,
     options: &GpuOptions,
 ) -> Result<(), GpuError> {
-    let GpuOptions { shader_checks, kernel_cache, planted, .. } = options;
+    let GpuOptions { shader_checks, product_errors, kernel_cache, planted, .. } = options;
     let shape = Shape {
-        kernel: KernelKey::new(plan, &planted.shader, *shader_checks),
+        kernel: KernelKey::new(plan, device, options),
         behind: plan.params.behind,
         is_window_scope: plan.params.is_window_scope,
         baseline: [
@@ -82,6 +82,7 @@ pub(super) fn check(
     let planted = Planted { shader: planted.shader.clone(), ..Planted::default() };
     let like = GpuOptions {
         shader_checks: *shader_checks,
+        product_errors: *product_errors,
         kernel_cache: kernel_cache.clone(),
         planted,
         ..GpuOptions::default()
@@ -380,7 +381,7 @@ mod tests {
         let catalog = catalog(n_items(config_of), is_f16).unwrap();
         let own_problem = Problem::new(&config, &catalog).unwrap();
         let own = plan_like(&plan, &limits, &own_problem).unwrap();
-        let key = |plan| KernelKey::new(plan, &[], ShaderChecks::default());
+        let key = |plan| KernelKey::with(plan, &[], ShaderChecks::default(), false);
         assert_eq!(key(&own), key(&plan));
         // Every binding holds some of the rows.
         let n_used = catalog.n_items().div_ceil(own.params.rows_per_shard as usize);

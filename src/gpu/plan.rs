@@ -226,13 +226,15 @@ impl Plan {
         let copy_basis = turns(per_lane(m * k), 0);
         let square = |body: usize| turns(per_lane(k * k), body);
         // All signals together have `octets` octets.
-        let pair = turns(signals, 1) + octets;
+        let pair = turns(signals, 1) + octets / 2;
         // `total` loops over the lanes of both sums of a signal.
         let member_pair = turns(signals, 1 + 2 * turns(3, 0)) + octets;
         // Pairs are listed by whoever finds them, as many as are compared at once; each lane does a part of one.
         let parts = self.parts();
-        let listed = |n_pairs: usize, whole: usize| turns(n_pairs.div_ceil(w / parts), whole.div_ceil(parts) + turns(parts, 0) + 1);
-        let refresh = |n: usize| over_slots + listed(n * m, pair + signals);
+        let listed = |n_pairs: usize, part: usize| turns(n_pairs.div_ceil(w / parts), part + turns(parts, 0) + 1);
+        // Signals one by one, each a part rounded up.
+        let shared = |whole: usize| whole.div_ceil(parts) + signals;
+        let refresh = |n: usize| over_slots + listed(n * m, turns(signals, 1) + shared(octets / 2));
         let multiply = turns(per_lane(m * k), over_slots);
         let remove_earlier = turns(2, turns(per_lane(k), over_slots) + turns(per_lane(m), turns(k, 0)));
         let attempt = 2 * over_slots + remove_earlier + turns(per_lane(m), 0);
@@ -282,8 +284,8 @@ impl Plan {
             Phase::Rank => is_baseline,
             Phase::Members => {
                 let n_pairs = MEMBER_CHUNK.min(m) * m;
-                let part = turns(signals, 1 + 2 * turns(3, 0)) + octets.div_ceil(parts);
-                turns(per_lane(n_pairs), 0) + listed(n_pairs, parts * part) + turns(per_lane(m * m), 0)
+                let part = turns(signals, 1 + 2 * turns(3, 0)) + shared(octets);
+                turns(per_lane(n_pairs), 0) + listed(n_pairs, part) + turns(per_lane(m * m), 0)
             }
             Phase::Sweep => multiply + divide + copy_basis + orthonormalise,
             Phase::Rotate => multiply + products + 2 * jacobi + correct + turns(k, 0) + turn_basis,

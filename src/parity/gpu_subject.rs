@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gpu::trace::{Phase, Snapshot};
-use crate::gpu::{GpuEngine, GpuError, GpuOptions, OpenDevice, ShaderChecks};
+use crate::gpu::{GpuEngine, GpuError, GpuOptions, OpenDevice, ProductErrors, ShaderChecks};
 use crate::parity::attribution::{Beside, Compared, Departure, Winner};
 use crate::parity::subject::{Bound, Subject, SubjectError};
 use crate::prepare::PreparedSlate;
@@ -69,6 +69,15 @@ impl Subject for GpuSubject {
             ShaderChecks::Trusted => ShaderChecks::Checked,
         };
         add(format!("{shader_checks:?} shaders").to_lowercase(), GpuOptions { shader_checks, ..self.options.clone() });
+        let product_errors = match self.options.product_errors {
+            ProductErrors::ByFma => ProductErrors::ByHalves,
+            ProductErrors::ByHalves => ProductErrors::ByFma,
+        };
+        let way = match product_errors {
+            ProductErrors::ByFma => "by fma where it rounds once",
+            ProductErrors::ByHalves => "from products of halves",
+        };
+        add(format!("errors of products {way}"), GpuOptions { product_errors, ..self.options.clone() });
         variants
     }
 
