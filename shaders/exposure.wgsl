@@ -106,8 +106,9 @@ fn weigh() {
     workgroupBarrier();
 }
 
-// The diversity term of an item whose similarities are up to date: -strength sum_kl w_kl l_k l_l, never positive.
-fn diversity_of(local: u32) -> f32 {
+// The diversity term of the item in a slot, or where that is EMPTY of one whose similarities are up to date:
+// -strength sum_kl w_kl l_k l_l, never positive.
+fn diversity_of(local: u32, own_slot: u32) -> f32 {
     var loadings: array<f32, MAX_SPECTRA>;
     for (var k = 0u; k < N_SPECTRA; k += 4u) {
         // Four spectra at a time; past the last one the columns repeat and are not used.
@@ -118,7 +119,13 @@ fn diversity_of(local: u32) -> f32 {
         for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
             if slot_items[slot] != EMPTY {
                 let row = slot * N_SPECTRA;
-                sum += similarity(slot, local)
+                var value = 0.0;
+                if own_slot == EMPTY {
+                    value = similarity(slot, local);
+                } else {
+                    value = gram_at(slot, own_slot).x;
+                }
+                sum += value
                     * vec4<f32>(projector[row + k], projector[row + k_1], projector[row + k_2], projector[row + k_3]);
             }
         }

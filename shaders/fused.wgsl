@@ -94,14 +94,12 @@ fn refreshed_list(c: Control) -> vec2<u32> {
             return vec2<u32>(LIST_HISTORY, min(PAST_CHUNK, c.n_placed - params.behind - c.cursor));
         }
         case PHASE_SCAN: {
-            let n = scan_length(c);
-            if c.is_forced == 1u {
-                return vec2<u32>(LIST_FORCED, n);
-            }
-            return vec2<u32>(select(LIST_CANDIDATES, LIST_AHEAD, params.is_window_scope == 1u), n);
+            // Who is in the window has its similarities in S_W.
+            let list = select(LIST_CANDIDATES, LIST_FORCED, c.is_forced == 1u);
+            return vec2<u32>(list, select(scan_length(c), 0u, scans_window(c)));
         }
         default: {
-            return vec2<u32>(LIST_AHEAD, 0u);
+            return vec2<u32>(LIST_CANDIDATES, 0u);
         }
     }
 }
@@ -317,7 +315,7 @@ fn rerank(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         load_state();
         let saved = workgroupUniformLoad(&control);
         load_spacing(saved.n_placed);
-        if saved.phase == PHASE_SWEEP || saved.phase == PHASE_ROTATE {
+        if saved.phase == PHASE_SWEEP || saved.phase == PHASE_ROTATE || params.is_window_scope == 1u {
             build_gram();
         }
         if STRATEGY == SPECTRAL {

@@ -15,6 +15,11 @@ fn beats(i: u32, j: u32) -> bool {
     return reduce_rank[i] < reduce_rank[j];
 }
 
+// True where the scan is over the window's own candidates, by slot.
+fn scans_window(c: Control) -> bool {
+    return STRATEGY == SPECTRAL && params.is_window_scope == 1u && c.is_forced == 0u;
+}
+
 // Candidate `index` of the scan: a rank, or in window scope the candidate in that slot. EMPTY where it cannot compete.
 fn scanned(index: u32, c: Control) -> u32 {
     if index >= c.scan_end {
@@ -23,7 +28,7 @@ fn scanned(index: u32, c: Control) -> u32 {
     if c.is_forced == 1u {
         return index;
     }
-    if STRATEGY == SPECTRAL && params.is_window_scope == 1u {
+    if scans_window(c) {
         return select(EMPTY, slot_items[index], is_ahead(index));
     }
     return listed(LIST_CANDIDATES, index);
@@ -56,7 +61,7 @@ fn scan_chunk(c: Control) {
         if is_baseline() {
             diversity = baseline_diversity(rank, c);
         } else if c.is_active == 1u {
-            diversity = diversity_of(rank);
+            diversity = diversity_of(rank, select(EMPTY, c.cursor + lane, scans_window(c)));
         }
         spacing = spacing_of(row);
         semantic = semantic_of(row, c.n_placed);

@@ -3,16 +3,12 @@
 // An item's similarities are brought up to date only when it is looked at, and only for slots whose item entered since.
 
 // Which items a refresh walks over.
-const LIST_AHEAD: u32 = 0u;      // index = slot; only unplaced items
-const LIST_HISTORY: u32 = 1u;    // index = place in the history
-const LIST_CANDIDATES: u32 = 2u; // index = rank; those out of the pool are passed over
-const LIST_FORCED: u32 = 3u;     // index = rank, whoever it is
+const LIST_HISTORY: u32 = 0u;    // index = place in the history
+const LIST_CANDIDATES: u32 = 1u; // index = rank; those out of the pool are passed over
+const LIST_FORCED: u32 = 2u;     // index = rank, whoever it is
 
 fn listed(list: u32, index: u32) -> u32 {
     switch list {
-        case LIST_AHEAD: {
-            return select(EMPTY, slot_items[index], is_ahead(index));
-        }
         case LIST_HISTORY: {
             return history(index);
         }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use common::generate::{Cloud, Items, Recipe, Request, Storage};
 use common::gpu;
-use spectrank::config::{Config, Scope, SsdEviction, Strategy};
+use spectrank::config::{Config, SsdEviction, Strategy};
 use spectrank::cpu::CpuEngine;
 use spectrank::gpu::layout::Phase;
 use spectrank::gpu::plan::{DeviceLimits, Plan};
-use spectrank::gpu::roofline::{STAGES, Work};
+use spectrank::gpu::roofline::{STAGES, StageWork, Work};
 use spectrank::gpu::trace::Snapshot;
 use spectrank::gpu::{GpuEngine, GpuOptions, OpenDevice};
 use spectrank::prepare::PreparedSlate;
@@ -269,10 +269,7 @@ fn pairs_and_scores_are_those_of_the_cpu_engine() {
             (run.n_scored(), run.n_compared())
         };
         let (all, pruned) = (counted(false), counted(true));
-        // In window scope the CPU engine takes what it needs of candidates from the solver, where the kernel compares them.
-        let is_window = case.config.window.scope == Scope::Window;
-        let n_pairs = all.n_member_pairs + if is_window { 0 } else { all.n_pairs };
-        assert_eq!((all.n_scored, n_pairs), done(false), "{config}");
+        assert_eq!((all.n_scored, all.n_pairs + all.n_member_pairs), done(false), "{config}");
         // The kernel ends a scan after a chunk, the CPU engine after a candidate.
         let (n_scored, n_compared) = done(true);
         assert!(n_scored <= pruned.n_scored && n_compared <= pruned.n_pairs + pruned.n_member_pairs, "{config}");
@@ -281,13 +278,12 @@ fn pairs_and_scores_are_those_of_the_cpu_engine() {
         let is_spectral = !config.contains("relevance");
         for (stage, work) in STAGES.iter().zip(pruned.stages(&plan)) {
             let is_idle = match *stage {
-                "window_similarity" | "exposure" => !is_spectral,
+                "window_similarity" | "eigensolve" | "exposure" => !is_spectral,
                 "placed_similarity" | "residual" => true,
-                "eigensolve" => !is_spectral || work.bytes == 0,
                 "penalty" => !config.contains("balance"),
                 _ => false,
             };
-            assert_eq!(work.bytes == 0, is_idle, "{stage}: {work:?}, {config}");
+            assert_eq!(work == StageWork::default(), is_idle, "{stage}: {work:?}, {config}");
         }
     }
 }

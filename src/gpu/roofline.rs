@@ -8,8 +8,8 @@
 //!
 //! Bytes are those that lanes ask for in buffers, before any cache; workgroup memory is not in them, nor are the words that say
 //! which row an item has and who was placed where. Operations are additions, multiplications, divisions and roots of floating
-//! point that the method needs; comparisons, logarithms, Jacobi's rotations (K × K, and as many as it takes) and what lanes do
-//! twice are not in them.
+//! point that the method needs; comparisons, logarithms, Jacobi's rotations (K × K, and as many as it takes), what columns that are
+//! much alike take more, and what lanes do twice are not in them.
 
 mod baseline;
 mod count;
@@ -27,8 +27,12 @@ pub use baseline::{PlacedSimilarityWork, ResidualWork};
 use count::Count;
 
 /// Operations of `sum + a * b` in doubled precision (`multiply_add` in common/double.wgsl), of which the exact product takes
-/// 11, the cross terms 4 and the sum 11.
-pub const DOUBLE_MULTIPLY_ADD: u64 = 26;
+/// 11 (2 where `fma` rounds once), the cross terms 4 and the sum 11.
+pub const DOUBLE_MULTIPLY_ADD: u64 = DOUBLE_ACCUMULATE + DOUBLE_NORMALISE;
+/// The same where more is added to the sum (`accumulate` there).
+pub const DOUBLE_ACCUMULATE: u64 = 23;
+/// What remains when all is added (`normalised` there).
+const DOUBLE_NORMALISE: u64 = 3;
 /// Operations of a sum in doubled precision (`add` there).
 const DOUBLE_ADD: u64 = 11;
 /// Operations per value of a dot product in doubled precision: of f16 rows, whose products are exact, and of others.
@@ -158,20 +162,27 @@ impl Work {
             bytes: self.n_pairs * (pair_bytes + WORD) + self.n_member_pairs * (wide_pair_bytes + 4 * WORD),
             operations: self.n_pairs * pair_operations + self.n_member_pairs * wide_pair_operations,
         };
-        let n_multiplied = steps(Phase::Sweep) + steps(Phase::Rotate);
-        // A column against those before it, twice; its length, and two times in single precision; its scale.
-        let column = 2 * m * DOUBLE_MULTIPLY_ADD + 4 * m;
-        let orthonormalise = 2 * k * (k.max(1) - 1) * m * DOUBLE_MULTIPLY_ADD + k * column;
+        let (n_sweeps, n_rotations) = (steps(Phase::Sweep), steps(Phase::Rotate));
+        let sum_of = |n: u64| n * DOUBLE_ACCUMULATE + DOUBLE_NORMALISE;
         let gram_words = if plan.has_gram { 0 } else { 2 * m * m * k };
+        // Products of columns, their factor with its inverse, and the columns divided by it.
+        let elimination: u64 = (1..k).map(|n_left| n_left * k * 5).sum();
+        let divide = 2 * k * k * m + elimination + (1..=k).map(|c| m * sum_of(c)).sum::<u64>();
+        // B and N; then d, Q and its correction, Qᵀ B Q, and Q P; then U.
+        let rotate = k * (k + 1) * sum_of(m) + k * k * (8 * k + 9 + 4 * sum_of(k)) + m * k * sum_of(k);
         let eigensolve = StageWork {
-            bytes: WORD * n_multiplied * gram_words,
-            operations: n_multiplied * m * m * k * DOUBLE_MULTIPLY_ADD
-                + (steps(Phase::Sweep) + steps(Phase::Rotate) / 2) * orthonormalise
-                + steps(Phase::Rotate) * 2 * k * k * m * DOUBLE_MULTIPLY_ADD,
+            bytes: WORD * (n_sweeps + n_rotations) * gram_words,
+            operations: (n_sweeps + n_rotations) * m * k * sum_of(m) + n_sweeps * divide + n_rotations * rotate,
+        };
+        // Similarities of who is scored: its own, or a row of S_W in doubled precision where that is not in workgroup memory.
+        let words_each = match (p.is_window_scope == 1, plan.has_gram) {
+            (false, _) => 1,
+            (true, false) => 2,
+            (true, true) => 0,
         };
         let quadratic_form = 2 * m * k + 2 * k * k + 2 * k;
         let exposure = StageWork {
-            bytes: WORD * m * (self.n_past + self.n_scored_active),
+            bytes: WORD * m * (self.n_past + words_each * self.n_scored_active),
             operations: self.n_active * 5 * m * k * k
                 + self.n_past * (2 * m * k + 3 * k * k)
                 + self.n_scored_active * quadratic_form,

@@ -172,7 +172,8 @@ impl<'a> Count<'a> {
 
     fn score(&mut self, rank: usize, is_active: bool) {
         let n_placed = self.history.len() as u64;
-        if is_active {
+        // Who is in the window has its similarities in S_W.
+        if is_active && self.plan.params.is_window_scope == 0 {
             self.refresh(rank);
         }
         if let Some(baseline) = &self.baseline {
