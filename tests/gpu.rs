@@ -169,6 +169,21 @@ fn batching_order_and_splitting_change_nothing() {
     assert!(invariance.holds() && invariance.variations.len() >= 12, "{invariance}");
 }
 
+/// A GPU works on windows as wide as this one with more lanes than on others (`src/gpu/lanes.rs`), no software adapter does.
+#[test]
+fn lanes_change_no_bit() {
+    if gpu::device().is_none() {
+        return;
+    }
+    let config = "slate_size = 7\n[window]\nbehind = 9\nahead = 40\nscope = \"window\"\n[spectral]\nspectra = 8";
+    let recipe = recipe(Cloud::Clusters(9, 0.5), vec![70, 33], 80, config);
+    let of = |lanes| judged(&recipe, GpuOptions { lanes: Some(lanes), ..GpuOptions::default() });
+    let few = of(8);
+    for lanes in [64, 256] {
+        assert_eq!(of(lanes), few, "{lanes}");
+    }
+}
+
 #[test]
 fn the_whole_space_holds() {
     if gpu::device().is_some() {

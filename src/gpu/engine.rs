@@ -19,6 +19,7 @@ use crate::gpu::flight::{Flight, Tried};
 use crate::gpu::fma::ProductErrors;
 use crate::gpu::kernel::{Kernel, KernelKey, ShaderChecks};
 use crate::gpu::known_answer;
+use crate::gpu::lanes;
 use crate::gpu::pace::Pace;
 use crate::gpu::pipeline::{Pipeline, Resident};
 use crate::gpu::plan::{DeviceLimits, MAX_SHARDS, Plan, PlanError, Residence};
@@ -38,13 +39,8 @@ pub(super) const FULL_DISPATCH: usize = 50_000;
 /// 50 s on a quiet machine.
 pub(super) const COMPILATION_PATIENCE: u32 = 10;
 
-/// Lanes of a software adapter: one vector of its processor.
-const FEWEST_LANES: usize = 8;
 /// Most slates in one dispatch of a software adapter, which does a few at a time: more would only outlast the timeout.
 const MAX_SLATES_ON_CPU: usize = 64;
-/// Lanes of a GPU.
-const USUAL_LANES: usize = 64;
-
 /// Wall time that a dispatch is kept near.
 pub const DEFAULT_MAX_DISPATCH: Duration = Duration::from_millis(200);
 
@@ -52,7 +48,8 @@ pub const DEFAULT_MAX_DISPATCH: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub struct GpuOptions {
     /// Lanes per slate, a power of two. `None` suits the adapter: few on a software one, where every barrier is a
-    /// round of context switches (8 lanes are 5 times as fast there as 64), 64 on a GPU.
+    /// round of context switches (8 lanes are 5 times as fast there as 64), 64 on a GPU, and up to 256 where a slate takes much of its
+    /// workgroup memory.
     pub lanes: Option<usize>,
     /// Most slates in one batch.
     pub max_slates: usize,
@@ -137,7 +134,7 @@ impl<'a> GpuEngine<'a> {
     ) -> Result<Self, GpuError> {
         let device = device.into();
         let limits = DeviceLimits { catalog_bytes: options.max_catalog_bytes, ..device.limits() };
-        let mut plan = plan(problem, &limits, options.lanes, device.description.kind)?;
+        let mut plan = lanes::plan(problem, &limits, options.lanes, device.description.kind)?;
         if plan.residence == Residence::Device && options.min_shards > plan.n_shards {
             spread(&mut plan, problem, options.min_shards);
         }
@@ -335,25 +332,4 @@ fn start_as_planned(
 pub(super) fn spread(plan: &mut Plan, problem: &Problem, n_shards: usize) {
     plan.n_shards = n_shards.min(MAX_SHARDS);
     plan.params.rows_per_shard = problem.catalog.n_items().div_ceil(plan.n_shards).max(1) as u32;
-}
-
-/// Plans with the lanes asked for, or with the fewest that suit the adapter and keep every step short enough.
-pub(super) fn plan(
-    problem: &Problem,
-    limits: &DeviceLimits,
-    lanes: Option<usize>,
-    kind: AdapterKind,
-) -> Result<Plan, PlanError> {
-    let (fewest, most) = match lanes {
-        Some(lanes) => (lanes, lanes),
-        None if kind == AdapterKind::Cpu => (FEWEST_LANES, USUAL_LANES),
-        None => (USUAL_LANES, USUAL_LANES),
-    };
-    let mut lanes = fewest;
-    loop {
-        match Plan::new(problem, limits, lanes, MAX_ITERATIONS) {
-            Err(PlanError::Step { .. }) if lanes < most => lanes *= 2,
-            result => return result,
-        }
-    }
 }

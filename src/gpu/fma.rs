@@ -44,7 +44,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 pub(super) fn rounds_once(open: &OpenDevice) -> bool {
     let factors = factors();
     let answered = ask(open, &factors);
-    answered.is_ok_and(|results| results.len() == N && factors.iter().zip(&results).all(|(&pair, &result)| is_exact(pair, result)))
+    answered.is_ok_and(|results| {
+        results.len() == N && factors.iter().zip(&results).all(|(&pair, &result)| is_exact(pair, result))
+    })
 }
 
 /// Pairs with fractions of 24 bits; no product or error is near the ends of what f32 holds.

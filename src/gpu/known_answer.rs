@@ -15,6 +15,7 @@ use super::device::OpenDevice;
 use super::engine::{self, FULL_DISPATCH, GpuEngine, GpuOptions};
 use super::error::GpuError;
 use super::kernel::KernelKey;
+use super::lanes;
 use super::layout::Phase;
 use super::plan::{DeviceLimits, Plan, PlanError};
 use super::planted::Planted;
@@ -116,7 +117,7 @@ fn ask(
     let catalog = catalog(n_items(of), is_f16).map_err(|e| impossible(&e))?;
     let plan = |problem: &Problem| match like {
         Some(like) => plan_like(like, &device.limits(), problem),
-        None => engine::plan(problem, &device.limits(), None, device.description.kind),
+        None => lanes::plan(problem, &device.limits(), None, device.description.kind),
     };
     let mut config = config(of);
     let longest = Problem::new(&config, &catalog).map_err(|e| impossible(&e))?;
@@ -234,7 +235,7 @@ fn noise(index: usize) -> f64 {
 }
 
 /// Rows in all directions, about as long as one.
-fn embedding(name: &str, n_items: usize, dim: usize, first: usize, is_f16: bool) -> Embedding {
+pub(super) fn embedding(name: &str, n_items: usize, dim: usize, first: usize, is_f16: bool) -> Embedding {
     let scale = (3.0 / dim as f64).sqrt();
     let values = (0..n_items * dim).map(|i| scale * noise(first + i));
     let data = if is_f16 {

@@ -15,6 +15,7 @@ mod fma;
 mod kernel;
 pub mod kernel_cache;
 pub mod known_answer;
+mod lanes;
 pub mod layout;
 pub mod pace;
 mod pipeline;

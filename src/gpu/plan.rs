@@ -60,6 +60,8 @@ pub struct Plan {
     pub strategy: Strategy,
     /// Lanes per slate.
     pub workgroup: usize,
+    /// Workgroup memory of a slate, in bytes, at most.
+    pub workgroup_bytes: usize,
     /// Slots of the window; at least 1.
     pub n_slots: usize,
     /// Spectra; at least 1.
@@ -118,11 +120,15 @@ impl Plan {
             needed += product_bytes;
         }
         let has_gram = needed + DOUBLE_BYTES * n_slots * n_slots <= available;
+        if has_gram {
+            needed += DOUBLE_BYTES * n_slots * n_slots;
+        }
         let is_f16 = problem.signals.iter().all(|s| matches!(s.embedding.data, EmbeddingData::F16(_)));
         let mut plan = Self {
             params: Params::default(),
             strategy: config.strategy,
             workgroup,
+            workgroup_bytes: needed,
             n_slots,
             n_spectra,
             has_gram,

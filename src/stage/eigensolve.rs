@@ -5,8 +5,8 @@
 //! then:             Y ← S V;  B ← Vᵀ Y;  B = Q Λ Qᵀ;  U ← V Q
 //! ```
 //! Every engine runs these steps in this order with these constants, so engines differ by rounding alone. `Y = V R` with a triangle R
-//! has one V, whichever way it is found: here by the products of columns where they are not much alike, else by Gram–Schmidt, as on a
-//! GPU.
+//! has one V, whichever way it is found: by the products of columns where they are not much alike, else by Gram–Schmidt. On a GPU V is
+//! orthonormal up to single precision, as good a basis of the same span, and the last step makes good what it lacks.
 //!
 //! And every engine runs them in double precision, on similarities in double precision (a GPU with pairs of f32, see
 //! `shaders/common/double.wgsl`). A few sweeps from the last position's basis do not converge, so the basis remembers: where
