@@ -57,7 +57,7 @@ struct Plant {
     stage: Stage,
 }
 
-const PLANTS: [Plant; 17] = [
+const PLANTS: [Plant; 18] = [
     Plant {
         name: "filter rules that nobody asks",
         find: "if slate.active_filters != 0u && (item_word",
@@ -96,6 +96,12 @@ const PLANTS: [Plant; 17] = [
         stage: Stage::Exposure,
     },
     Plant {
+        name: "a lane's part of a comparison left out",
+        find: "value += reduce_utility[part];",
+        replace: "value += select(reduce_utility[part], 0.0, part % PARTS == 0u);",
+        stage: Stage::Exposure,
+    },
+    Plant {
         name: "one sweep less",
         find: "PHASE_ROTATE, c.sweeps_left <= 1u)",
         replace: "PHASE_ROTATE, c.sweeps_left <= 2u)",
@@ -103,8 +109,8 @@ const PLANTS: [Plant; 17] = [
     },
     Plant {
         name: "eigenvectors swapped",
-        find: "let old = spectrum_order[k];",
-        replace: "let old = spectrum_order[N_SPECTRA - 1u - k];",
+        find: "let old = spectrum_order[c];",
+        replace: "let old = spectrum_order[N_SPECTRA - 1u - c];",
         stage: Stage::Eigensolve,
     },
     Plant {
