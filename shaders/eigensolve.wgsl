@@ -1,10 +1,9 @@
 // The leading eigenpairs of the window's similarity matrix, by block power iteration. Twin: src/stage/eigensolve.rs,
-// which has the steps and the reasons. Parts: eigensolve/{cholesky,gram_schmidt,ritz,jacobi}.wgsl. Constants come from the twin by
-// way of src/gpu/shader.rs: ENTRY_SCALE, COLLAPSE, NOTHING, LEAST_SHARE, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE,
+// which has the steps and the reasons. Parts: eigensolve/{cholesky,gram_schmidt,ritz,jacobi}.wgsl. Constants come from the twin,
+// some by way of src/gpu/shader.rs: ENTRY_SCALE, COLLAPSE, NOTHING, LEAST_SHARE, MOST_MAGNIFIED, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE,
 // LAST_JACOBI_TOLERANCE, MAX_WINDOW.
 //
-// What is as long as the window is in doubled precision, K x K algebra in single precision wherever that decides but how
-// the basis of a subspace is chosen.
+// All of it is in doubled precision, except where K x K numbers choose one basis or another of a subspace.
 
 // What a step knows of each spectrum: the square of its column's length (Cholesky's way), what a column has of it, negated (Gram-Schmidt), or
 // how it mixes with another (Jacobi).

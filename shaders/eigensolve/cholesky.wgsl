@@ -2,7 +2,7 @@
 // src/stage/eigensolve/cholesky.rs.
 //
 // G and its factor are in single precision, and what they are off by makes V no worse a basis of the span of Y: the columns are
-// combined in doubled precision. How far V is from orthonormal ritz.wgsl finds out, and makes good.
+// combined in doubled precision. How far V is from orthonormal, a thousandth at most, ritz.wgsl finds out, and makes good.
 
 // Where a column has to be refilled or is too much like those before it for single precision, nothing is changed.
 var<workgroup> is_divided: u32;
@@ -64,12 +64,19 @@ fn eliminate(c: u32) {
     workgroupBarrier();
 }
 
-// True where each column has enough beside those before it. One that is not a number was one of inf before, which fails.
+// True where each column has enough beside those before it, and is made of no more of them than single precision takes apart. One that
+// is not a number was one of inf before, which fails.
 fn are_unlike() -> bool {
     var are = true;
     for (var c = 0u; c < N_SPECTRA; c += 1u) {
         let left = square[c * N_SPECTRA + c].x;
         are = are && left > LEAST_SHARE * by_spectrum[c].x && left > NOTHING * NOTHING * by_spectrum[0].x;
+        // Rounding of the products is magnified by the square of this beside what is left.
+        var made_of = 0.0;
+        for (var k = 0u; k <= c; k += 1u) {
+            made_of += abs(square[c * N_SPECTRA + k].y) * sqrt(by_spectrum[k].x);
+        }
+        are = are && made_of * made_of <= MOST_MAGNIFIED * left;
     }
     return are;
 }

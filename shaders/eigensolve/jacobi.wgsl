@@ -52,7 +52,7 @@ fn jacobi_round(round: u32, tolerance: f32) {
         let b = i % N_SPECTRA;
         let other_b = min(partner(b, round), N_SPECTRA - 1u);
         let turned = by_spectrum[b].x * square_before[i].y + by_spectrum[b].y * square_before[a * N_SPECTRA + other_b].y;
-        // Both (a, b) and (b, a) are computed from the upper triangle in the same order: symmetric to the bit.
+        // Of (a, b) and (b, a) the same expression: symmetric to the bit.
         let low = min(a, b);
         let high = max(a, b);
         let with_low = partner(low, round);

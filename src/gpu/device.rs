@@ -172,9 +172,12 @@ impl OpenDevice {
         self.health.lost.get().map(String::as_str)
     }
 
-    /// True where `fma` was seen to round once.
+    /// True where `fma` was seen to round once. A device that does not answer is asked again the next time.
     pub fn is_fma_fused(&self) -> bool {
-        *self.is_fma_fused.get_or_init(|| fma::rounds_once(self))
+        self.is_fma_fused.get().copied().or_else(|| {
+            let answer = fma::rounds_once(self)?;
+            Some(*self.is_fma_fused.get_or_init(|| answer))
+        }) == Some(true)
     }
 
     /// True where shaders may use subgroup operations.

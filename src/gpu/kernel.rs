@@ -10,7 +10,7 @@ use super::engine::GpuOptions;
 use super::error::GpuError;
 use super::fma::ProductErrors;
 use super::kernel_cache::KernelFile;
-use super::plan::Plan;
+use super::plan::{PARTS, Plan};
 use super::planted::{self, Patch};
 use super::shader;
 
@@ -52,8 +52,8 @@ impl KernelKey {
             ("PRODUCT_WORDS", if plan.has_product { m.max(k) * k } else { 1 }),
             ("PROJECTOR_WORDS", m.max(2 * k) * k),
             ("SQUARE_WORDS", k * k),
-            ("PARTS", plan.parts()),
-            ("PAIRS", plan.workgroup / plan.parts()),
+            ("PARTS", PARTS),
+            ("PAIRS", plan.workgroup / PARTS),
             ("N_SHARDS", plan.n_shards),
             ("IS_F16", usize::from(plan.is_f16)),
             ("IS_FMA_FUSED", usize::from(is_fma_fused)),
@@ -183,7 +183,8 @@ fn module(device: &wgpu::Device, source: &str, checks: ShaderChecks) -> wgpu::Sh
                 wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
             // SAFETY: without loop bounding a shader must hold no infinite loop. This one is the program's own: every
             // `for` counts up to a bound that its body leaves alone, `while` loops move a cursor towards one, and each
-            // turn of the outer loop spends at least one of the dispatch's budget or ends.
+            // turn of the outer loop spends at least one of the dispatch's budget or ends. The loops that list pairs list one more at
+            // least in every turn, of a number that is fixed before, or end.
             unsafe { device.create_shader_module_trusted(descriptor, checks) }
         }
     }

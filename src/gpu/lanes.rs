@@ -11,8 +11,8 @@ const FEWEST_LANES: usize = 8;
 const USUAL_LANES: usize = 64;
 /// Lanes of a GPU at most: what every API grants.
 const MOST_LANES: usize = 256;
-/// Workgroup memory per lane, in bytes, about, up to which it is lanes that a multiprocessor of a GPU is full of: it has room for
-/// 1024 to 2048 of them, and 64 to 228 KiB.
+/// Workgroup memory per lane, in bytes, about, below which a multiprocessor of a GPU runs out of lanes first, above it out of
+/// workgroup memory: it has room for 1024 to 2048 lanes, and 64 to 228 KiB.
 const BYTES_PER_LANE: usize = 100;
 
 /// Plans with the lanes asked for, or with the fewest that suit the adapter and keep every step short enough.

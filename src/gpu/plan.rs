@@ -28,8 +28,10 @@ const FIXED_WORKGROUP_WORDS: usize = 32 + PAST_CHUNK * MAX_SPECTRA + 32 + 8;
 /// Loop iterations of a step that are not in the source: compilers make loops of switches and early returns. Where steps are
 /// cheap a dispatch takes thousands of them, and without these one driver that stops looping at 65,535 was cut off.
 const COMPILER_ITERATIONS: usize = 8;
-/// Lanes that compare a pair of rows: what they read at once is 64 bytes of a row.
-const PARTS: usize = 4;
+/// Lanes that compare a pair of rows: what they read at once is 128 bytes of a row.
+pub(super) const PARTS: usize = 4;
+/// Fewest lanes of a slate.
+const LEAST_LANES: usize = 8;
 /// Loop iterations that a baseline's candidates may take in one step to get up to date, about.
 const CATCH_UP_ITERATIONS: usize = 4000;
 
@@ -98,9 +100,9 @@ impl Plan {
             return Err(PlanError::Signals { n_signals: problem.signals.len() });
         }
         let is_spectral = config.strategy == Strategy::Spectral;
-        // The selection's reduction halves, and lane c owns column c of the basis.
+        // The selection's reduction halves; lane c owns column c of the basis, and lane i what is to be compared of item i.
         let least = if is_spectral { config.spectral.spectra } else { 1 };
-        let mut workgroup = lanes.max(least).next_power_of_two();
+        let mut workgroup = lanes.max(least).max(LEAST_LANES).next_power_of_two();
         while workgroup > limits.workgroup_invocations {
             workgroup /= 2;
         }
@@ -213,11 +215,6 @@ impl Plan {
         p.items_at = tables.words.len() as u32;
     }
 
-    /// Lanes that compare a pair of rows, each a part.
-    pub(super) fn parts(&self) -> usize {
-        self.workgroup.min(PARTS)
-    }
-
     /// Loop iterations of one invocation per step, at most, by phase. Counted from
     /// the loops of the shaders; a driver that cuts loops off after 65,535 iterations is kept safe by them.
     fn set_costs(&mut self, problem: &Problem, max_iterations: usize) -> Result<(), PlanError> {
@@ -236,17 +233,17 @@ impl Plan {
         // `total` loops over the lanes of both sums of a signal.
         let member_pair = turns(signals, 1 + 2 * turns(3, 0)) + octets;
         // Pairs are listed by whoever finds them, as many as are compared at once; each lane does a part of one.
-        let parts = self.parts();
-        let listed = |n_pairs: usize, part: usize| turns(n_pairs.div_ceil(w / parts), part + turns(parts, 0) + 1);
+        let listed = |n_pairs: usize, part: usize| turns(n_pairs.div_ceil(w / PARTS), part + turns(PARTS, 0) + 1);
         // Signals one by one, each a part rounded up.
-        let shared = |whole: usize| whole.div_ceil(parts) + signals;
+        let shared = |whole: usize| whole.div_ceil(PARTS) + signals;
         let refresh = |n: usize| over_slots + listed(n * m, turns(signals, 1) + shared(octets / 2));
         let multiply = turns(per_lane(m * k), over_slots);
         let remove_earlier = turns(2, turns(per_lane(k), over_slots) + turns(per_lane(m), turns(k, 0)));
         let attempt = 2 * over_slots + remove_earlier + turns(per_lane(m), 0);
         let orthonormalise = over_slots + turns(k, turns(2, attempt) + over_slots + turns(per_lane(m), 0));
         let jacobi = turns(JACOBI_SWEEPS, square(0) + turns(k, 2 * square(0)));
-        let divide = square(over_slots) + turns(k, square(0)) + turns(k, 0) + turns(per_lane(m * k), turns(k, 0));
+        let divide =
+            square(over_slots) + turns(k, square(0)) + turns(k, turns(k, 0)) + turns(per_lane(m * k), turns(k, 0));
         let products = turns(per_lane(k * (k + 1)), turns(k, 0) + over_slots);
         let correct = 7 * square(turns(k, 0));
         let turn_basis = turns(per_lane(m * k), turns(k, 0)) + copy_basis;
@@ -398,3 +395,8 @@ impl Plan {
         chunks(most_candidates, self.workgroup) + recents + (p.slate_size as usize + 1) * per_position
     }
 }
+
+// Each lane lists the pairs of one item, and a pair is shared by lanes of one workgroup.
+const _: () = assert!(PAST_CHUNK <= LEAST_LANES && LEAST_LANES.is_multiple_of(PARTS));
+// The two numbers of a listed pair share a word (PAIR_BITS in window_similarity.wgsl).
+const _: () = assert!(crate::config::MAX_CANDIDATES + MAX_RECENT < 1 << 16 && crate::config::MAX_WINDOW < 1 << 16);

@@ -11,11 +11,14 @@ use crate::gpu::layout::{
 use crate::stage::{eigensolve, exposure, residual};
 use crate::strategy::dpp;
 
+/// Arithmetic in doubled precision.
+pub(super) const DOUBLE: &str = include_str!("../../shaders/common/double.wgsl");
+
 /// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
 pub const FILES: [(&str, &str); 18] = [
     ("common/bindings", include_str!("../../shaders/common/bindings.wgsl")),
     ("common/state", include_str!("../../shaders/common/state.wgsl")),
-    ("common/double", include_str!("../../shaders/common/double.wgsl")),
+    ("common/double", DOUBLE),
     ("eligibility", include_str!("../../shaders/eligibility.wgsl")),
     ("window", include_str!("../../shaders/window.wgsl")),
     ("window_similarity", include_str!("../../shaders/window_similarity.wgsl")),
@@ -55,6 +58,9 @@ const STRATEGIES: [(Strategy, &str); 6] = [
     (Strategy::Relevance, "RELEVANCE"),
 ];
 
+/// Columns are divided by a factor in single precision as long as it magnifies rounding by no more than this: products are off by
+/// some 1e-7, and what is left of a thousandth when columns are made orthonormal in the end is 1e-10.
+const MOST_MAGNIFIED: f64 = 1e4;
 /// What the first rotations, in single precision, leave beside the diagonal: as much as rounding does.
 const FIRST_JACOBI_TOLERANCE: f64 = f32::EPSILON as f64;
 /// What the second ones leave. Loadings are in single precision, which does not see it.
@@ -75,6 +81,7 @@ fn constants() -> String {
         ("COLLAPSE", eigensolve::COLLAPSE),
         ("NOTHING", eigensolve::NOTHING),
         ("LEAST_SHARE", eigensolve::LEAST_SHARE),
+        ("MOST_MAGNIFIED", MOST_MAGNIFIED),
         ("DROP", eigensolve::DROP),
         ("FIRST_JACOBI_TOLERANCE", FIRST_JACOBI_TOLERANCE),
         ("LAST_JACOBI_TOLERANCE", LAST_JACOBI_TOLERANCE),
