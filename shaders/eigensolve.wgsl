@@ -1,12 +1,12 @@
 // The leading eigenpairs of the window's similarity matrix, by block power iteration. Twin: src/stage/eigensolve.rs,
-// which has the steps and the reasons. Parts: eigensolve/{cholesky,gram_schmidt,ritz,jacobi}.wgsl. Constants come from the twin,
-// some by way of src/gpu/shader.rs: ENTRY_SCALE, COLLAPSE, NOTHING, LEAST_SHARE, MOST_MAGNIFIED, DROP, JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE,
-// LAST_JACOBI_TOLERANCE, MAX_WINDOW.
+// which has the steps and the reasons. Parts: eigensolve/{cholesky,gram_schmidt,ritz,jacobi}.wgsl. Constants come from
+// the twin, some by way of src/gpu/shader.rs: ENTRY_SCALE, COLLAPSE, NOTHING, LEAST_SHARE, MOST_MAGNIFIED, DROP,
+// JACOBI_SWEEPS, FIRST_JACOBI_TOLERANCE, LAST_JACOBI_TOLERANCE, MAX_WINDOW.
 //
 // All of it is in doubled precision, except where K x K numbers choose one basis or another of a subspace.
 
-// What a step knows of each spectrum: the square of its column's length (Cholesky's way), what a column has of it, negated (Gram-Schmidt), or
-// how it mixes with another (Jacobi).
+// What a step knows of each spectrum: the square of its column's length (Cholesky's way), what a column has of it,
+// negated (Gram-Schmidt), or how it mixes with another (Jacobi).
 var<workgroup> by_spectrum: array<vec2<f32>, N_SPECTRA>;
 
 // A fixed number in -1..1 for a pair of numbers (Wang's integer hash).

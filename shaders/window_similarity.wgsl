@@ -113,9 +113,9 @@ fn similarity_of(row_a: u32, row_b: u32, first: u32, stride: u32) -> f32 {
     return total;
 }
 
-// Pairs that are compared next, PARTS lanes each: neighbours read what lies side by side, and no lane reads a whole row. Listed by
-// all lanes in whatever order, as many as fit; the two numbers of a pair share a word. Kept with what lanes find of them where the
-// selection keeps its own (select.wgsl).
+// Pairs that are compared next, PARTS lanes each: neighbours read what lies side by side, and no lane reads a whole
+// row. Listed by all lanes in whatever order, as many as fit; the two numbers of a pair share a word. Kept with what
+// lanes find of them where the selection keeps its own (select.wgsl).
 const PAIR_BITS: u32 = 16u;
 var<workgroup> n_listed: atomic<u32>;
 var<workgroup> n_pairs_listed: u32;

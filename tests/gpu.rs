@@ -171,8 +171,8 @@ fn batching_order_and_splitting_change_nothing() {
     assert!(invariance.holds() && invariance.variations.len() >= 12, "{invariance}");
 }
 
-/// Rows of lengths from 0.01 to 100 about a few centres: columns of the eigensolver that are not alike one by one can be nearly so together,
-/// which single precision does not take apart.
+/// Rows of lengths from 0.01 to 100 about a few centres: columns of the eigensolver that are not alike one by one can
+/// be nearly so together, which single precision does not take apart.
 #[test]
 fn rows_of_many_lengths_hold() {
     if gpu::device().is_none() {

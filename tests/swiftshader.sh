@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The known answers and some generated slates on SwiftShader, the software driver that comes with Chromium: a compiler that shares nothing with
-# Mesa's. Takes some seconds.
+# The known answers and some generated slates on SwiftShader, the software driver that comes with Chromium: a compiler
+# that shares nothing with Mesa's. Takes some seconds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

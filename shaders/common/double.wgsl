@@ -1,11 +1,12 @@
 // Numbers of about twice single precision, for the places where single precision is not enough: the window's
 // similarity matrix and its eigensolve, and residuals (src/stage/{eigensolve,residual}.rs say why).
 //
-// A number is the unevaluated sum of two f32, x = high and y = low, with |low| at most half a unit of rounding of high. The
-// methods are Knuth's sum and Dekker's product (Numerische Mathematik 18, 1971), or what a fused multiplication and addition gives
-// at once where the device was seen to have one (src/gpu/fma.rs; WGSL allows `fma` to round twice). They rest on rounding errors that are zero
-// on paper, which a compiler that reorders floating point may take for zero (Metal's relaxed math does). `pin` hides a value
-// from it: an exclusive or with a number that is 0 and that no compiler can know.
+// A number is the unevaluated sum of two f32, x = high and y = low, with |low| at most half a unit of rounding of high.
+// The methods are Knuth's sum and Dekker's product (Numerische Mathematik 18, 1971), or what a fused multiplication and
+// addition gives at once where the device was seen to have one (src/gpu/fma.rs; WGSL allows `fma` to round twice). They
+// rest on rounding errors that are zero on paper, which a compiler that reorders floating point may take for zero
+// (Metal's relaxed math does). `pin` hides a value from it: an exclusive or with a number that is 0 and that no
+// compiler can know.
 
 var<private> unknown_zero: u32;
 
@@ -58,8 +59,8 @@ fn product_error(a: vec4<f32>, b: vec4<f32>, product: vec4<f32>) -> vec4<f32> {
     return pin4(third + pin4(a_low * b_low));
 }
 
-// sum + a * b, to be normalised when all of a sum is added: `low` may have grown (Ogita, Rump, Oishi: Accurate sum and dot product,
-// SIAM J. Sci. Comput. 26, 2005).
+// sum + a * b, to be normalised when all of a sum is added: `low` may have grown (Ogita, Rump, Oishi: Accurate sum and
+// dot product, SIAM J. Sci. Comput. 26, 2005).
 fn accumulate(sum: vec2<f32>, a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     let product = pin(a.x * b.x);
     let error = product_error(vec4<f32>(a.x), vec4<f32>(b.x), vec4<f32>(product)).x;

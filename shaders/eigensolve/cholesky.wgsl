@@ -64,8 +64,8 @@ fn eliminate(c: u32) {
     workgroupBarrier();
 }
 
-// True where each column has enough beside those before it, and is made of no more of them than single precision takes apart. One that
-// is not a number was one of inf before, which fails.
+// True where each column has enough beside those before it, and is made of no more of them than single precision takes
+// apart. One that is not a number was one of inf before, which fails.
 fn are_unlike() -> bool {
     var are = true;
     for (var c = 0u; c < N_SPECTRA; c += 1u) {

@@ -2,9 +2,9 @@
 //
 //   B <- Vᵀ S V;  N <- Vᵀ V;  Q, diagonal <- Jacobi(B);  Q <- Q (Qᵀ N Q)^-½;  P, Λ <- Jacobi(Qᵀ B Q);  U <- V Q P
 //
-// Jacobi's method is in single precision, and runs twice: what the first rotations are off by, the second find, on a matrix that
-// is diagonal up to rounding, where single precision is precise enough. Between them V Q is made orthonormal, whatever V and Q lack of it:
-// with d = Qᵀ N Q - 1, which is small, (1 + d)^-½ = 1 - d/2 + 3d²/8.
+// Jacobi's method is in single precision, and runs twice: what the first rotations are off by, the second find, on a
+// matrix that is diagonal up to rounding, where single precision is precise enough. Between them V Q is made
+// orthonormal, whatever V and Q lack of it: with d = Qᵀ N Q - 1, which is small, (1 + d)^-½ = 1 - d/2 + 3d²/8.
 
 var<workgroup> spectrum_order: array<u32, N_SPECTRA>;
 

@@ -12,7 +12,8 @@ use super::error::GpuError;
 use super::shader;
 use crate::parity::random::Random;
 
-/// How the kernel finds what rounding takes from a product. Both ways give the same bits, but for products of next to nothing (1e-30).
+/// How the kernel finds what rounding takes from a product. Both ways give the same bits, but for products of next to
+/// nothing (1e-30).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ProductErrors {
     /// By `fma` where the device's rounds once, which is asked once per device.
@@ -40,8 +41,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     results[n + id.x] = product_error(factors[id.x], factors[n + id.x], product);
 }";
 
-/// True where every product asked for comes back with its error; none where the device does not answer: what is wrong with it, others
-/// find out.
+/// True where every product asked for comes back with its error; none where the device does not answer: what is wrong
+/// with it, others find out.
 pub(super) fn rounds_once(open: &OpenDevice) -> Option<bool> {
     if open.description.backend == Backend::Dx12 {
         // HLSL has no fma of f32: it would be a `mad`, which a compiler may fuse in one kernel and not in the next.

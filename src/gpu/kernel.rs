@@ -183,8 +183,8 @@ fn module(device: &wgpu::Device, source: &str, checks: ShaderChecks) -> wgpu::Sh
                 wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
             // SAFETY: without loop bounding a shader must hold no infinite loop. This one is the program's own: every
             // `for` counts up to a bound that its body leaves alone, `while` loops move a cursor towards one, and each
-            // turn of the outer loop spends at least one of the dispatch's budget or ends. The loops that list pairs list one more at
-            // least in every turn, of a number that is fixed before, or end.
+            // turn of the outer loop spends at least one of the dispatch's budget or ends. The loops that list pairs
+            // list one more at least in every turn, of a number that is fixed before, or end.
             unsafe { device.create_shader_module_trusted(descriptor, checks) }
         }
     }

@@ -41,8 +41,8 @@ pub(super) fn plan(
     }
 }
 
-/// More lanes for each of the few slates that fit a multiprocessor at a time where one takes much workgroup memory, as far as they
-/// have work to do and nothing has to leave that memory for them.
+/// More lanes for each of the few slates that fit a multiprocessor at a time where one takes much workgroup memory, as
+/// far as they have work to do and nothing has to leave that memory for them.
 fn widened(plan: Plan, of: impl Fn(usize) -> Result<Plan, PlanError>) -> Plan {
     let mut lanes = plan.workgroup;
     while lanes < MOST_LANES && lanes * BYTES_PER_LANE < plan.workgroup_bytes && lanes < plan.n_slots * plan.n_spectra {

@@ -6,10 +6,10 @@
 //! slate and its result; tests hold the steps against a traced kernel, and the pairs against the CPU engine's counters and
 //! against what the traced kernel notes of who has been compared with whom.
 //!
-//! Bytes are those that lanes ask for in buffers, before any cache; workgroup memory is not in them, nor are the words that say
-//! which row an item has and who was placed where. Operations are additions, multiplications, divisions and roots of floating
-//! point that the method needs; comparisons, logarithms, Jacobi's rotations (K × K, and as many as it takes), what columns that are
-//! much alike take more, and what lanes do twice are not in them.
+//! Bytes are those that lanes ask for in buffers, before any cache; workgroup memory is not in them, nor are the words
+//! that say which row an item has and who was placed where. Operations are additions, multiplications, divisions and
+//! roots of floating point that the method needs; comparisons, logarithms, Jacobi's rotations (K × K, and as many as it
+//! takes), what columns that are much alike take more, and what lanes do twice are not in them.
 
 mod baseline;
 mod count;
