@@ -47,9 +47,9 @@ pub const DEFAULT_MAX_DISPATCH: Duration = Duration::from_millis(200);
 /// Settings that change how fast the engine is, never what it computes; and faults planted by tests.
 #[derive(Debug, Clone)]
 pub struct GpuOptions {
-    /// Lanes per slate, a power of two. `None` suits the adapter: few on a software one, where every barrier is a round
-    /// of context switches (8 lanes are 5 times as fast there as 64), 64 on a GPU, and up to 256 where a slate takes
-    /// much of its workgroup memory.
+    /// Lanes per slate, a power of two, eight at least. `None` suits the adapter: few on a software one, where every
+    /// barrier is a round of context switches (8 lanes are 5 times as fast there as 64), 64 on a GPU, and up to 256
+    /// where a slate takes much of its workgroup memory.
     pub lanes: Option<usize>,
     /// Most slates in one batch.
     pub max_slates: usize,
