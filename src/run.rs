@@ -197,8 +197,9 @@ impl<'a, R: Real> Run<'a, R> {
         self.slots.history.clear();
         // Only the spectral strategy has a window; the others must not pay for one.
         let (behind, ahead) = if self.spectral().is_some() { (window.behind, window.ahead) } else { (0, 0) };
-        self.slots.window.reset(behind, ahead);
-        self.slots.similarity.reset(slate.rows.len(), behind + ahead);
+        let n_positions = slate.n_positions(self.slots.problem.config.slate_size);
+        self.slots.window.reset(behind, ahead, n_positions as u32);
+        self.slots.similarity.reset(slate.rows.len(), behind + ahead, ahead > 0 && window.scope == Scope::Window);
         self.slots.similarity.expect_first(self.slots.problem, &slate.rows);
         self.filter(slate);
         self.is_out.clone_from(&self.is_gone);

@@ -35,7 +35,7 @@ fn no_strategy_does_more_than_it_did() {
         (window.window.scope, window.window.ahead) = (Scope::Window, 20);
         let cases = [
             ("spectral", configured(problem.config, Strategy::Spectral), [2737, 6149]),
-            ("spectral, window scope", window, [944, 5940]),
+            ("spectral, window scope", window, [944, 13584]),
             ("mmr", configured(problem.config, Strategy::Mmr), [2859, 10779]),
             ("msd", configured(problem.config, Strategy::Msd), [386, 26978]),
             ("dpp", configured(problem.config, Strategy::Dpp), [154, 22064]),

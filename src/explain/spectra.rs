@@ -6,7 +6,7 @@ use crate::metrics::Similarities;
 use crate::problem::Problem;
 use crate::run::Slots;
 use crate::stage::window::EMPTY;
-use crate::strategy::Spectral;
+use crate::strategy::{Decomposed, Spectral};
 
 /// Items named per spectrum.
 const N_ITEMS: usize = 3;
@@ -15,6 +15,7 @@ const N_ITEMS: usize = 3;
 pub(super) struct Spectra<'r> {
     slots: &'r Slots<'r, f64>,
     spectral: &'r Spectral<f64>,
+    decomposed: Decomposed<f64>,
     /// Index into the solver's spectra, and the sign that makes the leading item's loading positive.
     kept: Vec<(usize, f64)>,
 }
@@ -23,8 +24,9 @@ impl<'r> Spectra<'r> {
     /// None where the position's window has nothing to say.
     pub(super) fn of(slots: &'r Slots<'r, f64>, spectral: Option<&'r Spectral<f64>>) -> Option<Self> {
         let spectral = spectral.filter(|spectral| spectral.is_active())?;
-        let mut found = Self { slots, spectral, kept: Vec::new() };
-        for (k, &eigenvalue) in spectral.solver().eigenvalues.iter().enumerate() {
+        let mut found = Self { slots, spectral, decomposed: spectral.decomposed(slots), kept: Vec::new() };
+        let eigenvalues = found.decomposed.solver.eigenvalues.clone();
+        for (k, eigenvalue) in eigenvalues.into_iter().enumerate() {
             if eigenvalue > 0.0 {
                 let leading = found.loadings(k, 1.0).first().map_or(1.0, |&(_, loading)| loading);
                 found.kept.push((k, 1.0_f64.copysign(leading)));
@@ -34,12 +36,12 @@ impl<'r> Spectra<'r> {
     }
 
     pub(super) fn explain(&self, names: &Names<'_>) -> Vec<SpectrumExplanation> {
-        let solver = self.spectral.solver();
+        let Decomposed { solver, exposure } = &self.decomposed;
         let diagonal = self.occupied().map(|slot| self.spectral.gram(slot, slot));
         let trace: f64 = diagonal.sum();
         let explain = |&(k, sign): &(usize, f64)| {
             let eigenvalue = solver.eigenvalues[k];
-            let weight = self.spectral.exposure().weight(k, k);
+            let weight = exposure.weight(k, k);
             let items = self.loadings(k, sign).into_iter().take(N_ITEMS);
             SpectrumExplanation {
                 eigenvalue,
@@ -55,7 +57,8 @@ impl<'r> Spectra<'r> {
 
     /// Loadings and costs of the item in a catalog row, one per kept spectrum.
     pub(super) fn shares(&self, problem: &Problem, row: u32) -> Vec<Share> {
-        let (window, exposure) = (&self.slots.window, self.spectral.exposure());
+        let Decomposed { solver, exposure } = &self.decomposed;
+        let window = &self.slots.window;
         let slots: Vec<usize> = self.occupied().collect();
         let window_rows = slots.iter().map(|&slot| self.slots.slate.rows[window.items[slot] as usize]);
         let rows: Vec<u32> = window_rows.chain([row]).collect();
@@ -64,7 +67,7 @@ impl<'r> Spectra<'r> {
         for (j, &slot) in slots.iter().enumerate() {
             to_slots[slot] = similarities.between(slots.len(), j);
         }
-        let loadings = exposure.loadings_of_one(self.spectral.solver(), &to_slots);
+        let loadings = exposure.loadings_of_one(solver, &to_slots);
         let share = |&(k, sign): &(usize, f64)| {
             let weighted: f64 = self.kept.iter().map(|&(l, _)| exposure.weight(k, l) * loadings[l]).sum();
             Share { loading: sign * loadings[k], cost: problem.config.spectral.strength * loadings[k] * weighted }
@@ -76,7 +79,7 @@ impl<'r> Spectra<'r> {
     fn loadings(&self, k: usize, sign: f64) -> Vec<(u32, f64)> {
         let window = &self.slots.window;
         let loading = |slot: usize| {
-            let loadings = self.spectral.exposure().member_loadings(self.spectral.solver(), slot);
+            let loadings = self.decomposed.exposure.member_loadings(&self.decomposed.solver, slot);
             (self.slots.slate.rows[window.items[slot] as usize], sign * loadings[k])
         };
         let mut loadings: Vec<(u32, f64)> = self.occupied().map(loading).collect();

@@ -1,12 +1,12 @@
 //! What things take in memory, in bytes. Where it depends on the allocator, that of glibc is taken.
 
 use crate::catalog::ColumnData;
-use crate::config::{Config, MAX_SPECTRA, OnMissing, Strategy};
+use crate::config::{Config, MAX_SPECTRA, OnMissing, Scope, Strategy};
 use crate::prepare::MAX_RECENT;
 use crate::problem::Problem;
 use crate::real::{BESIDE, BLOCK, LANES};
 use crate::slate::{Placement, RankedSlate, Slate};
-use crate::stage::eigensolve::{Before, column_length};
+use crate::stage::eigensolve::{BLOCK as ROWS, SIDE, column_length};
 use crate::stage::residual;
 
 /// What the program takes beside its data: code, threads, buffers of readers and writers (measured; `benches/RESULTS.md`).
@@ -120,7 +120,11 @@ pub fn scratch_bytes(problem: &Problem<'_>, n_candidates: usize, n_recent: usize
     let of_positions = (n_placed + 2) * 4 + 20 * n_slots + row;
     let of_strategy = match problem.config.strategy {
         Strategy::Relevance => 0,
-        Strategy::Spectral => sizes.spectral(problem.config.spectral.spectra as u64) + 4 * n_candidates as u64,
+        Strategy::Spectral => {
+            let looks_ahead = problem.config.window.scope == Scope::Window;
+            let of_window = sizes.spectral(problem.config.spectral.spectra as u64) + 4 * n_candidates as u64;
+            of_window + if looks_ahead { sizes.ahead() } else { 0 }
+        }
         Strategy::Dpp => sizes.residual(problem.config.dpp.window) + sizes.blocks(n_candidates),
         Strategy::Ssd => sizes.residual(problem.config.ssd.window),
         Strategy::Mmr => sizes.fold(problem.config.mmr.window),
@@ -172,11 +176,19 @@ impl Sizes {
     /// `spectral`: the window's similarities, basis, products and images, rows of before, and what turns similarities into loadings.
     fn spectral(self, n_spectra: u64) -> u64 {
         let column = 8 * column_length(self.n_slots as usize) as u64;
-        let before = self.n_slots * (column + size_of::<Before>() as u64);
+        let before = self.n_slots * (column + 8 * (1 + MAX_SPECTRA as u64));
         let projector = self.n_slots * n_spectra.next_multiple_of(4) * self.value;
         // The age of placed items, and their loadings, most of them 0.
         let loadings = self.n_placed * self.value * (1 + MAX_SPECTRA as u64);
         column * (self.n_slots + 3 * n_spectra) + before + projector + loadings
+    }
+
+    /// `spectral`, where it is known who enters the window next: rows in double precision of the window and of a few that enter, values of
+    /// these side by side, and what they have in common.
+    fn ahead(self) -> u64 {
+        let (n_rows, n_beside) = (self.n_slots.next_multiple_of(ROWS as u64), SIDE as u64);
+        let n_values = self.row / self.value.max(1);
+        8 * (n_values * (n_rows + 2 * n_beside) + n_beside * (n_rows + n_beside)) + 24 * self.n_slots
     }
 
     /// `dpp` and `ssd`. Where nothing leaves: a row and a column per item, in blocks, and as many of the placed ones. Where items leave: a

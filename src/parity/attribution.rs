@@ -16,6 +16,7 @@ use crate::real::Real;
 use crate::run::Run;
 use crate::stage::select::Scored;
 use crate::stage::window::EMPTY;
+use crate::strategy::Decomposed;
 
 /// Of the largest S_ii. Window similarities are sums in doubled precision.
 const SIMILARITY_TOLERANCE: f64 = 1e-12;
@@ -215,7 +216,7 @@ impl<'a> Beside<'a> {
     /// Basis, by slot and spectrum, and eigenvalues.
     pub fn check_spectra(&mut self, basis: impl Fn(usize, usize) -> f64, eigenvalues: &[f64]) -> Checked {
         let Some(spectral) = self.run.spectral() else { return Ok(()) };
-        let solver = spectral.solver();
+        let solver = spectral.decomposed(self.run.slots()).solver;
         for (k, (&found, &wanted)) in eigenvalues.iter().zip(&solver.eigenvalues).enumerate() {
             let tolerance = EIGENVALUE_TOLERANCE * wanted + SUBSPACE_TOLERANCE * solver.eigenvalues[0];
             if is_off(found, wanted, tolerance) {
@@ -251,10 +252,11 @@ impl<'a> Beside<'a> {
     /// What the engine's exposure costs the window's own items, by slot; before the strength.
     pub fn check_exposure(&mut self, penalty: impl Fn(usize) -> f64) -> Checked {
         let Some(spectral) = self.run.spectral() else { return Ok(()) };
+        let Decomposed { solver, exposure } = spectral.decomposed(self.run.slots());
         let items = &self.run.slots().window.items;
         for slot in (0..items.len()).filter(|&slot| items[slot] != EMPTY) {
-            let loadings = spectral.exposure().member_loadings(spectral.solver(), slot);
-            let (found, wanted) = (penalty(slot), spectral.exposure().penalty(&loadings));
+            let loadings = exposure.member_loadings(&solver, slot);
+            let (found, wanted) = (penalty(slot), exposure.penalty(&loadings));
             if is_off(found, wanted, EXPOSURE_TOLERANCE * wanted.max(1.0)) {
                 let what = format!("the item of slot {slot} is charged {found:e}, not {wanted:e}");
                 return self.departure(Stage::Exposure, what);

@@ -8,6 +8,7 @@ use crate::prepare::PreparedSlate;
 use crate::problem::Problem;
 use crate::run::Run;
 use crate::slate::RankedSlate;
+use crate::strategy::Decomposed;
 
 /// Why an engine under test gives no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,11 +126,10 @@ fn follow<'a>(problem: &'a Problem<'a>, slate: &'a PreparedSlate) -> Result<(), 
         if let Some(spectral) = run.spectral() {
             beside.check_window(&window.items, &window.placed_at, spectral.is_active())?;
             if spectral.is_active() {
-                let solver = spectral.solver();
+                let Decomposed { solver, exposure } = spectral.decomposed(run.slots());
                 beside.check_similarity(|a, b| spectral.gram(a, b))?;
                 beside.check_spectra(|slot, k| solver.entry(slot, k), &solver.eigenvalues)?;
-                let exposure = spectral.exposure();
-                beside.check_exposure(|slot| exposure.penalty(&exposure.member_loadings(solver, slot)).into())?;
+                beside.check_exposure(|slot| exposure.penalty(&exposure.member_loadings(&solver, slot)).into())?;
             }
         }
         let Some(winner) = run.pinned(position).or_else(|| run.best()) else { break };

@@ -8,6 +8,10 @@
 //! has one V, whichever way it is found: by the products of columns where they are not much alike, else by Gram–Schmidt. On a GPU V is
 //! orthonormal up to single precision, as good a basis of the same span, and the last step makes good what it lacks.
 //!
+//! Here two steps are left out where they change nothing but rounding. S orth(Y) spans what S Y spans, so that two sweeps are made
+//! orthonormal once, unless their columns are much alike. And where the penalty depends on the span alone (`coupling = "full"`), B's
+//! inverse square root does what its eigenpairs would do, in a quarter of the time; see [`exposure`](super::exposure).
+//!
 //! And every engine runs them in double precision, on similarities in double precision (a GPU with pairs of f32, see
 //! `shaders/common/double.wgsl`). A few sweeps from the last position's basis do not converge, so the basis remembers: where
 //! it has little of a direction that grows, it has as little of it relative to rounding, and what was 1e-7 at one position
@@ -16,12 +20,16 @@
 
 mod cholesky;
 mod columns;
+mod inverse_root;
 mod jacobi;
+mod product;
 
 pub use cholesky::LEAST_SHARE;
 pub use jacobi::{partner, tournament_rounds};
+pub use product::{BLOCK, SIDE, compare};
 
 use crate::config::{MAX_SPECTRA, MAX_WINDOW};
+use crate::real::Real;
 
 /// Sweeps added at a slate's first solve, when the basis starts from noise.
 pub const FIRST_SWEEPS: usize = 8;
@@ -43,16 +51,16 @@ pub const JACOBI_TOLERANCE: f64 = 0.01;
 /// Windows of so many slots are multiplied anew sooner than what changed is worked out.
 const FEW_SLOTS: usize = 16;
 
-/// Rows of S and of U before a slot changed.
-#[derive(Debug)]
-pub struct Before {
-    slot: usize,
+/// Slots that are about to change, and their rows of S and of V as they are.
+#[derive(Debug, Clone, Default)]
+struct Before {
+    slots: Vec<usize>,
     gram: Vec<f64>,
-    basis: [f64; MAX_SPECTRA],
+    basis: Vec<[f64; MAX_SPECTRA]>,
 }
 
 /// Basis and products of one window, `[spectrum][slot]`: a column of V lies in one piece, with zeros up to a whole group.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Eigensolve {
     /// Number of slots m.
     pub n_slots: usize,
@@ -60,16 +68,21 @@ pub struct Eigensolve {
     length: usize,
     /// Number of spectra K.
     pub n_spectra: usize,
-    /// V while iterating, then U: eigenvectors, largest eigenvalue first.
+    /// V, and U once it is rotated: eigenvectors, largest eigenvalue first.
     basis: Vec<f64>,
     /// S V while iterating.
     product: Vec<f64>,
-    /// S U, where it is asked for.
+    /// S V of the basis that was found, and S U where it is asked for.
     image: Vec<f64>,
-    keeps_image: bool,
-    /// Eigenvalues, largest first; 0 where dropped.
+    needs_image: bool,
+    before: Before,
+    /// v_kᵀ S v_k; once rotated eigenvalues, largest first, 0 where dropped.
     pub eigenvalues: Vec<f64>,
+    /// B.
     projected: Vec<f64>,
+    is_rotated: bool,
+    /// (ε I + B)^(−1/2), where that is found.
+    root: Vec<f64>,
     rotation: Vec<f64>,
 }
 
@@ -77,18 +90,42 @@ impl Eigensolve {
     /// Makes room for `n_slots × n_spectra` and clears the basis. S U is kept where `needs_image`, and where it saves a product.
     pub fn reset(&mut self, n_slots: usize, n_spectra: usize, needs_image: bool) {
         (self.n_slots, self.n_spectra) = (n_slots, n_spectra);
-        self.keeps_image = needs_image || n_slots > FEW_SLOTS;
+        self.needs_image = needs_image || n_slots > FEW_SLOTS;
         self.length = column_length(n_slots);
+        self.before.slots.clear();
+        self.is_rotated = false;
         for (buffer, len) in [
             (&mut self.basis, self.length * n_spectra),
             (&mut self.product, self.length * n_spectra),
             (&mut self.image, self.length * n_spectra),
             (&mut self.eigenvalues, n_spectra),
             (&mut self.projected, n_spectra * n_spectra),
+            (&mut self.root, inverse_root::size(n_spectra)),
             (&mut self.rotation, n_spectra * n_spectra),
         ] {
             buffer.clear();
             buffer.resize(len, 0.0);
+        }
+    }
+
+    /// Takes down the rows of slots that are about to change, and of no other, if then the next product takes less time.
+    pub fn note_before(&mut self, gram: &[f64], slots: impl Iterator<Item = usize>) {
+        let (length, before) = (self.length, &mut self.before);
+        before.slots.clear();
+        // S V has to be there for every column.
+        if self.n_slots <= FEW_SLOTS || self.eigenvalues.contains(&0.0) {
+            return;
+        }
+        before.slots.extend(slots);
+        before.gram.clear();
+        before.basis.clear();
+        for &slot in &before.slots {
+            before.gram.extend_from_slice(&gram[slot * length..(slot + 1) * length]);
+            let mut row = [0.0; MAX_SPECTRA];
+            for (entry, column) in row.iter_mut().zip(self.basis.chunks_exact(length)) {
+                *entry = column[slot];
+            }
+            before.basis.push(row);
         }
     }
 
@@ -100,31 +137,32 @@ impl Eigensolve {
     /// solvers return different bases, and what follows must not depend on which. Columns of dropped spectra start anew.
     pub fn enter(&mut self, is_occupied: impl Fn(usize) -> bool, has_entered: impl Fn(usize) -> bool) {
         let length = self.length;
-        self.product.copy_from_slice(&self.basis);
-        let n_dropped = self.eigenvalues.iter().filter(|&&value| value == 0.0).count();
-        for slot in 0..self.n_slots {
-            let is_new = is_occupied(slot) && has_entered(slot);
-            if is_occupied(slot) && !is_new && n_dropped == 0 {
-                continue;
-            }
-            let mut mixture = [0.0; MAX_SPECTRA];
-            if is_new && n_dropped < self.n_spectra {
-                let mut shares = [0.0; MAX_WINDOW];
-                for (row, share) in shares.iter_mut().enumerate().take(self.n_slots) {
-                    *share = pseudo_random(MAX_WINDOW + slot, row);
-                }
-                columns::mix(&self.product, &shares[..length], &mut mixture);
-            }
+        let is_any_dropped = self.eigenvalues.contains(&0.0);
+        let is_any_kept = self.eigenvalues.iter().any(|&value| value != 0.0);
+        // Of the basis as it was, so all mixtures come first.
+        let mixtures = (0..self.n_slots).filter(|&slot| is_any_kept && is_occupied(slot) && has_entered(slot));
+        let mixtures: Vec<_> = mixtures.map(|slot| (slot, self.mixture(slot))).collect();
+        for slot in (0..self.n_slots).filter(|&slot| is_any_dropped || !is_occupied(slot)) {
             for (k, column) in self.basis.chunks_exact_mut(length).enumerate() {
                 if !is_occupied(slot) {
                     column[slot] = 0.0;
                 } else if self.eigenvalues[k] == 0.0 {
                     column[slot] = pseudo_random(slot, k);
-                } else {
-                    column[slot] += ENTRY_SCALE * mixture[k];
                 }
             }
         }
+        for (slot, mixture) in mixtures {
+            let columns = self.basis.chunks_exact_mut(length).zip(&self.eigenvalues).zip(mixture);
+            for ((column, _), mixture) in columns.filter(|&((_, &value), _)| value != 0.0) {
+                column[slot] += ENTRY_SCALE * mixture;
+            }
+        }
+    }
+
+    fn mixture(&self, slot: usize) -> [f64; MAX_SPECTRA] {
+        let mut mixture = [0.0; MAX_SPECTRA];
+        columns::mix(&self.basis, self.length, slot, &mut mixture);
+        mixture
     }
 
     /// Entry of U (or V) for a slot and spectrum.
@@ -145,65 +183,112 @@ impl Eigensolve {
         &self.basis[spectrum * self.length..][..self.n_slots]
     }
 
-    /// Entry of S U for a slot and spectrum, where it is kept.
+    /// Entry of S U (or S V) for a slot and spectrum, where it is kept.
     #[inline]
     pub fn image(&self, slot: usize, spectrum: usize) -> f64 {
         self.image[spectrum * self.length + slot]
     }
 
-    /// True where [`Self::sweep_changed`] takes less time than [`Self::sweep`], and S U is there for every spectrum.
-    pub fn knows_image(&self) -> bool {
-        self.n_slots > FEW_SLOTS && self.eigenvalues.iter().all(|&value| value > 0.0)
+    /// True where the basis is U; else it is V, and [`Self::enclose`] can be asked.
+    pub fn is_rotated(&self) -> bool {
+        self.is_rotated
     }
 
-    /// A row of S and of U before slots change, for [`Self::sweep_changed`].
-    pub fn before(&self, slot: usize, gram: &[f64]) -> Before {
-        let mut basis = [0.0; MAX_SPECTRA];
-        for (entry, column) in basis.iter_mut().zip(self.basis.chunks_exact(self.length)) {
-            *entry = column[slot];
+    /// `n_sweeps` times `V ← orth(S V)`. S is `[slot][column_length]`.
+    pub fn iterate(&mut self, n_sweeps: usize, gram: &[f64], is_occupied: impl Fn(usize) -> bool + Copy) {
+        let mut n_left = n_sweeps;
+        while n_left > 0 {
+            if self.before.slots.is_empty() {
+                product::multiply(gram, &self.basis, &mut self.product, self.length);
+            } else {
+                self.multiply_changed(gram);
+            }
+            std::mem::swap(&mut self.basis, &mut self.product);
+            if n_left >= 2 && self.multiply_twice(gram) {
+                n_left -= 2;
+            } else {
+                self.orthonormalise(is_occupied);
+                n_left -= 1;
+            }
         }
-        Before { slot, gram: gram[slot * self.length..(slot + 1) * self.length].to_vec(), basis }
     }
 
-    /// As [`Self::sweep`], after S and U changed in these slots alone: S V follows from the last position's S U.
-    pub fn sweep_changed(&mut self, gram: &[f64], changed: &[Before], is_occupied: impl Fn(usize) -> bool) {
+    /// `product ← S V` after S and V changed in the slots that were noted, and in no other: it follows from the last position's S V.
+    fn multiply_changed(&mut self, gram: &[f64]) {
         let length = self.length;
         std::mem::swap(&mut self.product, &mut self.image);
-        for Before { slot, gram: before, basis } in changed {
+        let Before { slots, gram: gram_before, basis: basis_before } = &self.before;
+        for ((&slot, before), basis) in slots.iter().zip(gram_before.chunks_exact(length)).zip(basis_before) {
             let now = &gram[slot * length..(slot + 1) * length];
-            columns::exchange(&mut self.product, (before, basis), (now, &self.basis, *slot));
+            columns::exchange(&mut self.product, (before, basis), (now, &self.basis, slot));
         }
-        for Before { slot, .. } in changed {
+        for &slot in slots {
             let now = &gram[slot * length..(slot + 1) * length];
-            columns::multiply_row(now, &self.basis, &mut self.product, *slot);
+            columns::multiply_row(now, &self.basis, &mut self.product, slot);
         }
-        self.orthonormalise(is_occupied);
+        self.before.slots.clear();
     }
 
-    /// One sweep, `V ← orth(S V)`. S is `[slot][column_length]`.
-    pub fn sweep(&mut self, gram: &[f64], is_occupied: impl Fn(usize) -> bool) {
-        columns::multiply(gram, &self.basis, &mut self.product, self.length);
-        self.orthonormalise(is_occupied);
+    /// `V ← orth(S Y)` for a basis Y that is not orthonormal yet; false, and the basis as it was, where that loses too much.
+    fn multiply_twice(&mut self, gram: &[f64]) -> bool {
+        product::multiply(gram, &self.basis, &mut self.product, self.length);
+        let is_done = columns::orthonormalise_unlike(&mut self.product, self.length);
+        if is_done {
+            std::mem::swap(&mut self.basis, &mut self.product);
+        }
+        is_done
     }
 
     fn orthonormalise(&mut self, is_occupied: impl Fn(usize) -> bool) {
         let m = self.n_slots;
-        std::mem::swap(&mut self.basis, &mut self.product);
         columns::orthonormalise(&mut self.basis, self.length, &|slot| slot < m && is_occupied(slot));
     }
 
-    /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns `basis` into U.
-    pub fn rotate(&mut self, gram: &[f64]) {
+    /// `Y ← S V` and `B ← Vᵀ Y`, what both [`Self::rotate`] and [`Self::find_root`] start from.
+    pub fn project(&mut self, gram: &[f64]) {
+        product::multiply(gram, &self.basis, &mut self.image, self.length);
+        columns::project(&self.basis, &self.image, &mut self.projected, self.length);
+        self.is_rotated = false;
+    }
+
+    /// Finds (ε I + B)^(−1/2). False where it is not certain that every λ_k is at least `least_share` of λ_1.
+    pub fn find_root(&mut self, epsilon: f64, least_share: f64) -> bool {
+        let k = self.n_spectra;
+        let is_found = inverse_root::inverse_root(&self.projected, k, epsilon, least_share, &mut self.root);
+        if is_found {
+            self.eigenvalues.clear();
+            self.eigenvalues.extend(self.projected.iter().step_by(k + 1));
+        }
+        is_found
+    }
+
+    /// `matrix ← C matrix C` for the root C that was found: symmetric, rows of length `stride`.
+    pub fn enclose<R: Real>(&self, matrix: &mut [R], stride: usize) {
+        let length = inverse_root::row_length(self.n_spectra);
+        let mut wide = [0.0; MAX_SPECTRA * MAX_SPECTRA];
+        let wide = &mut wide[..self.root.len()];
+        let rows = self.n_spectra * stride;
+        for (wide, row) in wide.chunks_exact_mut(length).zip(matrix[..rows].chunks_exact(stride)) {
+            wide.iter_mut().zip(row).for_each(|(wide, &x)| *wide = Real::to_f64(x));
+        }
+        inverse_root::enclose(wide, &self.root, length);
+        for (wide, row) in wide.chunks_exact(length).zip(matrix[..rows].chunks_exact_mut(stride)) {
+            wide.iter().zip(row).for_each(|(&wide, x)| *x = R::of(wide));
+        }
+    }
+
+    /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns the basis into U.
+    pub fn rotate(&mut self) {
         let (length, k) = (self.length, self.n_spectra);
-        columns::multiply(gram, &self.basis, &mut self.product, length);
-        columns::project(&self.basis, &self.product, &mut self.projected, length);
         jacobi::jacobi(&mut self.projected, &mut self.rotation, k);
         let order = descending(&self.projected, k);
-        if self.keeps_image {
-            columns::turn(&self.product, &self.rotation, &order[..k], &mut self.image, length);
+        if self.needs_image {
+            columns::turn(&self.image, &self.rotation, &order[..k], &mut self.product, length);
+            std::mem::swap(&mut self.image, &mut self.product);
         }
         columns::turn(&self.basis, &self.rotation, &order[..k], &mut self.product, length);
         std::mem::swap(&mut self.basis, &mut self.product);
+        self.is_rotated = true;
         let largest = self.projected[order[0] * k + order[0]];
         for (new, &old) in order[..k].iter().enumerate() {
             let value = self.projected[old * k + old];

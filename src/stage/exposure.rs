@@ -8,6 +8,15 @@
 //! ```
 //! For an item of the window, S u_k = λ_k u_k and the loading is f_k √λ_k u_ik.
 //!
+//! With `coupling = "full"`, energy loadings and the window's own exposure all of that depends on the span of the u_k alone, where every
+//! f_k is 1: for any orthonormal basis V of it, B = Vᵀ S V and C = (ε I + B)^(−1/2), and with √λ u_i and λ^(−1/2) Uᵀ s_i for loadings,
+//!
+//! ```text
+//! Σ_kl w_kl ℓ_ik ℓ_il  =  Σ_j decay^age(j) (y_iᵀ C v_j)²  =  y_iᵀ C (Σ_j decay^age(j) v_j v_jᵀ) C y_i,   y_i = Vᵀ s_i
+//! ```
+//! because λ^(1/2), λ^(−1/2) and (ε + λ)^(−1/2) are functions of B and trade places. So y_i and v_j take the place of loadings and C that
+//! of the scales, and nobody needs to know the eigenvectors. [`depends_on_span`] tells when.
+//!
 //! f_k is 1 but for spectra so faint beside λ_1 that dividing by √λ_k or λ_k would magnify the rounding of the S_ij beyond
 //! what parity allows; see [`fade_range`].
 
@@ -36,6 +45,11 @@ pub fn fade_range(spectral: &Spectral) -> (f64, f64) {
     }
 }
 
+/// True where penalties depend on the span of the eigenvectors alone, if no spectrum fades.
+pub fn depends_on_span(spectral: &Spectral) -> bool {
+    spectral.coupling == Coupling::Full && spectral.loading == Loading::Energy && spectral.horizon == Horizon::Window
+}
+
 /// f: 0 up to the first λ_k/λ_1, 1 from the second on, smooth in between.
 fn fade(ratio: f64, (gone, full): (f64, f64)) -> f64 {
     let x = ((ratio - gone) / (full - gone)).clamp(0.0, 1.0);
@@ -46,14 +60,14 @@ fn fade(ratio: f64, (gone, full): (f64, f64)) -> f64 {
 const GROUP: usize = 4;
 
 /// Exposure and weights of one position.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Exposure<R> {
     n_spectra: usize,
     /// What turns an item's similarities into its loadings: `[group of 4 spectra][slot][spectrum in the group]`.
     projector: Vec<[R; GROUP]>,
-    /// f λ^(-1/2) or f λ^(-1); 0 for dropped spectra.
+    /// f λ^(-1/2) or f λ^(-1), 0 for dropped spectra; 1 where the basis is not rotated.
     inverse: Vec<f64>,
-    /// f √λ or f: what turns an entry of U into a loading.
+    /// f √λ or f: what turns an entry of U into a loading; 1 where the basis is not rotated.
     member_scale: Vec<f64>,
     /// Placed items: weight of their age, loadings.
     placed: Vec<(R, [R; MAX_SPECTRA])>,
@@ -67,15 +81,21 @@ impl<R: Real> Exposure<R> {
         let k = solved.n_spectra;
         self.n_spectra = k;
         self.inverse.clear();
-        let range = fade_range(spectral);
-        let largest = solved.eigenvalues[0];
-        self.inverse.extend(solved.eigenvalues.iter().map(|&value| match spectral.loading {
-            _ if value == 0.0 => 0.0,
-            Loading::Energy => fade(value / largest, range) / value.sqrt(),
-            Loading::Unit => fade(value / largest, range) / value,
-        }));
         self.member_scale.clear();
-        self.member_scale.extend(solved.eigenvalues.iter().zip(&self.inverse).map(|(value, inverse)| value * inverse));
+        if solved.is_rotated() {
+            let range = fade_range(spectral);
+            let largest = solved.eigenvalues[0];
+            self.inverse.extend(solved.eigenvalues.iter().map(|&value| match spectral.loading {
+                _ if value == 0.0 => 0.0,
+                Loading::Energy => fade(value / largest, range) / value.sqrt(),
+                Loading::Unit => fade(value / largest, range) / value,
+            }));
+            let scales = solved.eigenvalues.iter().zip(&self.inverse).map(|(value, inverse)| value * inverse);
+            self.member_scale.extend(scales);
+        } else {
+            self.inverse.resize(k, 1.0);
+            self.member_scale.resize(k, 1.0);
+        }
         self.projector.clear();
         self.placed.clear();
         self.weights.clear();
@@ -226,7 +246,7 @@ impl<R: Real> Exposure<R> {
     }
 
     /// Adds up H and turns it into the weights w.
-    pub fn finish(&mut self, eigenvalues: &[f64], spectral: &Spectral) {
+    pub fn finish(&mut self, solved: &Eigensolve, spectral: &Spectral) {
         match self.n_groups() {
             1 => self.add_up::<1>(),
             2 => self.add_up::<2>(),
@@ -234,6 +254,11 @@ impl<R: Real> Exposure<R> {
             _ => self.add_up::<{ MAX_SPECTRA / GROUP }>(),
         }
         let (n, width) = (self.n_spectra, self.n_groups() * GROUP);
+        if !solved.is_rotated() {
+            solved.enclose(self.weights.as_flattened_mut(), width);
+            return;
+        }
+        let eigenvalues = &solved.eigenvalues;
         let mut scale = [0.0; MAX_SPECTRA];
         for (scale, &value) in scale.iter_mut().zip(eigenvalues) {
             *scale = 1.0 / (spectral.epsilon + value).sqrt();
@@ -366,15 +391,16 @@ mod tests {
             }
         }
         solver.enter(|_| true, |_| true);
-        (0..4).for_each(|_| solver.sweep(&gram, |_| true));
-        solver.rotate(&gram);
+        solver.iterate(4, &gram, |_| true);
+        solver.project(&gram);
+        solver.rotate();
         let config = Config::default();
         let mut exposure = Exposure::<R>::default();
         exposure.begin(&solver, &config.spectral);
         for slot in 0..n_slots / 2 {
             exposure.take_in(&exposure.member_loadings(&solver, slot), R::of(0.9));
         }
-        exposure.finish(&solver.eigenvalues, &config.spectral);
+        exposure.finish(&solver, &config.spectral);
         exposure.reach_out(&solver);
         let (n_items, stride) = (37, 64);
         let similarities: Vec<R> = (0..n_slots * stride).map(|i| R::of(noise(7 * i))).collect();

@@ -3,6 +3,9 @@
 //! A slot is a row of the window's similarity matrix. An item keeps its slot while it stays in the window, so that
 //! similarities and the eigensolver's basis carry over from one position to the next. The order of slots means nothing.
 
+use crate::config::MAX_WINDOW;
+use crate::stage::eigensolve::SIDE;
+
 /// No item in this slot.
 pub const EMPTY: u32 = u32::MAX;
 
@@ -20,11 +23,15 @@ pub struct Window {
     /// Slots in the order in which their items entered.
     by_entry: Vec<u32>,
     next_ahead: usize,
+    last_step: u32,
+    /// Candidates that enter A next, a few of them; none that would enter after the last position.
+    pub upcoming: Vec<u32>,
 }
 
 impl Window {
-    /// Empties the window.
-    pub fn reset(&mut self, behind: usize, ahead: usize) {
+    /// Empties the window of a slate that has positions up to step `last_step`.
+    pub fn reset(&mut self, behind: usize, ahead: usize, last_step: u32) {
+        self.last_step = last_step;
         (self.behind, self.ahead) = (behind, ahead);
         let size = behind + ahead;
         for slots in [&mut self.items, &mut self.entered, &mut self.placed_at] {
@@ -34,6 +41,7 @@ impl Window {
         self.entered.fill(0);
         self.by_entry.clear();
         self.next_ahead = 0;
+        self.upcoming.clear();
     }
 
     /// Takes in item `local`, the `n_placed`-th placed (0-based), at `step`; the oldest beyond `behind` leaves.
@@ -64,6 +72,12 @@ impl Window {
                 self.enter(rank as u32, step);
                 n_ahead += 1;
             }
+        }
+        self.upcoming.clear();
+        if self.ahead > 0 {
+            let n_left = self.last_step.saturating_sub(step) as usize;
+            let ranks = (self.next_ahead..n_candidates).filter(|&rank| !is_out(rank)).map(|rank| rank as u32);
+            self.upcoming.extend(ranks.take(n_left.min(SIDE - 1)));
         }
     }
 
@@ -103,6 +117,17 @@ impl Window {
         self.placed_at[slot] != EMPTY
     }
 
+    /// Slots of P, that of the newest of `n_placed` first.
+    pub fn placed_slots(&self, n_placed: usize) -> impl Iterator<Item = usize> + use<> {
+        let mut slots = [0; MAX_WINDOW];
+        let mut n = 0;
+        for (slot, &at) in self.placed_at.iter().enumerate().filter(|&(_, &at)| at != EMPTY) {
+            slots[n_placed - 1 - at as usize] = slot;
+            n += 1;
+        }
+        slots.into_iter().take(n)
+    }
+
     /// True where no placed item is in the window.
     pub fn has_no_history(&self) -> bool {
         self.placed_at.iter().all(|&at| at == EMPTY)
@@ -121,7 +146,7 @@ mod tests {
     #[test]
     fn the_oldest_leaves_and_its_slot_is_used_again() {
         let mut window = Window::default();
-        window.reset(2, 0);
+        window.reset(2, 0, 9);
         for (n, local) in [7, 3, 9].into_iter().enumerate() {
             window.place(local, n, n as u32 + 1);
         }
@@ -135,12 +160,14 @@ mod tests {
     #[test]
     fn a_placed_item_keeps_the_slot_it_had_ahead() {
         let mut window = Window::default();
-        window.reset(1, 2);
+        window.reset(1, 2, 3);
         window.look_ahead(4, 1, |_| false);
         assert_eq!(window.items, [0, 1, EMPTY]);
+        assert_eq!(window.upcoming, [2, 3]);
         window.place(1, 0, 2);
         window.look_ahead(4, 2, |rank| rank == 1);
         assert_eq!(window.items, [0, 1, 2]);
+        assert_eq!(window.upcoming, [3], "after step 2 there is one position left");
         assert!(window.is_behind(1) && window.is_ahead(0) && window.is_ahead(2));
         window.place(3, 1, 3);
         window.look_ahead(4, 3, |rank| rank == 1 || rank == 3);

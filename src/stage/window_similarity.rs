@@ -4,10 +4,12 @@
 //! Only slots whose item entered since then are computed, and only for items that are looked at: an item the scan
 //! never reaches costs nothing.
 
+mod ahead;
 mod columns;
 mod sums;
 mod wide;
 
+use self::ahead::Ahead;
 use crate::catalog::Embedding;
 use crate::problem::Problem;
 use crate::real::{AT_ONCE, BESIDE, LANES, Lanes, Real};
@@ -46,6 +48,8 @@ pub struct WindowSimilarity<R> {
     products: Vec<R>,
     /// Similarities to the listed items.
     values: Vec<R>,
+    /// Who enters soon, where that is known.
+    ahead: Ahead,
     /// Slots that a slot is compared with.
     others: Vec<u32>,
     /// Similarities computed since the buffers were created.
@@ -83,6 +87,7 @@ impl<R: Real> WindowSimilarity<R> {
             listed_rows: Vec::new(),
             products: Vec::new(),
             values: Vec::new(),
+            ahead: Ahead::default(),
             others: Vec::new(),
             n_compared: 0,
             n_summed: 0,
@@ -109,8 +114,8 @@ impl<R: Real> WindowSimilarity<R> {
         self.n_summed += n as u64;
     }
 
-    /// Forgets everything and makes room for `n_local` items and `n_slots` slots.
-    pub fn reset(&mut self, n_local: usize, n_slots: usize) {
+    /// Forgets everything and makes room for `n_local` items and `n_slots` slots; `looks_ahead` is for [`Self::gram_ahead`].
+    pub fn reset(&mut self, n_local: usize, n_slots: usize, looks_ahead: bool) {
         self.n_slots = n_slots;
         self.row_index.clear();
         self.row_index.resize(n_local, EMPTY);
@@ -121,6 +126,9 @@ impl<R: Real> WindowSimilarity<R> {
         self.refreshed.resize(n_local, 0);
         self.columns.clear();
         self.columns_refreshed = 0;
+        if looks_ahead {
+            self.ahead.reset(n_slots, self.row_length * LANES);
+        }
     }
 
     #[inline]

@@ -9,7 +9,7 @@ mod ssd;
 pub use dpp::Dpp;
 pub use mmr::Mmr;
 pub use msd::Msd;
-pub use spectral::Spectral;
+pub use spectral::{Decomposed, Spectral};
 pub use ssd::Ssd;
 
 use crate::config::Strategy as Kind;

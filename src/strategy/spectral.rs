@@ -4,7 +4,7 @@ use crate::config::{Horizon, Scope};
 use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS, column_length};
-use crate::stage::exposure::Exposure;
+use crate::stage::exposure::{Exposure, depends_on_span, fade_range};
 use crate::stage::window::{EMPTY, Window};
 use crate::strategy::Strategy;
 
@@ -47,30 +47,30 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         let window = &slots.window;
         let was_solved = self.is_active && self.gram_step + 1 == slots.step;
         self.is_active = spectral.strength > 0.0 && !window.has_no_history();
-        let before = if was_solved && self.is_active && self.solver.knows_image() {
+        if was_solved && self.is_active {
             let has_changed = |&slot: &usize| window.items[slot] == EMPTY || window.entered[slot] == slots.step;
-            (0..window.size()).filter(has_changed).map(|slot| self.solver.before(slot, &self.gram)).collect()
-        } else {
-            Vec::new()
-        };
+            self.solver.note_before(&self.gram, (0..window.size()).filter(has_changed));
+        }
         self.solver.enter(|slot| window.items[slot] != EMPTY, |slot| window.entered[slot] == slots.step);
         if !self.is_active {
             return;
         }
         let since = std::mem::replace(&mut self.gram_step, slots.step);
-        slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, since, &mut self.gram);
-        let extra = if std::mem::take(&mut self.is_first_solve) { FIRST_SWEEPS } else { 0 };
-        for sweep in 0..spectral.iterations + extra {
-            let is_occupied = |slot: usize| slots.window.items[slot] != EMPTY;
-            if sweep == 0 && !before.is_empty() {
-                self.solver.sweep_changed(&self.gram, &before, is_occupied);
-            } else {
-                self.solver.sweep(&self.gram, is_occupied);
-            }
+        if self.slot_ahead.is_empty() {
+            slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, since, &mut self.gram);
+        } else {
+            slots.similarity.gram_ahead(slots.problem, &slots.slate.rows, &slots.window, &mut self.gram);
         }
-        self.solver.rotate(&self.gram);
+        let extra = if std::mem::take(&mut self.is_first_solve) { FIRST_SWEEPS } else { 0 };
+        let items = &slots.window.items;
+        self.solver.iterate(spectral.iterations + extra, &self.gram, |slot| items[slot] != EMPTY);
+        self.solver.project(&self.gram);
+        let (_, least_share) = fade_range(spectral);
+        if !(depends_on_span(spectral) && self.solver.find_root(spectral.epsilon, least_share)) {
+            self.solver.rotate();
+        }
         self.expose(slots);
-        self.note_ahead(&slots.window);
+        self.note_ahead(&slots.window, since);
     }
 
     fn diversities(&mut self, slots: &mut Slots<R>, locals: [usize; BESIDE]) -> [R; BESIDE] {
@@ -129,19 +129,23 @@ impl<R: Real> Spectral<R> {
         self.gram[a * column_length(self.solver.n_slots) + b]
     }
 
-    /// The solved window.
-    pub fn solver(&self) -> &Eigensolve {
-        &self.solver
+    /// The position's eigenpairs with exposure and weights, whether or not terms were computed from them: for a look inside.
+    pub fn decomposed(&self, slots: &Slots<R>) -> Decomposed<R> {
+        let mut decomposed = Decomposed { solver: self.solver.clone(), exposure: self.exposure.clone() };
+        let Decomposed { solver, exposure } = &mut decomposed;
+        if !solver.is_rotated() {
+            let spectral = &slots.problem.config.spectral;
+            solver.rotate();
+            exposure.begin(solver, spectral);
+            take_in_window(exposure, solver, slots);
+            exposure.finish(solver, spectral);
+        }
+        decomposed
     }
 
-    /// Exposure and weights.
-    pub fn exposure(&self) -> &Exposure<R> {
-        &self.exposure
-    }
-
-    fn note_ahead(&mut self, window: &Window) {
+    fn note_ahead(&mut self, window: &Window, since: u32) {
         if !self.slot_ahead.is_empty() {
-            for slot in (0..window.size()).filter(|&slot| window.is_ahead(slot)) {
+            for slot in window.entered_since(since).filter(|&slot| window.is_ahead(slot)) {
                 self.slot_ahead[window.items[slot] as usize] = slot as u32;
             }
         }
@@ -150,26 +154,36 @@ impl<R: Real> Spectral<R> {
     fn expose(&mut self, slots: &mut Slots<R>) {
         let spectral = &slots.problem.config.spectral;
         self.exposure.begin(&self.solver, spectral);
-        let n_placed = slots.history.len();
-        let mut age_weight = R::one();
-        let reach = match spectral.horizon {
-            Horizon::Window => n_placed.min(slots.problem.config.window.behind),
-            Horizon::Slate => n_placed,
-        };
-        for age in 0..reach {
-            let index = n_placed - 1 - age;
-            let local = slots.history[index] as usize;
-            let slot = slots.window.placed_at.iter().position(|&at| at == index as u32);
-            let loadings = match slot {
-                Some(slot) => self.exposure.member_loadings(&self.solver, slot),
-                None => {
-                    self.exposure.reach_out(&self.solver);
-                    self.exposure.loadings(slots.similarities(local))
-                }
-            };
-            self.exposure.take_in(&loadings, age_weight);
-            age_weight *= R::of(spectral.decay);
+        let mut age_weight = take_in_window(&mut self.exposure, &self.solver, slots);
+        if spectral.horizon == Horizon::Slate {
+            let n_before_window = slots.history.len().saturating_sub(slots.problem.config.window.behind);
+            for index in (0..n_before_window).rev() {
+                self.exposure.reach_out(&self.solver);
+                let loadings = self.exposure.loadings(slots.similarities(slots.history[index] as usize));
+                self.exposure.take_in(&loadings, age_weight);
+                age_weight *= R::of(spectral.decay);
+            }
         }
-        self.exposure.finish(&self.solver.eigenvalues, spectral);
+        self.exposure.finish(&self.solver, spectral);
     }
+}
+
+/// Takes in the placed items of the window, the newest first; returns the weight of the age after the oldest.
+fn take_in_window<R: Real>(exposure: &mut Exposure<R>, solver: &Eigensolve, slots: &Slots<R>) -> R {
+    let decay = R::of(slots.problem.config.spectral.decay);
+    let mut age_weight = R::one();
+    for slot in slots.window.placed_slots(slots.history.len()) {
+        exposure.take_in(&exposure.member_loadings(solver, slot), age_weight);
+        age_weight *= decay;
+    }
+    age_weight
+}
+
+/// Eigenpairs of a position's window, and what follows from them.
+#[derive(Debug)]
+pub struct Decomposed<R> {
+    /// The solved window.
+    pub solver: Eigensolve,
+    /// Exposure and weights.
+    pub exposure: Exposure<R>,
 }

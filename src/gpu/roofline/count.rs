@@ -30,7 +30,7 @@ impl<'a> Count<'a> {
     pub(super) fn new(plan: &'a Plan, slate: &'a PreparedSlate) -> Self {
         let n = slate.n_candidates();
         let mut window = Window::default();
-        window.reset(plan.params.behind as usize, plan.params.ahead as usize);
+        window.reset(plan.params.behind as usize, plan.params.ahead as usize, 0);
         let mut count = Self {
             plan,
             slate,

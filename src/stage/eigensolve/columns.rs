@@ -5,14 +5,12 @@
 
 use multiversion::multiversion;
 
+use super::product::BLOCK;
 use super::{COLLAPSE, NOTHING, cholesky, pseudo_random};
-use crate::config::MAX_SPECTRA;
+use crate::config::{MAX_SPECTRA, MAX_WINDOW};
 
 /// Slots handled side by side: a register of AVX-512.
 pub const LANES: usize = 8;
-/// Columns that share a read of the matrix.
-const BLOCK: usize = 4;
-
 /// Calls a function with the sizes of the default window and of a wide one as numbers that the compiler knows.
 macro_rules! with_known_sizes {
     (($k:ident, $length:ident) = $sizes:expr, $call:expr) => {
@@ -28,41 +26,6 @@ macro_rules! with_known_sizes {
             ($k, $length) => $call,
         }
     };
-}
-
-/// `product ← S basis`: S has rows of the columns' length and is symmetric.
-#[multiversion(targets = "simd")]
-pub fn multiply(symmetric: &[f64], basis: &[f64], product: &mut [f64], length: usize) {
-    let size = BLOCK * length;
-    for (columns, out) in basis.chunks(size).zip(product.chunks_mut(size)) {
-        match columns.len() / length {
-            1 => multiply_block::<1>(symmetric, columns, out, length),
-            2 => multiply_block::<2>(symmetric, columns, out, length),
-            3 => multiply_block::<3>(symmetric, columns, out, length),
-            _ => multiply_block::<BLOCK>(symmetric, columns, out, length),
-        }
-    }
-}
-
-/// Some columns of the product. A row of a symmetric matrix is a column, so sums run over rows, in the order of the slots.
-#[inline(always)]
-fn multiply_block<const N: usize>(symmetric: &[f64], basis: &[f64], product: &mut [f64], length: usize) {
-    let n_rows = symmetric.len() / length;
-    let columns: [&[f64]; N] = std::array::from_fn(|c| &basis[c * length..c * length + n_rows]);
-    for start in (0..length).step_by(LANES) {
-        let mut sums = [[0.0; LANES]; N];
-        for (j, row) in symmetric.chunks_exact(length).enumerate() {
-            let group = &row[start..start + LANES];
-            for (sums, column) in sums.iter_mut().zip(&columns) {
-                for lane in 0..LANES {
-                    sums[lane] += group[lane] * column[j];
-                }
-            }
-        }
-        for (c, sums) in sums.iter().enumerate() {
-            product[c * length + start..c * length + start + LANES].copy_from_slice(sums);
-        }
-    }
 }
 
 /// `product ← product − a bᵀ + c dᵀ` by columns, for a row `a` of S and a row `b` of the basis as they were, and a row `c` of S and the
@@ -84,16 +47,20 @@ pub fn exchange(product: &mut [f64], before: (&[f64], &[f64]), now: (&[f64], &[f
 /// One row of `S basis`, from that row of S.
 #[multiversion(targets = "simd")]
 pub fn multiply_row(row: &[f64], basis: &[f64], product: &mut [f64], slot: usize) {
-    let length = row.len();
-    for (product, column) in product.chunks_exact_mut(length).zip(basis.chunks_exact(length)) {
-        [product[slot]] = dots_of_block::<1>(row, column);
-    }
+    let mut sums = [0.0; MAX_SPECTRA];
+    dots(basis, row, &mut sums);
+    product[slot..].iter_mut().step_by(row.len()).zip(sums).for_each(|(x, sum)| *x = sum);
 }
 
-/// Products of all columns with `shares` of their rows.
+/// Rows of the basis added up, each times a fixed pseudo-random share that depends on the slot that is entered.
 #[multiversion(targets = "simd")]
-pub fn mix(columns: &[f64], shares: &[f64], products: &mut [f64; MAX_SPECTRA]) {
-    dots(columns, shares, products);
+pub fn mix(basis: &[f64], length: usize, slot: usize, mixture: &mut [f64; MAX_SPECTRA]) {
+    let mut shares = [0.0; MAX_WINDOW];
+    // Beyond the slots a column is zero.
+    for (row, share) in shares[..length].iter_mut().enumerate() {
+        *share = pseudo_random(MAX_WINDOW + slot, row);
+    }
+    dots(basis, &shares[..length], mixture);
 }
 
 /// `V R ← columns`, R a triangle, V orthonormal but for columns that collapse.
@@ -108,13 +75,23 @@ pub fn orthonormalise(columns: &mut [f64], length: usize, is_occupied: &dyn Fn(u
 #[inline(always)]
 fn orthonormalise_of(columns: &mut [f64], k: usize, length: usize, is_occupied: &dyn Fn(usize) -> bool) {
     let columns = &mut columns[..k * length];
-    let is_done = match k {
+    if !divide(columns, k, length) {
+        remove_one_by_one(columns, k, length, is_occupied);
+    }
+}
+
+/// As [`orthonormalise`], where columns are not much alike; false where they are, and nothing was changed.
+#[multiversion(targets = "simd")]
+pub fn orthonormalise_unlike(columns: &mut [f64], length: usize) -> bool {
+    with_known_sizes!((k, length) = (columns.len() / length, length), divide(columns, k, length))
+}
+
+#[inline(always)]
+fn divide(columns: &mut [f64], k: usize, length: usize) -> bool {
+    match k {
         0..=4 => cholesky::orthonormalise::<4>(columns, k, length),
         5..=8 => cholesky::orthonormalise::<8>(columns, k, length),
         _ => cholesky::orthonormalise::<MAX_SPECTRA>(columns, k, length),
-    };
-    if !is_done {
-        remove_one_by_one(columns, k, length, is_occupied);
     }
 }
 

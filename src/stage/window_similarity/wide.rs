@@ -75,6 +75,27 @@ impl<R: Real> WindowSimilarity<R> {
             .sum()
     }
 
+    /// An item's row in double precision and with factors applied.
+    pub fn write_wide_row(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, out: &mut [f64]) {
+        let row = self.load(problem, catalog_rows, local);
+        let row = self.row(row);
+        let item = catalog_rows[local] as usize;
+        for (signal, &(start, end)) in problem.signals.iter().zip(&self.segments) {
+            let (out, dim) = (&mut out[start * LANES..end * LANES], signal.embedding.dim);
+            let factor = f64::from(signal.factors[item]);
+            if let EmbeddingData::F64(stored) = &signal.embedding.data {
+                let stored = &stored[item * dim..(item + 1) * dim];
+                out.iter_mut().zip(stored).for_each(|(out, &x)| *out = factor * x);
+                continue;
+            }
+            for (out, piece) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(&row[start..end]) {
+                for (out, &x) in out.iter_mut().zip(&piece.0) {
+                    *out = factor * Real::to_f64(x);
+                }
+            }
+        }
+    }
+
     /// Puts an item's row, in double precision and with factors applied, into one lane of `sides`: a value of each, signals in whole
     /// pieces.
     pub fn spread_row(

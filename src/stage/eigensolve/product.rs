@@ -1,0 +1,103 @@
+//! Products of columns with the rows of a matrix, several columns at a time and values of a row side by side, so that no sum goes across
+//! a register. Sums run over rows in their order, whatever the instruction set.
+
+use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
+
+use super::columns::LANES;
+
+/// Columns that share a read of the matrix.
+pub const BLOCK: usize = 4;
+/// Groups of [`LANES`] values of a row whose sums fit the registers of AVX-512 together with those of [`BLOCK`] columns.
+const WIDE: usize = 4;
+/// Items that are compared with others side by side: [`compare`].
+pub const SIDE: usize = 2 * LANES;
+
+/// `product ← S basis` by columns: S has rows of the columns' length and is symmetric, so a row is a column.
+#[multiversion(targets = "simd")]
+pub fn multiply(symmetric: &[f64], basis: &[f64], product: &mut [f64], length: usize) {
+    let n_side_by_side = if target_cfg_f!(target_feature = "avx512f") { length / (WIDE * LANES) } else { 0 };
+    for (columns, product) in basis.chunks(BLOCK * length).zip(product.chunks_mut(BLOCK * length)) {
+        match columns.len() / length {
+            1 => tiles::<1>(symmetric, columns, product, length, 0),
+            2 => tiles::<2>(symmetric, columns, product, length, 0),
+            3 => tiles::<3>(symmetric, columns, product, length, 0),
+            _ => tiles::<BLOCK>(symmetric, columns, product, length, n_side_by_side),
+        }
+    }
+}
+
+#[inline(always)]
+fn tiles<const N: usize>(symmetric: &[f64], basis: &[f64], product: &mut [f64], length: usize, n_wide: usize) {
+    for start in (0..n_wide).map(|i| i * WIDE * LANES) {
+        tile::<N, WIDE>(symmetric, basis, product, (length, length), start);
+    }
+    for start in (n_wide * WIDE * LANES..length).step_by(LANES) {
+        tile::<N, 1>(symmetric, basis, product, (length, length), start);
+    }
+}
+
+/// Inner products of rows with [`SIDE`] others, whose values lie side by side in `spread`: `products` is `[row][SIDE]`. The number of rows
+/// is a multiple of [`BLOCK`].
+#[multiversion(targets = "simd")]
+pub fn compare(spread: &[[f64; SIDE]], rows: &[f64], products: &mut [[f64; SIDE]]) {
+    let length = spread.len();
+    let products = products.as_flattened_mut();
+    // Not as a constant: a compiler that sees one takes the registers apart.
+    let Some(width) = products.len().checked_div(rows.len() / length) else { return };
+    for (rows, products) in rows.chunks_exact(BLOCK * length).zip(products.chunks_exact_mut(BLOCK * width)) {
+        tile::<BLOCK, { SIDE / LANES }>(spread.as_flattened(), rows, products, (width, length), 0);
+    }
+}
+
+/// Products of `N` columns with `GROUPS` groups of values of each row, from `start` on. Rows lie `width` apart, columns `stride`.
+#[inline(always)]
+fn tile<const N: usize, const GROUPS: usize>(
+    rows: &[f64],
+    columns: &[f64],
+    product: &mut [f64],
+    (width, stride): (usize, usize),
+    start: usize,
+) {
+    let n_rows = rows.len() / width;
+    let columns: [&[f64]; N] = std::array::from_fn(|c| &columns[c * stride..c * stride + n_rows]);
+    let mut sums = [[[0.0; LANES]; N]; GROUPS];
+    for (j, row) in rows.chunks_exact(width).enumerate() {
+        let row = &row[start..start + GROUPS * LANES];
+        for group in 0..GROUPS {
+            for (sums, column) in sums[group].iter_mut().zip(&columns) {
+                for lane in 0..LANES {
+                    sums[lane] += row[group * LANES + lane] * column[j];
+                }
+            }
+        }
+    }
+    for (group, sums) in sums.iter().enumerate() {
+        for (column, sums) in sums.iter().enumerate() {
+            product[column * width + start + group * LANES..][..LANES].copy_from_slice(sums);
+        }
+    }
+}
+
+/// `product ← B A` for small symmetric matrices: whole blocks of rows, whole groups of values.
+#[multiversion(targets = "simd")]
+pub fn times(a: &[f64], b: &[f64], product: &mut [f64], length: usize) {
+    for (b, product) in b.chunks_exact(BLOCK * length).zip(product.chunks_exact_mut(BLOCK * length)) {
+        let ((b0, b1), (b2, b3)) = (b[..2 * length].split_at(length), b[2 * length..].split_at(length));
+        for start in (0..length).step_by(LANES) {
+            let mut sums = [[0.0; LANES]; BLOCK];
+            // Nothing is looked up by number here, which takes a fifth of the time where there are few numbers.
+            for ((((row, x0), x1), x2), x3) in a.chunks_exact(length).zip(b0).zip(b1).zip(b2).zip(b3) {
+                let row = &row[start..start + LANES];
+                for (sums, x) in sums.iter_mut().zip([x0, x1, x2, x3]) {
+                    for lane in 0..LANES {
+                        sums[lane] += row[lane] * x;
+                    }
+                }
+            }
+            for (row, sums) in sums.iter().enumerate() {
+                product[row * length + start..][..LANES].copy_from_slice(sums);
+            }
+        }
+    }
+}
