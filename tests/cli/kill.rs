@@ -49,10 +49,9 @@ fn killed(n_kills: usize, seed: u64, whole: &BTreeMap<String, Vec<u8>>) -> Vec<S
     let mut states = Vec::new();
     while states.len() < n_kills {
         std::fs::remove_dir_all(&output).unwrap();
-        let mut n_before = 0;
+        // The first of a folder's runs is killed as it starts, most often before there is a manifest.
+        let (mut n_before, mut time) = (0, start);
         loop {
-            // Somewhere in what this run has to do, and a little beyond.
-            let time = start + part * (N_PARTS - n_before + 1) as u32;
             let mut child = program().args(&command.0).stderr(Stdio::piped()).spawn().unwrap();
             sleep(time.mul_f64(random.next()));
             child.kill().unwrap();
@@ -69,6 +68,8 @@ fn killed(n_kills: usize, seed: u64, whole: &BTreeMap<String, Vec<u8>>) -> Vec<S
             }
             n_before = state.0;
             states.push(state);
+            // Somewhere in what the next run has to do, and a little beyond.
+            time = start + part * (N_PARTS - n_before + 1) as u32;
         }
         assert_eq!(content(&output), *whole, "after {} kills", states.len());
     }
