@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use common::generate::{Cloud, Items, Recipe, Request, Storage};
-use common::gpu;
-use spectrank::config::{Config, Scope, SsdEviction, Strategy};
+use common::{gpu, pairs};
+use spectrank::config::{Config, Scope, Strategy};
 use spectrank::cpu::CpuEngine;
 use spectrank::gpu::layout::Phase;
 use spectrank::gpu::plan::{DeviceLimits, Plan};
@@ -20,8 +20,6 @@ use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::run::Run;
 use spectrank::slate::RankedSlate;
-use spectrank::stage::window::EMPTY;
-use spectrank::strategy::Spectral;
 
 const LIMITS: DeviceLimits = DeviceLimits {
     binding_bytes: 1 << 27,
@@ -133,34 +131,6 @@ fn every_step_of_the_kernel_is_foreseen() {
     }
 }
 
-/// Pairs compared in a step, by how far each item was up to date before and after.
-fn pairs_of_step(config: &Config, slate: &PreparedSlate, before: &[u32], after: &Snapshot) -> u64 {
-    let n_recent = slate.n_recent() as u32;
-    let n_placed = n_recent + after.n_filled;
-    let most_placed = n_recent + config.slate_size.min(slate.n_candidates()) as u32;
-    let (window, projects) = match config.strategy {
-        Strategy::Mmr => (config.mmr.window as u32, false),
-        Strategy::Msd => (config.msd.window as u32, false),
-        Strategy::Dpp => (config.dpp.window as u32, true),
-        _ => (config.ssd.window as u32, true),
-    };
-    let evicts = window > 0 && (window < most_placed || !projects);
-    let forgets = evicts && (config.strategy != Strategy::Ssd || config.ssd.eviction == SsdEviction::Exact);
-    let oldest = |n: u32| if evicts { n.saturating_sub(window) } else { 0 };
-    let pairs = before.iter().zip(&after.refreshed).map(|(&before, &after)| {
-        let (seen, now, own) = match (projects, before) {
-            (_, before) if before == after => return 0,
-            (false, _) => (before, after, 0),
-            // Seen for the first time: also compared with itself.
-            (true, 0) => (oldest(n_recent), after - 1, 1),
-            (true, _) => (before - 1, after - 1, 0),
-        };
-        let skipped = if forgets { oldest(n_placed) } else { 0 };
-        u64::from(now - seen.max(skipped).min(now) + own)
-    });
-    pairs.sum()
-}
-
 #[test]
 fn every_step_and_pair_of_the_baselines_is_foreseen() {
     let Some(device) = gpu::device() else { return };
@@ -177,7 +147,7 @@ fn every_step_and_pair_of_the_baselines_is_foreseen() {
             };
             let (mut refreshed, mut n_pairs) = (vec![0; slate.rows.len()], 0);
             let steps = traced(engine, slate, |snapshot| {
-                n_pairs += pairs_of_step(run_config, slate, &refreshed, snapshot);
+                n_pairs += pairs::of_step(run_config, slate, &refreshed, snapshot);
                 refreshed.clone_from(&snapshot.refreshed);
             });
             assert_eq!(counted.steps, steps, "{of_what}");
@@ -189,30 +159,6 @@ fn every_step_and_pair_of_the_baselines_is_foreseen() {
     for phase in [Phase::TakeIn, Phase::Factor, Phase::CatchUp, Phase::Rank] {
         assert!(n_of_phase[phase as usize] > 0, "no case has a step {phase:?}");
     }
-}
-
-/// Pairs of msd, where everybody is looked at: the recent items that count, then at each position the one placed before.
-fn pairs_of_all(config: &Config, slate: &PreparedSlate) -> u64 {
-    let (n, n_positions) = (slate.n_candidates(), slate.n_positions(config.slate_size));
-    let window = if config.msd.window == 0 { usize::MAX } else { config.msd.window };
-    (n * slate.n_recent().min(window) + (1..n_positions).map(|t| n - t).sum::<usize>()) as u64
-}
-
-/// Pairs of dpp and ssd, where everybody is looked at and nothing placed ever leaves; none where something does. Every item with itself; a
-/// placed one with those placed before it; who is left in the end with all that were placed before the last position.
-fn pairs_of_span(config: &Config, slate: &PreparedSlate) -> Option<u64> {
-    let window = match config.strategy {
-        Strategy::Dpp => config.dpp.window,
-        Strategy::Ssd => config.ssd.window,
-        _ => return None,
-    };
-    let (n, n_recent, n_positions) = (slate.n_candidates(), slate.n_recent(), slate.n_positions(config.slate_size));
-    let n_placed = n_recent + n_positions;
-    if n_positions == 0 {
-        return Some(0);
-    }
-    let n_pairs = (n + n_recent) + (0..n_placed).sum::<usize>() + (n - n_positions) * (n_placed - 1);
-    (window == 0 || window >= n_placed).then_some(n_pairs as u64)
 }
 
 #[test]
@@ -233,8 +179,8 @@ fn without_pruning_baselines_do_what_the_cpu_engine_does() {
             let n_pairs = |work: &Work| work.placed_similarity.n_pairs + work.residual.n_pairs;
             // Over all that is placed the CPU engine sums rows for msd, and compares none; for dpp and ssd it compares items by blocks.
             let n_compared = match case.config.strategy {
-                Strategy::Msd => pairs_of_all(&case.config, &slate),
-                _ => pairs_of_span(&case.config, &slate).unwrap_or(run.n_compared()),
+                Strategy::Msd => pairs::of_all(&case.config, &slate),
+                _ => pairs::of_span(&case.config, &slate).unwrap_or(run.n_compared()),
             };
             assert_eq!((all.n_scored, n_pairs(&all)), (run.n_scored(), n_compared), "{config}");
             assert!(pruned.n_scored <= all.n_scored && n_pairs(&pruned) <= n_pairs(&all), "{config}");
@@ -254,26 +200,6 @@ fn without_pruning_baselines_do_what_the_cpu_engine_does() {
     }
 }
 
-/// Pairs of S_W that are new at the slate's positions, those of an item with itself included.
-fn pairs_of_window(problem: &Problem, slate: &PreparedSlate) -> u64 {
-    let mut run = Run::<f32>::new(problem, true);
-    run.begin(slate);
-    let (mut n_pairs, mut since) = (0, 0);
-    for position in 0..slate.n_positions(problem.config.slate_size) {
-        run.begin_position();
-        let (slots, is_active) = (run.slots(), run.spectral().is_some_and(Spectral::is_active));
-        if is_active {
-            let n_members = slots.window.items.iter().filter(|&&item| item != EMPTY).count() as u64;
-            let n_new = slots.window.entered_since(since).count() as u64;
-            n_pairs += n_new * (n_members - n_new) + n_new * (n_new + 1) / 2;
-            since = slots.step;
-        }
-        let winner = run.pinned(position).or_else(|| run.best()).unwrap();
-        run.place(winner.rank);
-    }
-    n_pairs
-}
-
 #[test]
 fn pairs_and_scores_are_those_of_the_cpu_engine() {
     for config in CONFIGS {
@@ -291,7 +217,7 @@ fn pairs_and_scores_are_those_of_the_cpu_engine() {
             // In window scope the CPU engine compares ahead of time, and some in vain.
             let n_compared = match case.config.window.scope {
                 Scope::Pool => run.n_compared(),
-                Scope::Window => slates.iter().map(|slate| pairs_of_window(&problem, slate)).sum(),
+                Scope::Window => slates.iter().map(|slate| pairs::of_window(&problem, slate)).sum(),
             };
             (run.n_scored(), n_compared)
         };

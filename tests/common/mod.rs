@@ -7,4 +7,5 @@ pub mod generate;
 pub mod golden;
 pub mod gpu;
 pub mod oracle;
+pub mod pairs;
 pub mod parity;
