@@ -44,6 +44,28 @@ impl Ahead {
         self.items.iter().position(|&other| other == item)
     }
 
+    /// Items that lie in slots from `first` on.
+    fn n_members(&self, first: usize) -> usize {
+        self.slot_items[first..].iter().filter(|&&item| item != EMPTY).count()
+    }
+
+    fn row(&mut self, lane: usize) -> &mut [f64] {
+        let length = self.spread.len();
+        &mut self.rows[lane * length..(lane + 1) * length]
+    }
+
+    fn slot_row(&mut self, slot: usize) -> &mut [f64] {
+        let length = self.spread.len();
+        &mut self.slot_rows[slot * length..(slot + 1) * length]
+    }
+
+    /// Lays the row of a lane beside the others.
+    fn spread(&mut self, lane: usize) {
+        let length = self.spread.len();
+        let row = &self.rows[lane * length..(lane + 1) * length];
+        self.spread.iter_mut().zip(row).for_each(|(values, &x)| values[lane] = x);
+    }
+
     /// Takes an item of a lane into a slot.
     fn enter(&mut self, slot: usize, lane: usize) {
         let length = self.spread.len();
@@ -86,48 +108,40 @@ impl<R: Real> WindowSimilarity<R> {
     /// As [`Self::gram`], for a matrix that was brought up to date here at the last position, too, or is zero.
     pub fn gram_ahead(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, gram: &mut [f64]) {
         let mut ahead = std::mem::take(&mut self.ahead);
-        let mut strangers = std::mem::take(&mut self.others);
-        strangers.clear();
-        let length = ahead.spread.len();
-        let mut known = Vec::new();
+        let (mut known, mut strangers) = (Vec::new(), Vec::new());
         for (slot, &item) in window.items.iter().enumerate() {
-            let before = std::mem::replace(&mut ahead.slot_items[slot], item);
-            if item == before {
-            } else if item == EMPTY {
+            if item == std::mem::replace(&mut ahead.slot_items[slot], item) {
+                continue;
+            }
+            if item == EMPTY {
                 ahead.leave(slot, gram);
             } else if let Some(lane) = ahead.lane(item) {
                 ahead.enter(slot, lane);
                 known.push((slot, lane));
             } else {
-                let row = &mut ahead.slot_rows[slot * length..(slot + 1) * length];
-                self.write_wide_row(problem, catalog_rows, item as usize, row);
-                strangers.push(slot as u32);
+                self.write_wide_row(problem, catalog_rows, item as usize, ahead.slot_row(slot));
+                strangers.push(slot);
             }
         }
         // What a stranger's slot gets here it gets again below.
         known.into_iter().for_each(|(slot, lane)| ahead.write(slot, lane, 0, gram));
-        let n_members = ahead.slot_items.iter().filter(|&&item| item != EMPTY).count();
+        let n_members = ahead.n_members(0);
         for (i, slots) in strangers.chunks(SIDE).enumerate() {
-            ahead.items.clear();
-            ahead.items.extend(slots.iter().map(|&slot| window.items[slot as usize]));
-            ahead.items.extend(window.upcoming.iter().take(SIDE - slots.len()));
-            for (lane, &item) in ahead.items.iter().enumerate() {
-                let row = &mut ahead.rows[lane * length..(lane + 1) * length];
-                self.write_wide_row(problem, catalog_rows, item as usize, row);
-                ahead.spread.iter_mut().zip(row).for_each(|(values, x)| values[lane] = *x);
-            }
-            // Where everybody is a stranger, slots of earlier chunks are done. The last chunk stays, and has to know all slots.
+            // The last chunk stays, with those who come next, and has to know all slots. Where everybody is a stranger, slots of
+            // earlier chunks are done for the others.
             let is_last = (i + 1) * SIDE >= strangers.len();
-            let first = if strangers.len() == n_members && !is_last { slots[0] as usize } else { 0 };
-            let is_member = |&&item: &&u32| item != EMPTY;
-            let n_beside = ahead.items.len() + ahead.slot_items[first..].iter().filter(is_member).count();
-            self.n_compared += (ahead.items.len() * n_beside) as u64;
-            ahead.compare(first, slots.len());
-            for (lane, &slot) in slots.iter().enumerate() {
-                ahead.write(slot as usize, lane, first, gram);
+            let first = if strangers.len() == n_members && !is_last { slots[0] } else { 0 };
+            ahead.items.clear();
+            ahead.items.extend(slots.iter().map(|&slot| window.items[slot]));
+            ahead.items.extend(window.upcoming.iter().take(SIDE - slots.len()));
+            for lane in 0..ahead.items.len() {
+                self.write_wide_row(problem, catalog_rows, ahead.items[lane] as usize, ahead.row(lane));
+                ahead.spread(lane);
             }
+            ahead.compare(first, slots.len());
+            self.n_compared += (ahead.items.len() * (ahead.items.len() + ahead.n_members(first))) as u64;
+            slots.iter().enumerate().for_each(|(lane, &slot)| ahead.write(slot, lane, first, gram));
         }
-        self.others = strangers;
         self.ahead = ahead;
     }
 }
