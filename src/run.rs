@@ -162,6 +162,11 @@ impl<'a, R: Real> Run<'a, R> {
         &mut self.slots
     }
 
+    #[cfg(test)]
+    pub(crate) fn spectral_mut(&mut self) -> Option<&mut Spectral<R>> {
+        self.strategy.spectral_mut()
+    }
+
     /// The spectral strategy's state, if that is the strategy, for a look inside.
     pub fn spectral(&self) -> Option<&Spectral<R>> {
         self.strategy.spectral()
@@ -197,9 +202,10 @@ impl<'a, R: Real> Run<'a, R> {
         self.slots.history.clear();
         // Only the spectral strategy has a window; the others must not pay for one.
         let (behind, ahead) = if self.spectral().is_some() { (window.behind, window.ahead) } else { (0, 0) };
-        let n_positions = slate.n_positions(self.slots.problem.config.slate_size);
-        self.slots.window.reset(behind, ahead, n_positions as u32);
-        self.slots.similarity.reset(slate.rows.len(), behind + ahead, ahead > 0 && window.scope == Scope::Window);
+        let looks_ahead = ahead > 0 && window.scope == Scope::Window;
+        let last_step = if looks_ahead { slate.n_positions(self.slots.problem.config.slate_size) } else { 0 };
+        self.slots.window.reset(behind, ahead, last_step as u32);
+        self.slots.similarity.reset(slate.rows.len(), behind + ahead, looks_ahead);
         self.slots.similarity.expect_first(self.slots.problem, &slate.rows);
         self.filter(slate);
         self.is_out.clone_from(&self.is_gone);

@@ -10,7 +10,9 @@
 //!
 //! Here two steps are left out where they change nothing but rounding. S orth(Y) spans what S Y spans, so that two sweeps are made
 //! orthonormal once, unless their columns are much alike. And where the penalty depends on the span alone (`coupling = "full"`), B's
-//! inverse square root does what its eigenpairs would do, in a quarter of the time; see [`exposure`](super::exposure).
+//! inverse square root does what its eigenpairs would do, in a quarter of the time; see [`exposure`](super::exposure). Then the next
+//! position starts from V, which spans what U spans. Only where a column collapses does it matter which basis it is a column of: so
+//! before columns that are much alike are taken apart, they are turned as U would have them.
 //!
 //! And every engine runs them in double precision, on similarities in double precision (a GPU with pairs of f32, see
 //! `shaders/common/double.wgsl`). A few sweeps from the last position's basis do not converge, so the basis remembers: where
@@ -48,6 +50,8 @@ pub const JACOBI_SWEEPS: usize = 10;
 /// Off-diagonal entries below this many units of rounding of their diagonal are left alone.
 pub const JACOBI_TOLERANCE: f64 = 0.01;
 
+/// Where two sweeps could not be made orthonormal at once, so many pairs of sweeps go by before it is tried again.
+const PAIRS_TO_WAIT: u32 = 8;
 /// Windows of so many slots are multiplied anew sooner than what changed is worked out.
 const FEW_SLOTS: usize = 16;
 
@@ -72,7 +76,7 @@ pub struct Eigensolve {
     basis: Vec<f64>,
     /// S V while iterating.
     product: Vec<f64>,
-    /// S V of the basis that was found, and S U where it is asked for.
+    /// S V of the basis that was found. Turned into S U with it only where `needs_image`, and not to be read elsewhere.
     image: Vec<f64>,
     needs_image: bool,
     before: Before,
@@ -81,6 +85,10 @@ pub struct Eigensolve {
     /// B.
     projected: Vec<f64>,
     is_rotated: bool,
+    /// True where the basis of the last position was left as V, and B is still there to turn what comes of it into what U becomes.
+    can_turn: bool,
+    /// Pairs of sweeps for which [`Self::multiply_twice`] is not tried.
+    n_pairs_to_wait: u32,
     /// (ε I + B)^(−1/2), where that is found.
     root: Vec<f64>,
     rotation: Vec<f64>,
@@ -93,7 +101,7 @@ impl Eigensolve {
         self.needs_image = needs_image || n_slots > FEW_SLOTS;
         self.length = column_length(n_slots);
         self.before.slots.clear();
-        self.is_rotated = false;
+        (self.is_rotated, self.can_turn, self.n_pairs_to_wait) = (false, false, 0);
         for (buffer, len) in [
             (&mut self.basis, self.length * n_spectra),
             (&mut self.product, self.length * n_spectra),
@@ -171,13 +179,13 @@ impl Eigensolve {
         self.basis[spectrum * self.length + slot]
     }
 
-    /// Entries of U for a slot, one per spectrum.
+    /// Entries of U (or V) for a slot, one per spectrum.
     #[inline]
     pub fn entries(&self, slot: usize) -> impl Iterator<Item = f64> {
         self.basis.chunks_exact(self.length).map(move |column| column[slot])
     }
 
-    /// Entries of U of a spectrum, one per slot.
+    /// Entries of U (or V) of a spectrum, one per slot.
     #[inline]
     pub fn spectrum(&self, spectrum: usize) -> &[f64] {
         &self.basis[spectrum * self.length..][..self.n_slots]
@@ -210,6 +218,7 @@ impl Eigensolve {
                 self.orthonormalise(is_occupied);
                 n_left -= 1;
             }
+            self.can_turn = false;
         }
     }
 
@@ -231,17 +240,34 @@ impl Eigensolve {
 
     /// `V ← orth(S Y)` for a basis Y that is not orthonormal yet; false, and the basis as it was, where that loses too much.
     fn multiply_twice(&mut self, gram: &[f64]) -> bool {
+        // Where the window has fewer spectra than there are columns, some are alike.
+        if self.n_pairs_to_wait > 0 || self.eigenvalues.contains(&0.0) {
+            self.n_pairs_to_wait = self.n_pairs_to_wait.saturating_sub(1);
+            return false;
+        }
         product::multiply(gram, &self.basis, &mut self.product, self.length);
         let is_done = columns::orthonormalise_unlike(&mut self.product, self.length);
         if is_done {
             std::mem::swap(&mut self.basis, &mut self.product);
+        } else {
+            self.n_pairs_to_wait = PAIRS_TO_WAIT;
         }
         is_done
     }
 
     fn orthonormalise(&mut self, is_occupied: impl Fn(usize) -> bool) {
+        if columns::orthonormalise_unlike(&mut self.basis, self.length) {
+            return;
+        }
+        if self.can_turn {
+            let order = self.diagonalise();
+            self.turn_basis(&order);
+            if columns::orthonormalise_unlike(&mut self.basis, self.length) {
+                return;
+            }
+        }
         let m = self.n_slots;
-        columns::orthonormalise(&mut self.basis, self.length, &|slot| slot < m && is_occupied(slot));
+        columns::orthonormalise_alike(&mut self.basis, self.length, &|slot| slot < m && is_occupied(slot));
     }
 
     /// `Y ← S V` and `B ← Vᵀ Y`, what both [`Self::rotate`] and [`Self::find_root`] start from.
@@ -255,6 +281,7 @@ impl Eigensolve {
     pub fn find_root(&mut self, epsilon: f64, least_share: f64) -> bool {
         let k = self.n_spectra;
         let is_found = inverse_root::inverse_root(&self.projected, k, epsilon, least_share, &mut self.root);
+        self.can_turn = is_found;
         if is_found {
             self.eigenvalues.clear();
             self.eigenvalues.extend(self.projected.iter().step_by(k + 1));
@@ -280,15 +307,13 @@ impl Eigensolve {
     /// The Rayleigh–Ritz rotation: fills `eigenvalues`, turns the basis into U.
     pub fn rotate(&mut self) {
         let (length, k) = (self.length, self.n_spectra);
-        jacobi::jacobi(&mut self.projected, &mut self.rotation, k);
-        let order = descending(&self.projected, k);
+        let order = self.diagonalise();
         if self.needs_image {
             columns::turn(&self.image, &self.rotation, &order[..k], &mut self.product, length);
             std::mem::swap(&mut self.image, &mut self.product);
         }
-        columns::turn(&self.basis, &self.rotation, &order[..k], &mut self.product, length);
-        std::mem::swap(&mut self.basis, &mut self.product);
-        self.is_rotated = true;
+        self.turn_basis(&order);
+        (self.is_rotated, self.can_turn) = (true, false);
         let largest = self.projected[order[0] * k + order[0]];
         for (new, &old) in order[..k].iter().enumerate() {
             let value = self.projected[old * k + old];
@@ -299,6 +324,18 @@ impl Eigensolve {
                 self.basis[new * length..(new + 1) * length].fill(0.0);
             }
         }
+    }
+
+    /// `B = Q Λ Qᵀ`; returns the order of Λ, the largest first.
+    fn diagonalise(&mut self) -> [usize; MAX_SPECTRA] {
+        jacobi::jacobi(&mut self.projected, &mut self.rotation, self.n_spectra);
+        descending(&self.projected, self.n_spectra)
+    }
+
+    /// Turns the columns of the basis by Q.
+    fn turn_basis(&mut self, order: &[usize; MAX_SPECTRA]) {
+        columns::turn(&self.basis, &self.rotation, &order[..self.n_spectra], &mut self.product, self.length);
+        std::mem::swap(&mut self.basis, &mut self.product);
     }
 }
 

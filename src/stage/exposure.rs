@@ -199,7 +199,8 @@ impl<R: Real> Exposure<R> {
         sum(&total).max(R::zero())
     }
 
-    /// Loadings of the window item in `slot`: f_k √λ_k u_k, or f_k u_k for unit loadings (SPEC 4.3).
+    /// Loadings of the window item in `slot`: f_k √λ_k u_k, or f_k u_k for unit loadings (SPEC 4.3); v where the basis is not rotated, which is
+    /// what [`Self::take_in`] wants, but not [`Self::penalty`].
     ///
     /// Not S U, although that is the same once the basis has converged: dividing its rounding by √λ_k would couple weak
     /// spectra to the strongest one in H, and f32 utilities would be off by 1e-4 in windows of near-copies.
@@ -212,7 +213,8 @@ impl<R: Real> Exposure<R> {
         loadings
     }
 
-    /// Loadings of a candidate that has a slot: f_k λ_k^(-1/2) (S U)_ik, the sum over the window that the solver has already.
+    /// Loadings of a candidate that has a slot: f_k λ_k^(-1/2) (S U)_ik, the sum over the window that the solver has already; (S V)_ik where
+    /// the basis is not rotated.
     #[inline]
     pub fn candidate_loadings(&self, solved: &Eigensolve, slot: usize) -> [R; MAX_SPECTRA] {
         let mut loadings = [R::zero(); MAX_SPECTRA];
@@ -279,7 +281,7 @@ impl<R: Real> Exposure<R> {
         }
     }
 
-    /// w_kl (SPEC 4.5) once the position is finished.
+    /// w_kl (SPEC 4.5) once the position is finished; (C H C)_kl where the basis is not rotated.
     pub fn weight(&self, k: usize, l: usize) -> R {
         self.weights.as_flattened()[k * self.n_groups() * GROUP + l]
     }

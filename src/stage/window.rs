@@ -29,7 +29,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Empties the window of a slate that has positions up to step `last_step`.
+    /// Empties the window; `last_step` is that of the slate's last position where it is asked who is upcoming, else 0.
     pub fn reset(&mut self, behind: usize, ahead: usize, last_step: u32) {
         self.last_step = last_step;
         (self.behind, self.ahead) = (behind, ahead);
@@ -74,11 +74,11 @@ impl Window {
             }
         }
         self.upcoming.clear();
-        if self.ahead > 0 {
-            let n_left = self.last_step.saturating_sub(step) as usize;
-            let ranks = (self.next_ahead..n_candidates).filter(|&rank| !is_out(rank)).map(|rank| rank as u32);
-            self.upcoming.extend(ranks.take(n_left.min(SIDE - 1)));
-        }
+        let n_left = self.last_step.saturating_sub(step) as usize;
+        // Where filters take out nearly everybody, it is not looked for the few who are left.
+        let end = n_candidates.min(self.next_ahead + 4 * SIDE);
+        let ranks = (self.next_ahead..end).filter(|&rank| !is_out(rank)).map(|rank| rank as u32);
+        self.upcoming.extend(ranks.take(n_left.min(SIDE - 1)));
     }
 
     fn n_ahead(&self) -> usize {

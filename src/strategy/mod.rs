@@ -163,6 +163,11 @@ impl<R: Real> Chosen<R> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn spectral_mut(&mut self) -> Option<&mut Spectral<R>> {
+        if let Self::Spectral(spectral) = self { Some(spectral) } else { None }
+    }
+
     /// The spectral strategy, if that is the one.
     pub fn spectral(&self) -> Option<&Spectral<R>> {
         if let Self::Spectral(spectral) = self { Some(spectral) } else { None }

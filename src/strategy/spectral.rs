@@ -1,6 +1,6 @@
 //! The spectral strategy: windowed decomposition with exposure-weighted penalties (SPEC 4).
 
-use crate::config::{Horizon, Scope};
+use crate::config::{self, Horizon, Scope};
 use crate::real::{BESIDE, Real};
 use crate::run::Slots;
 use crate::stage::eigensolve::{Eigensolve, FIRST_SWEEPS, column_length};
@@ -23,6 +23,9 @@ pub struct Spectral<R> {
     is_active: bool,
     /// Slot of a candidate of A by rank, as it was when it was last in A.
     slot_ahead: Vec<u32>,
+    /// Finds eigenpairs even where nobody needs them.
+    #[cfg(test)]
+    always_rotates: bool,
 }
 
 impl<R: Real> Strategy<R> for Spectral<R> {
@@ -65,8 +68,7 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         let items = &slots.window.items;
         self.solver.iterate(spectral.iterations + extra, &self.gram, |slot| items[slot] != EMPTY);
         self.solver.project(&self.gram);
-        let (_, least_share) = fade_range(spectral);
-        if !(depends_on_span(spectral) && self.solver.find_root(spectral.epsilon, least_share)) {
+        if !self.finds_root(spectral) {
             self.solver.rotate();
         }
         self.expose(slots);
@@ -119,9 +121,24 @@ impl<R: Real> Strategy<R> for Spectral<R> {
 }
 
 impl<R: Real> Spectral<R> {
+    /// True where the root of B takes the place of eigenpairs.
+    fn finds_root(&mut self, spectral: &config::Spectral) -> bool {
+        #[cfg(test)]
+        if self.always_rotates {
+            return false;
+        }
+        let (_, in_full) = fade_range(spectral);
+        depends_on_span(spectral) && self.solver.find_root(spectral.epsilon, in_full)
+    }
+
     /// True where the position's window has something to say.
     pub fn is_active(&self) -> bool {
         self.is_active
+    }
+
+    /// True where terms were computed from eigenpairs.
+    pub fn is_rotated(&self) -> bool {
+        self.solver.is_rotated()
     }
 
     /// Similarity of the items in two slots of the window at this position; 0 where one is empty.
@@ -187,3 +204,6 @@ pub struct Decomposed<R> {
     /// Exposure and weights.
     pub exposure: Exposure<R>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,24 +63,7 @@ pub fn mix(basis: &[f64], length: usize, slot: usize, mixture: &mut [f64; MAX_SP
     dots(basis, &shares[..length], mixture);
 }
 
-/// `V R ← columns`, R a triangle, V orthonormal but for columns that collapse.
-#[multiversion(targets = "simd")]
-pub fn orthonormalise(columns: &mut [f64], length: usize, is_occupied: &dyn Fn(usize) -> bool) {
-    with_known_sizes!(
-        (k, length) = (columns.len() / length, length),
-        orthonormalise_of(columns, k, length, is_occupied)
-    );
-}
-
-#[inline(always)]
-fn orthonormalise_of(columns: &mut [f64], k: usize, length: usize, is_occupied: &dyn Fn(usize) -> bool) {
-    let columns = &mut columns[..k * length];
-    if !divide(columns, k, length) {
-        remove_one_by_one(columns, k, length, is_occupied);
-    }
-}
-
-/// As [`orthonormalise`], where columns are not much alike; false where they are, and nothing was changed.
+/// `V R ← columns`, R a triangle, V orthonormal, where columns are not much alike; false where they are, and nothing was changed.
 #[multiversion(targets = "simd")]
 pub fn orthonormalise_unlike(columns: &mut [f64], length: usize) -> bool {
     with_known_sizes!((k, length) = (columns.len() / length, length), divide(columns, k, length))
@@ -88,11 +71,21 @@ pub fn orthonormalise_unlike(columns: &mut [f64], length: usize) -> bool {
 
 #[inline(always)]
 fn divide(columns: &mut [f64], k: usize, length: usize) -> bool {
+    let columns = &mut columns[..k * length];
     match k {
         0..=4 => cholesky::orthonormalise::<4>(columns, k, length),
         5..=8 => cholesky::orthonormalise::<8>(columns, k, length),
         _ => cholesky::orthonormalise::<MAX_SPECTRA>(columns, k, length),
     }
+}
+
+/// As [`orthonormalise_unlike`] for any columns; V is orthonormal but for columns that collapse.
+#[multiversion(targets = "simd")]
+pub fn orthonormalise_alike(columns: &mut [f64], length: usize, is_occupied: &dyn Fn(usize) -> bool) {
+    with_known_sizes!(
+        (k, length) = (columns.len() / length, length),
+        remove_one_by_one(columns, k, length, is_occupied)
+    );
 }
 
 /// Gram–Schmidt, each column twice. A column that collapses is refilled with fixed pseudo-random entries; one that
@@ -256,30 +249,29 @@ fn add_up<const N: usize>(sums: &[[f64; LANES]; N]) -> [f64; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Numbers that are not zero, in columns of a length.
-    fn columns(k: usize, length: usize, seed: usize) -> Vec<f64> {
-        (0..k * length).map(|i| pseudo_random(seed, i % 128) + pseudo_random(i / 128, seed)).collect()
-    }
+    use crate::parity::random::Random;
 
     #[test]
     fn sizes_that_the_compiler_knows_make_no_difference() {
         for (k, length) in [(4, 16), (8, 64)] {
             let all = |_: usize| true;
-            let (basis, product, rotation) = (columns(k, length, 1), columns(k, length, 2), columns(k, k, 3));
+            let mut random = Random(1);
+            let [basis, product, rotation] = [k * length, k * length, k * k].map(|n| random.normals(n));
             let order: Vec<usize> = (0..k).rev().collect();
             // What the compiler cannot know.
             let (k, length) = std::hint::black_box((k, length));
 
-            let (mut known, mut unknown) = (basis.clone(), basis.clone());
-            orthonormalise(&mut known, length, &all);
-            orthonormalise_of(&mut unknown, k, length, &all);
+            let [mut known, mut unknown, mut one_by_one] = [(); 3].map(|()| basis.clone());
+            assert!(orthonormalise_unlike(&mut known, length) && divide(&mut unknown, k, length));
             assert_eq!(known, unknown);
-            let mut one_by_one = basis.clone();
-            remove_one_by_one(&mut one_by_one, k, length, &all);
+            orthonormalise_alike(&mut one_by_one, length, &all);
             for (x, y) in known.iter().zip(&one_by_one) {
                 assert!((x - y).abs() < 1e-13, "{x} {y}");
             }
+            let [mut known, mut unknown] = [(); 2].map(|()| basis.clone());
+            orthonormalise_alike(&mut known, length, &all);
+            remove_one_by_one(&mut unknown, k, length, &all);
+            assert_eq!(known, unknown);
             let (mut known, mut unknown) = (vec![0.0; k * k], vec![0.0; k * k]);
             project(&basis, &product, &mut known, length);
             project_of(&basis, &product, &mut unknown, k, length);

@@ -217,6 +217,24 @@ mod tests {
     }
 
     #[test]
+    fn eigenvalues_lie_between_the_bounds() {
+        let mut random = Random(6);
+        for k in 1..=MAX_SPECTRA {
+            for turn in [0.0, 0.01, 0.1, 1.0] {
+                let values: Vec<f64> = (0..k).map(|_| 0.5 + 3.0 * random.unit()).collect();
+                let (least, most) = bounds(&matrix(&values, turn, &mut random), k).unwrap();
+                for value in values {
+                    assert!(least <= value * (1.0 + 1e-12) && value <= most * (1.0 + 1e-12), "{value}: {least} {most}");
+                }
+            }
+            // All of one sign: the largest eigenvalue is the bound, 1 + (k − 1)/k.
+            let even: Vec<f64> = (0..k * k).map(|i| if i % (k + 1) == 0 { 1.0 } else { 1.0 / k as f64 }).collect();
+            let (least, most) = bounds(&even, k).unwrap();
+            assert!((most - (2.0 - 1.0 / k as f64)).abs() < 1e-12 && (least - 1.0 / k as f64).abs() < 1e-12);
+        }
+    }
+
+    #[test]
     fn no_root_where_an_eigenvalue_may_be_small() {
         let mut root = [0.0; 32];
         for (matrix, least_share) in [

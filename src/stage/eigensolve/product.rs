@@ -44,7 +44,8 @@ pub fn compare(spread: &[[f64; SIDE]], rows: &[f64], products: &mut [[f64; SIDE]
     let length = spread.len();
     let products = products.as_flattened_mut();
     // Not as a constant: a compiler that sees one takes the registers apart.
-    let Some(width) = products.len().checked_div(rows.len() / length) else { return };
+    let n_rows = rows.len().checked_div(length).unwrap_or(0);
+    let Some(width) = products.len().checked_div(n_rows) else { return };
     for (rows, products) in rows.chunks_exact(BLOCK * length).zip(products.chunks_exact_mut(BLOCK * width)) {
         tile::<BLOCK, { SIDE / LANES }>(spread.as_flattened(), rows, products, (width, length), 0);
     }
