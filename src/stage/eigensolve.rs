@@ -80,6 +80,8 @@ pub struct Eigensolve {
     image: Vec<f64>,
     needs_image: bool,
     before: Before,
+    /// Of the position's entering items, by slot.
+    mixtures: Vec<(usize, [f64; MAX_SPECTRA])>,
     /// v_kᵀ S v_k; once rotated eigenvalues, largest first, 0 where dropped.
     pub eigenvalues: Vec<f64>,
     /// B.
@@ -149,7 +151,9 @@ impl Eigensolve {
         let is_any_kept = self.eigenvalues.iter().any(|&value| value != 0.0);
         // Of the basis as it was, so all mixtures come first.
         let mixtures = (0..self.n_slots).filter(|&slot| is_any_kept && is_occupied(slot) && has_entered(slot));
-        let mixtures: Vec<_> = mixtures.map(|slot| (slot, self.mixture(slot))).collect();
+        let mut found = std::mem::take(&mut self.mixtures);
+        found.clear();
+        found.extend(mixtures.map(|slot| (slot, self.mixture(slot))));
         for slot in (0..self.n_slots).filter(|&slot| is_any_dropped || !is_occupied(slot)) {
             for (k, column) in self.basis.chunks_exact_mut(length).enumerate() {
                 if !is_occupied(slot) {
@@ -159,12 +163,13 @@ impl Eigensolve {
                 }
             }
         }
-        for (slot, mixture) in mixtures {
+        for &(slot, mixture) in &found {
             let columns = self.basis.chunks_exact_mut(length).zip(&self.eigenvalues).zip(mixture);
             for ((column, _), mixture) in columns.filter(|&((_, &value), _)| value != 0.0) {
                 column[slot] += ENTRY_SCALE * mixture;
             }
         }
+        self.mixtures = found;
     }
 
     fn mixture(&self, slot: usize) -> [f64; MAX_SPECTRA] {

@@ -119,13 +119,14 @@ impl Window {
 
     /// Slots of P, that of the newest of `n_placed` first.
     pub fn placed_slots(&self, n_placed: usize) -> impl Iterator<Item = usize> + use<> {
-        let mut slots = [0; MAX_WINDOW];
+        // A slot fits eight bits; this is made and moved at every position.
+        let mut slots = [0_u8; MAX_WINDOW];
         let mut n = 0;
         for (slot, &at) in self.placed_at.iter().enumerate().filter(|&(_, &at)| at != EMPTY) {
-            slots[n_placed - 1 - at as usize] = slot;
+            slots[n_placed - 1 - at as usize] = slot as u8;
             n += 1;
         }
-        slots.into_iter().take(n)
+        slots.into_iter().take(n).map(usize::from)
     }
 
     /// True where no placed item is in the window.

@@ -24,6 +24,9 @@ pub struct Ahead {
     slot_items: Vec<u32>,
     slot_rows: Vec<f64>,
     to_lanes: Vec<[f64; SIDE]>,
+    /// Slots that were entered at the position: with the lane of their item, or by somebody who lies in none.
+    known: Vec<(usize, usize)>,
+    strangers: Vec<usize>,
 }
 
 impl Ahead {
@@ -108,7 +111,9 @@ impl<R: Real> WindowSimilarity<R> {
     /// As [`Self::gram`], for a matrix that was brought up to date here at the last position, too, or is zero.
     pub fn gram_ahead(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, gram: &mut [f64]) {
         let mut ahead = std::mem::take(&mut self.ahead);
-        let (mut known, mut strangers) = (Vec::new(), Vec::new());
+        let mut strangers = std::mem::take(&mut ahead.strangers);
+        strangers.clear();
+        ahead.known.clear();
         for (slot, &item) in window.items.iter().enumerate() {
             if item == std::mem::replace(&mut ahead.slot_items[slot], item) {
                 continue;
@@ -117,14 +122,14 @@ impl<R: Real> WindowSimilarity<R> {
                 ahead.leave(slot, gram);
             } else if let Some(lane) = ahead.lane(item) {
                 ahead.enter(slot, lane);
-                known.push((slot, lane));
+                ahead.known.push((slot, lane));
             } else {
                 self.write_wide_row(problem, catalog_rows, item as usize, ahead.slot_row(slot));
                 strangers.push(slot);
             }
         }
         // What a stranger's slot gets here it gets again below.
-        known.into_iter().for_each(|(slot, lane)| ahead.write(slot, lane, 0, gram));
+        ahead.known.iter().for_each(|&(slot, lane)| ahead.write(slot, lane, 0, gram));
         let n_members = ahead.n_members(0);
         for (i, slots) in strangers.chunks(SIDE).enumerate() {
             // The last chunk stays, with those who come next, and has to know all slots. Where everybody is a stranger, slots of
@@ -142,6 +147,7 @@ impl<R: Real> WindowSimilarity<R> {
             self.n_compared += (ahead.items.len() * (ahead.items.len() + ahead.n_members(first))) as u64;
             slots.iter().enumerate().for_each(|(lane, &slot)| ahead.write(slot, lane, first, gram));
         }
+        ahead.strangers = strangers;
         self.ahead = ahead;
     }
 }
