@@ -136,8 +136,8 @@ impl<R: Real> Spectral<R> {
         self.is_active
     }
 
-    /// True where terms were computed from eigenpairs.
-    pub fn is_rotated(&self) -> bool {
+    #[cfg(test)]
+    fn is_rotated(&self) -> bool {
         self.solver.is_rotated()
     }
 

@@ -97,21 +97,8 @@ fn add<const N: usize>(sums: &mut [[f64; LANES]; N], group: &[f64; LANES], value
 #[multiversion(targets = "simd")]
 pub fn times(a: &[f64], b: &[f64], product: &mut [f64], length: usize) {
     for (b, product) in b.chunks_exact(BLOCK * length).zip(product.chunks_exact_mut(BLOCK * length)) {
-        let ((b0, b1), (b2, b3)) = (b[..2 * length].split_at(length), b[2 * length..].split_at(length));
         for start in (0..length).step_by(LANES) {
-            let mut sums = [[0.0; LANES]; BLOCK];
-            // Nothing is looked up by number here, which takes a fifth of the time where there are few numbers.
-            for ((((row, x0), x1), x2), x3) in a.chunks_exact(length).zip(b0).zip(b1).zip(b2).zip(b3) {
-                let row = &row[start..start + LANES];
-                for (sums, x) in sums.iter_mut().zip([x0, x1, x2, x3]) {
-                    for lane in 0..LANES {
-                        sums[lane] += row[lane] * x;
-                    }
-                }
-            }
-            for (row, sums) in sums.iter().enumerate() {
-                product[row * length + start..][..LANES].copy_from_slice(sums);
-            }
+            tile::<BLOCK, 1>(a, b, product, (length, length), start);
         }
     }
 }

@@ -15,10 +15,10 @@ use crate::stage::window::{EMPTY, Window};
 pub struct Ahead {
     /// The items, [`SIDE`] at most, as local indices; their places are lanes.
     items: Vec<u32>,
-    /// Their rows one after the other, and a value of each side by side.
+    /// Rows of those who are in no slot yet, by lane; a value of every lane's item side by side.
     rows: Vec<f64>,
     spread: Vec<[f64; SIDE]>,
-    /// Similarities among them.
+    /// Similarities of those who are in no slot yet to the lanes.
     among: Vec<[f64; SIDE]>,
     /// By slot: the item that the next two are of, its row, and its similarities to the lanes.
     slot_items: Vec<u32>,
@@ -62,11 +62,16 @@ impl Ahead {
         &mut self.slot_rows[slot * length..(slot + 1) * length]
     }
 
-    /// Lays the row of a lane beside the others.
-    fn spread(&mut self, lane: usize) {
+    /// Lays the row of a slot's item beside those of the other lanes.
+    fn spread_slot(&mut self, slot: usize, lane: usize) {
         let length = self.spread.len();
-        let row = &self.rows[lane * length..(lane + 1) * length];
-        self.spread.iter_mut().zip(row).for_each(|(values, &x)| values[lane] = x);
+        spread(&self.slot_rows[slot * length..(slot + 1) * length], lane, &mut self.spread);
+    }
+
+    /// Lays the row of a lane's item, who is in no slot yet, beside those of the others.
+    fn spread_own(&mut self, lane: usize) {
+        let length = self.spread.len();
+        spread(&self.rows[lane * length..(lane + 1) * length], lane, &mut self.spread);
     }
 
     /// Takes an item of a lane into a slot.
@@ -107,6 +112,10 @@ impl Ahead {
     }
 }
 
+fn spread(row: &[f64], lane: usize, spread: &mut [[f64; SIDE]]) {
+    spread.iter_mut().zip(row).for_each(|(values, &x)| values[lane] = x);
+}
+
 impl<R: Real> WindowSimilarity<R> {
     /// As [`Self::gram`], for a matrix that was brought up to date here at the last position, too, or is zero.
     pub fn gram_ahead(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, gram: &mut [f64]) {
@@ -139,9 +148,10 @@ impl<R: Real> WindowSimilarity<R> {
             ahead.items.clear();
             ahead.items.extend(slots.iter().map(|&slot| window.items[slot]));
             ahead.items.extend(window.upcoming.iter().take(SIDE - slots.len()));
-            for lane in 0..ahead.items.len() {
+            slots.iter().enumerate().for_each(|(lane, &slot)| ahead.spread_slot(slot, lane));
+            for lane in slots.len()..ahead.items.len() {
                 self.write_wide_row(problem, catalog_rows, ahead.items[lane] as usize, ahead.row(lane));
-                ahead.spread(lane);
+                ahead.spread_own(lane);
             }
             ahead.compare(first, slots.len());
             self.n_compared += (ahead.items.len() * (ahead.items.len() + ahead.n_members(first))) as u64;

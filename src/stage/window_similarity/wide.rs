@@ -77,23 +77,7 @@ impl<R: Real> WindowSimilarity<R> {
 
     /// An item's row in double precision and with factors applied.
     pub fn write_wide_row(&mut self, problem: &Problem, catalog_rows: &[u32], local: usize, out: &mut [f64]) {
-        let row = self.load(problem, catalog_rows, local);
-        let row = self.row(row);
-        let item = catalog_rows[local] as usize;
-        for (signal, &(start, end)) in problem.signals.iter().zip(&self.segments) {
-            let (out, dim) = (&mut out[start * LANES..end * LANES], signal.embedding.dim);
-            let factor = f64::from(signal.factors[item]);
-            if let EmbeddingData::F64(stored) = &signal.embedding.data {
-                let stored = &stored[item * dim..(item + 1) * dim];
-                out.iter_mut().zip(stored).for_each(|(out, &x)| *out = factor * x);
-                continue;
-            }
-            for (out, piece) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(&row[start..end]) {
-                for (out, &x) in out.iter_mut().zip(&piece.0) {
-                    *out = factor * Real::to_f64(x);
-                }
-            }
-        }
+        self.put_wide_row(problem, catalog_rows, local, out, |place| place);
     }
 
     /// Puts an item's row, in double precision and with factors applied, into one lane of `sides`: a value of each, signals in whole
@@ -106,20 +90,33 @@ impl<R: Real> WindowSimilarity<R> {
         lane: usize,
         sides: &mut [Side],
     ) {
+        self.put_wide_row(problem, catalog_rows, local, sides, |side| &mut side.as_flattened_mut()[lane]);
+    }
+
+    /// Puts the values of a row where `place` says in each of `out`.
+    #[inline(always)]
+    fn put_wide_row<T>(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        local: usize,
+        out: &mut [T],
+        place: impl Fn(&mut T) -> &mut f64,
+    ) {
         let row = self.load(problem, catalog_rows, local);
         let row = self.row(row);
         let item = catalog_rows[local] as usize;
         for (signal, &(start, end)) in problem.signals.iter().zip(&self.segments) {
-            let (sides, dim) = (&mut sides[start * LANES..end * LANES], signal.embedding.dim);
+            let (out, dim) = (&mut out[start * LANES..end * LANES], signal.embedding.dim);
             let factor = f64::from(signal.factors[item]);
             if let EmbeddingData::F64(stored) = &signal.embedding.data {
                 let stored = &stored[item * dim..(item + 1) * dim];
-                sides.iter_mut().zip(stored).for_each(|(side, &x)| side.as_flattened_mut()[lane] = factor * x);
+                out.iter_mut().zip(stored).for_each(|(out, &x)| *place(out) = factor * x);
                 continue;
             }
-            for (sides, piece) in sides.as_chunks_mut::<LANES>().0.iter_mut().zip(&row[start..end]) {
-                for (side, &x) in sides.iter_mut().zip(&piece.0) {
-                    side.as_flattened_mut()[lane] = factor * Real::to_f64(x);
+            for (out, piece) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(&row[start..end]) {
+                for (out, &x) in out.iter_mut().zip(&piece.0) {
+                    *place(out) = factor * Real::to_f64(x);
                 }
             }
         }
