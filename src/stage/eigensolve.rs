@@ -139,29 +139,27 @@ impl Eigensolve {
         }
     }
 
-    /// Carries the basis over to a position's window.
+    /// Carries the basis over to a position's window: slots that are empty, and those whose item entered.
     ///
     /// The row of an item that entered gets a small pseudo-random mixture of all rows, so that the item can be found. The
     /// row stays that of the item which left the slot: were it replaced, a column that lay mostly in that item would be left
     /// with little else. And a mixture of rows is the same for every basis of one subspace: where eigenvalues coincide,
     /// solvers return different bases, and what follows must not depend on which. Columns of dropped spectra start anew.
-    pub fn enter(&mut self, is_occupied: impl Fn(usize) -> bool, has_entered: impl Fn(usize) -> bool) {
+    pub fn enter(&mut self, empty: impl Iterator<Item = usize>, entered: impl Iterator<Item = usize>) {
         let length = self.length;
-        let is_any_dropped = self.eigenvalues.contains(&0.0);
         let is_any_kept = self.eigenvalues.iter().any(|&value| value != 0.0);
         // Of the basis as it was, so all mixtures come first.
-        let mixtures = (0..self.n_slots).filter(|&slot| is_any_kept && is_occupied(slot) && has_entered(slot));
         let mut found = std::mem::take(&mut self.mixtures);
         found.clear();
-        found.extend(mixtures.map(|slot| (slot, self.mixture(slot))));
-        for slot in (0..self.n_slots).filter(|&slot| is_any_dropped || !is_occupied(slot)) {
-            for (k, column) in self.basis.chunks_exact_mut(length).enumerate() {
-                if !is_occupied(slot) {
-                    column[slot] = 0.0;
-                } else if self.eigenvalues[k] == 0.0 {
-                    column[slot] = pseudo_random(slot, k);
-                }
-            }
+        if is_any_kept {
+            found.extend(entered.map(|slot| (slot, self.mixture(slot))));
+        }
+        let columns = self.basis.chunks_exact_mut(length).zip(&self.eigenvalues).enumerate();
+        for (k, (column, _)) in columns.filter(|&(_, (_, &value))| value == 0.0) {
+            column[..self.n_slots].iter_mut().enumerate().for_each(|(slot, x)| *x = pseudo_random(slot, k));
+        }
+        for slot in empty {
+            self.basis.chunks_exact_mut(length).for_each(|column| column[slot] = 0.0);
         }
         for &(slot, mixture) in &found {
             let columns = self.basis.chunks_exact_mut(length).zip(&self.eigenvalues).zip(mixture);

@@ -3,7 +3,8 @@
 //! A slot is a row of the window's similarity matrix. An item keeps its slot while it stays in the window, so that
 //! similarities and the eigensolver's basis carry over from one position to the next. The order of slots means nothing.
 
-use crate::config::MAX_WINDOW;
+use std::collections::VecDeque;
+
 use crate::stage::eigensolve::SIDE;
 
 /// No item in this slot.
@@ -22,6 +23,10 @@ pub struct Window {
     pub placed_at: Vec<u32>,
     /// Slots in the order in which their items entered.
     by_entry: Vec<u32>,
+    /// Slots of P, the oldest first.
+    by_age: VecDeque<u32>,
+    /// Number of items in A.
+    n_ahead: usize,
     next_ahead: usize,
     last_step: u32,
     /// Candidates that enter A next, a few of them; none that would enter after the last position.
@@ -40,37 +45,36 @@ impl Window {
         }
         self.entered.fill(0);
         self.by_entry.clear();
+        self.by_age.clear();
+        self.n_ahead = 0;
         self.next_ahead = 0;
         self.upcoming.clear();
     }
 
     /// Takes in item `local`, the `n_placed`-th placed (0-based), at `step`; the oldest beyond `behind` leaves.
     pub fn place(&mut self, local: u32, n_placed: usize, step: u32) {
-        if let Some(oldest) = n_placed.checked_sub(self.behind)
-            && let Some(slot) = self.placed_at.iter().position(|&at| at == oldest as u32)
+        if self.by_age.len() == self.behind
+            && let Some(oldest) = self.by_age.pop_front()
         {
-            self.items[slot] = EMPTY;
-            self.placed_at[slot] = EMPTY;
+            self.items[oldest as usize] = EMPTY;
+            self.placed_at[oldest as usize] = EMPTY;
         }
-        match self.items.iter().position(|&item| item == local) {
-            Some(slot) => self.placed_at[slot] = n_placed as u32,
-            None => {
-                if let Some(slot) = self.enter(local, step) {
-                    self.placed_at[slot] = n_placed as u32;
-                }
-            }
+        let in_a = self.items.iter().position(|&item| item == local);
+        self.n_ahead -= usize::from(in_a.is_some());
+        if let Some(slot) = in_a.or_else(|| self.enter(local, step)) {
+            self.placed_at[slot] = n_placed as u32;
+            self.by_age.push_back(slot as u32);
         }
     }
 
     /// Fills A with the best unplaced candidates; `is_out` tells who is placed or pinned.
     pub fn look_ahead(&mut self, n_candidates: usize, step: u32, is_out: impl Fn(usize) -> bool) {
-        let mut n_ahead = self.n_ahead();
-        while n_ahead < self.ahead && self.next_ahead < n_candidates {
+        while self.n_ahead < self.ahead && self.next_ahead < n_candidates {
             let rank = self.next_ahead;
             self.next_ahead += 1;
             if !is_out(rank) {
                 self.enter(rank as u32, step);
-                n_ahead += 1;
+                self.n_ahead += 1;
             }
         }
         self.upcoming.clear();
@@ -79,10 +83,6 @@ impl Window {
         let end = n_candidates.min(self.next_ahead + 4 * SIDE);
         let ranks = (self.next_ahead..end).filter(|&rank| !is_out(rank)).map(|rank| rank as u32);
         self.upcoming.extend(ranks.take(n_left.min(SIDE - 1)));
-    }
-
-    fn n_ahead(&self) -> usize {
-        self.items.iter().zip(&self.placed_at).filter(|&(&item, &at)| item != EMPTY && at == EMPTY).count()
     }
 
     fn enter(&mut self, local: u32, step: u32) -> Option<usize> {
@@ -97,7 +97,7 @@ impl Window {
     }
 
     /// Occupied slots whose item entered after a step, the newest first.
-    pub fn entered_since(&self, step: u32) -> impl Iterator<Item = usize> {
+    pub fn entered_since(&self, step: u32) -> impl Iterator<Item = usize> + Clone {
         let slots = self.by_entry.iter().rev().map(|&slot| slot as usize);
         slots.take_while(move |&slot| self.entered[slot] > step).filter(|&slot| self.items[slot] != EMPTY)
     }
@@ -117,21 +117,21 @@ impl Window {
         self.placed_at[slot] != EMPTY
     }
 
-    /// Slots of P, that of the newest of `n_placed` first.
-    pub fn placed_slots(&self, n_placed: usize) -> impl Iterator<Item = usize> + use<> {
-        // A slot fits eight bits; this is made and moved at every position.
-        let mut slots = [0_u8; MAX_WINDOW];
-        let mut n = 0;
-        for (slot, &at) in self.placed_at.iter().enumerate().filter(|&(_, &at)| at != EMPTY) {
-            slots[n_placed - 1 - at as usize] = slot as u8;
-            n += 1;
-        }
-        slots.into_iter().take(n).map(usize::from)
+    /// Slots that hold nobody.
+    pub fn empty(&self) -> impl Iterator<Item = usize> + Clone {
+        // Mostly there is none, and nobody looks for it.
+        let n_slots = if self.by_age.len() + self.n_ahead < self.items.len() { self.items.len() } else { 0 };
+        (0..n_slots).filter(|&slot| self.items[slot] == EMPTY)
+    }
+
+    /// Slots of P, that of the newest first.
+    pub fn placed_slots(&self) -> impl Iterator<Item = usize> {
+        self.by_age.iter().rev().map(|&slot| slot as usize)
     }
 
     /// True where no placed item is in the window.
     pub fn has_no_history(&self) -> bool {
-        self.placed_at.iter().all(|&at| at == EMPTY)
+        self.by_age.is_empty()
     }
 
     /// True where the slot holds a candidate that is still to be placed.

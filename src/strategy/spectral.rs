@@ -48,13 +48,13 @@ impl<R: Real> Strategy<R> for Spectral<R> {
     fn begin_position(&mut self, slots: &mut Slots<R>) {
         let spectral = &slots.problem.config.spectral;
         let window = &slots.window;
+        let entered = window.entered_since(slots.step - 1);
         let was_solved = self.is_active && self.gram_step + 1 == slots.step;
         self.is_active = spectral.strength > 0.0 && !window.has_no_history();
         if was_solved && self.is_active {
-            let has_changed = |&slot: &usize| window.items[slot] == EMPTY || window.entered[slot] == slots.step;
-            self.solver.note_before(&self.gram, (0..window.size()).filter(has_changed));
+            self.solver.note_before(&self.gram, window.empty().chain(entered.clone()));
         }
-        self.solver.enter(|slot| window.items[slot] != EMPTY, |slot| window.entered[slot] == slots.step);
+        self.solver.enter(window.empty(), entered);
         if !self.is_active {
             return;
         }
@@ -62,7 +62,7 @@ impl<R: Real> Strategy<R> for Spectral<R> {
         if self.slot_ahead.is_empty() {
             slots.similarity.gram(slots.problem, &slots.slate.rows, &slots.window, since, &mut self.gram);
         } else {
-            slots.similarity.gram_ahead(slots.problem, &slots.slate.rows, &slots.window, &mut self.gram);
+            slots.similarity.gram_ahead(slots.problem, &slots.slate.rows, &slots.window, since, &mut self.gram);
         }
         let extra = if std::mem::take(&mut self.is_first_solve) { FIRST_SWEEPS } else { 0 };
         let items = &slots.window.items;
@@ -189,7 +189,7 @@ impl<R: Real> Spectral<R> {
 fn take_in_window<R: Real>(exposure: &mut Exposure<R>, solver: &Eigensolve, slots: &Slots<R>) -> R {
     let decay = R::of(slots.problem.config.spectral.decay);
     let mut age_weight = R::one();
-    for slot in slots.window.placed_slots(slots.history.len()) {
+    for slot in slots.window.placed_slots() {
         exposure.take_in(&exposure.member_loadings(solver, slot), age_weight);
         age_weight *= decay;
     }

@@ -47,20 +47,24 @@ pub fn exchange(product: &mut [f64], before: (&[f64], &[f64]), now: (&[f64], &[f
 /// One row of `S basis`, from that row of S.
 #[multiversion(targets = "simd")]
 pub fn multiply_row(row: &[f64], basis: &[f64], product: &mut [f64], slot: usize) {
-    let mut sums = [0.0; MAX_SPECTRA];
-    dots(basis, row, &mut sums);
-    product[slot..].iter_mut().step_by(row.len()).zip(sums).for_each(|(x, sum)| *x = sum);
+    with_known_sizes!((k, length) = (basis.len() / row.len(), row.len()), {
+        let mut sums = [0.0; MAX_SPECTRA];
+        dots(&basis[..k * length], &row[..length], &mut sums);
+        product[..k * length].chunks_exact_mut(length).zip(sums).for_each(|(column, sum)| column[slot] = sum);
+    });
 }
 
 /// Rows of the basis added up, each times a fixed pseudo-random share that depends on the slot that is entered.
 #[multiversion(targets = "simd")]
 pub fn mix(basis: &[f64], length: usize, slot: usize, mixture: &mut [f64; MAX_SPECTRA]) {
     let mut shares = [0.0; MAX_WINDOW];
-    // Beyond the slots a column is zero.
-    for (row, share) in shares[..length].iter_mut().enumerate() {
-        *share = pseudo_random(MAX_WINDOW + slot, row);
-    }
-    dots(basis, &shares[..length], mixture);
+    with_known_sizes!((k, length) = (basis.len() / length, length), {
+        // Beyond the slots a column is zero.
+        for (row, share) in shares[..length].iter_mut().enumerate() {
+            *share = pseudo_random(MAX_WINDOW + slot, row);
+        }
+        dots(&basis[..k * length], &shares[..length], mixture);
+    });
 }
 
 /// `V R ← columns`, R a triangle, V orthonormal, where columns are not much alike; false where they are, and nothing was changed.

@@ -61,11 +61,18 @@ fn tile<const N: usize, const GROUPS: usize>(
     start: usize,
 ) {
     let n_rows = rows.len() / width;
-    let columns: [&[f64]; N] = std::array::from_fn(|c| &columns[c * stride..c * stride + n_rows]);
+    // By loops: closures of `core::array` may stay calls, which lose the registers.
+    let mut starts: [&[f64]; N] = [&[]; N];
+    for c in 0..N {
+        starts[c] = &columns[c * stride..c * stride + n_rows];
+    }
     let mut sums = [[[0.0; LANES]; N]; GROUPS];
     for (j, row) in rows.chunks_exact(width).enumerate() {
         let groups = row[start..start + GROUPS * LANES].as_chunks::<LANES>().0;
-        let values = columns.map(|column| column[j]);
+        let mut values = [0.0; N];
+        for c in 0..N {
+            values[c] = starts[c][j];
+        }
         // No loop over groups: one that the compiler does not unroll keeps the sums in memory, and takes ten times as long.
         add(&mut sums[0], &groups[0], &values);
         if GROUPS >= 2 {
@@ -96,6 +103,24 @@ fn add<const N: usize>(sums: &mut [[f64; LANES]; N], group: &[f64; LANES], value
 /// `product ← B A` for small symmetric matrices: whole blocks of rows, whole groups of values.
 #[multiversion(targets = "simd")]
 pub fn times(a: &[f64], b: &[f64], product: &mut [f64], length: usize) {
+    // Where the compiler knows no length it divides, which takes as long as a row.
+    let whole = (length == LANES).then(|| (a.first_chunk(), b.first_chunk(), product.first_chunk_mut()));
+    match whole {
+        Some((Some(a), Some(b), Some(product))) if target_cfg_f!(target_feature = "avx512f") => {
+            let (a, b): (&[f64; WHOLE], &[f64; WHOLE]) = (a, b);
+            let product: &mut [f64; WHOLE] = product;
+            tile::<LANES, 1>(a, b, product, (LANES, LANES), 0);
+        }
+        Some(_) => blocks(a, b, product, LANES),
+        None => blocks(a, b, product, length),
+    }
+}
+
+/// Numbers of a matrix of one group of rows.
+const WHOLE: usize = LANES * LANES;
+
+#[inline(always)]
+fn blocks(a: &[f64], b: &[f64], product: &mut [f64], length: usize) {
     for (b, product) in b.chunks_exact(BLOCK * length).zip(product.chunks_exact_mut(BLOCK * length)) {
         for start in (0..length).step_by(LANES) {
             tile::<BLOCK, 1>(a, b, product, (length, length), start);

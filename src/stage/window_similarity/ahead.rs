@@ -24,7 +24,8 @@ pub struct Ahead {
     slot_items: Vec<u32>,
     slot_rows: Vec<f64>,
     to_lanes: Vec<[f64; SIDE]>,
-    /// Slots that were entered at the position: with the lane of their item, or by somebody who lies in none.
+    /// Slots that are empty, or were entered at the position, and of these: with the lane of their item, or by somebody who lies in none.
+    changed: Vec<usize>,
     known: Vec<(usize, usize)>,
     strangers: Vec<usize>,
 }
@@ -117,13 +118,25 @@ fn spread(row: &[f64], lane: usize, spread: &mut [[f64; SIDE]]) {
 }
 
 impl<R: Real> WindowSimilarity<R> {
-    /// As [`Self::gram`], for a matrix that was brought up to date here at the last position, too, or is zero.
-    pub fn gram_ahead(&mut self, problem: &Problem, catalog_rows: &[u32], window: &Window, gram: &mut [f64]) {
+    /// As [`Self::gram`], for a matrix that was brought up to date here at the step `since`, too, or is zero.
+    pub fn gram_ahead(
+        &mut self,
+        problem: &Problem,
+        catalog_rows: &[u32],
+        window: &Window,
+        since: u32,
+        gram: &mut [f64],
+    ) {
         let mut ahead = std::mem::take(&mut self.ahead);
         let mut strangers = std::mem::take(&mut ahead.strangers);
         strangers.clear();
         ahead.known.clear();
-        for (slot, &item) in window.items.iter().enumerate() {
+        let mut changed = std::mem::take(&mut ahead.changed);
+        changed.clear();
+        changed.extend(window.empty().chain(window.entered_since(since)));
+        changed.sort_unstable();
+        for &slot in &changed {
+            let item = window.items[slot];
             if item == std::mem::replace(&mut ahead.slot_items[slot], item) {
                 continue;
             }
@@ -157,7 +170,7 @@ impl<R: Real> WindowSimilarity<R> {
             self.n_compared += (ahead.items.len() * (ahead.items.len() + ahead.n_members(first))) as u64;
             slots.iter().enumerate().for_each(|(lane, &slot)| ahead.write(slot, lane, first, gram));
         }
-        ahead.strangers = strangers;
+        (ahead.changed, ahead.strangers) = (changed, strangers);
         self.ahead = ahead;
     }
 }
