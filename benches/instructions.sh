@@ -25,15 +25,15 @@ command -v valgrind >/dev/null || install_packages "install valgrind" valgrind
 
 compiler=$(rustc --version)
 # Of the lines of JSON, that of the bench; the program itself is built beside it.
-program=$(cargo bench --locked --quiet --no-run --bench instructions --message-format json |
-    sed -n '/"name":"instructions"/s/.*"executable":"\([^"]*\)".*/\1/p')
-cases=$("$program")
+program=$(cargo bench --locked --quiet --no-run --bench guard --message-format json |
+    sed -n '/"name":"guard"/s/.*"executable":"\([^"]*\)".*/\1/p')
+cases=$("$program" cases)
 
 # Instructions of a case, all slates, inside the function that is counted alone.
 count() {
     local said
     # The reference, which checks the answers, is not counted but runs under valgrind too.
-    said=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*counted_slates*' "$program" "$1" 2>&1) ||
+    said=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*counted_slates*' "$program" count "$1" 2>&1) ||
         { echo "$said" >&2; return 1; }
     awk '/ slates$/ { slates = $1 } /Collected/ { n = $NF } END { if (!slates || !n) exit 1; printf "%.3f", n / slates / 1e6 }' \
         <<<"$said" || { echo "$0: nothing was counted: $said" >&2; return 1; }

@@ -16,6 +16,16 @@ pub fn model() -> String {
     of_linux("model name").or_else(|| of_linux("CPU part")).or_else(of_macos).unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// Numbers of the processor's family and model, which tell generations of one name apart (Linux on x86-64).
+pub fn generation() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let value = |wanted: &str| {
+        let lines = text.lines().filter_map(|line| line.split_once(':'));
+        lines.filter(|(key, _)| key.trim() == wanted).map(|(_, value)| value.trim()).next().unwrap_or("?").to_owned()
+    };
+    format!("family {} model {}", value("cpu family"), value("model"))
+}
+
 /// The widest vector instructions that count here.
 pub fn vectors() -> &'static str {
     #[cfg(target_arch = "x86_64")]
