@@ -214,7 +214,11 @@ fn factors(
     let root = share.sqrt();
     let mut longest: f64 = 1.0;
     let mut factor = |row| {
-        let length = embedding.squared_norm(row).sqrt();
+        let mut length = embedding.squared_norm(row).sqrt();
+        if length == 0.0 {
+            // Squares of the smallest doubles are 0, and the row is not.
+            length = embedding.largest_size(row);
+        }
         if length > 0.0 && !(least..=most).contains(&length) {
             let item = catalog.id_of(row as u32).into_owned();
             return Err(ProblemError::RowLength { name: embedding.name.clone(), item, length, least, most });
@@ -259,10 +263,24 @@ fn bind_adjustment(config: &Config, like: Option<&Problem>, missing: &mut Missin
 }
 
 fn column<'a>(catalog: &'a Catalog, key: &str, name: &str) -> Result<&'a Column, ProblemError> {
-    catalog.column(name).ok_or_else(|| ProblemError::UnknownColumn {
+    let wrong = |found: &str| ProblemError::ColumnType {
         key: key.to_owned(),
         column: name.to_owned(),
-        known: name_list(catalog.columns().iter().map(|c| c.name.as_str())),
+        found: found.to_owned(),
+        needed: "single values or codes",
+    };
+    catalog.column(name).ok_or_else(|| {
+        if catalog.signal(name).is_some() {
+            return wrong("embeddings");
+        }
+        if name == "item_id" && catalog.has_ids() {
+            return wrong("the items' ids");
+        }
+        ProblemError::UnknownColumn {
+            key: key.to_owned(),
+            column: name.to_owned(),
+            known: name_list(catalog.columns().iter().map(|c| c.name.as_str())),
+        }
     })
 }
 

@@ -226,11 +226,29 @@ fn rows_of_any_length_in_any_precision() {
 /// Rows whose products overflow single precision are refused, with the item and the cure.
 #[test]
 fn rows_that_single_precision_cannot_hold_are_refused() {
-    for (metric, length) in [("cosine", 1e20), ("cosine", 1e-20), ("dot", 1e7)] {
+    for (metric, length) in [("cosine", 1e20), ("cosine", 1e-20), ("cosine", 1e-300), ("dot", 1e7), ("dot", 1e-300)] {
         let mut catalog = Catalog::new();
         catalog.add_signal(embedding("s0", 2, &[1.0, 0.0, length, 0.0], Storage::F64)).unwrap();
         let config = Config::from_toml(&format!("[[signal]]\nname = \"s0\"\nmetric = \"{metric}\"")).unwrap();
         let message = Problem::new(&config, &catalog).unwrap_err().to_string();
         assert!(message.contains("item 1") && message.contains("rescale"), "{message}");
     }
+}
+
+/// A column that is there but does not serve is not said to be missing.
+#[test]
+fn embeddings_and_ids_are_no_columns_to_cap() {
+    let mut catalog = usual(4);
+    catalog.set_ids(["a", "b", "c", "d"].map(str::to_owned).to_vec()).unwrap();
+    let name = catalog.signals()[0].name.clone();
+    for (column, found) in [(name.as_str(), "embeddings"), ("item_id", "the items' ids")] {
+        for rule in ["[[cap]]\nmax = 1\nwindow = 3\n", "[semantic_id]\nstrength = 0.1\nwindow = 3\n"] {
+            let config = Config::from_toml(&format!("{rule}column = \"{column}\"")).unwrap();
+            let message = Problem::new(&config, &catalog).unwrap_err().to_string();
+            assert!(message.contains(&format!("column \"{column}\" holds {found}, needed are")), "{message}");
+        }
+    }
+    let config = Config::from_toml("[[cap]]\nmax = 1\nwindow = 3\ncolumn = \"none\"").unwrap();
+    let message = Problem::new(&config, &catalog).unwrap_err().to_string();
+    assert!(message.contains("column \"none\" is not in the catalog"), "{message}");
 }

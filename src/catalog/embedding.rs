@@ -129,6 +129,16 @@ impl Embedding {
         }
     }
 
+    /// The largest |value| of a row.
+    pub fn largest_size(&self, row: usize) -> f64 {
+        let range = row * self.dim..(row + 1) * self.dim;
+        match &self.data {
+            EmbeddingData::F16(v) => v[range].iter().fold(0.0, |most, x| x.to_f64().abs().max(most)),
+            EmbeddingData::F32(v) => v[range].iter().fold(0.0, |most, &x| f64::from(x).abs().max(most)),
+            EmbeddingData::F64(v) => v[range].iter().fold(0.0, |most, x| x.abs().max(most)),
+        }
+    }
+
     /// Squared Euclidean norm of a row, accumulated in f64.
     pub fn squared_norm(&self, row: usize) -> f64 {
         let range = row * self.dim..(row + 1) * self.dim;

@@ -1,5 +1,6 @@
 //! Slates: columns, and what is wrong with the first of them.
 
+use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 
 use super::catalog::Items;
@@ -74,6 +75,7 @@ pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Repor
     } else if are_all {
         report.n_slates = report.n_slates.max(report.n_slates_read);
     }
+    repeated_ids(request, &read, report);
     let slates = sound(request, items, read, report);
     let n_short = slates.iter().filter(|slate| slate.candidates.len() < request.config.slate_size).count();
     if n_short > 0 {
@@ -81,6 +83,17 @@ pub(super) fn look(request: &CheckRequest<'_>, items: &Items, report: &mut Repor
         report.note(format_args!("{files}: {n_short} of {n} slates have fewer candidates than the {size} positions"));
     }
     Some(Seen { slates, n_slates: report.n_slates, seconds_each, decoded_bytes: header.decoded_bytes })
+}
+
+/// Whoever reads the output by `slate_id` takes slates of one id for one.
+fn repeated_ids(request: &CheckRequest<'_>, read: &[Slate], report: &mut Report) {
+    let mut ids = HashSet::new();
+    let mut repeated = read.iter().filter(|slate| !ids.insert(slate.id.as_str()));
+    if let Some(first) = repeated.next() {
+        let (files, id, n) = (names(request.slates), &first.id, 1 + repeated.count());
+        let slates = if n == 1 { "slate has" } else { "slates have" };
+        report.note(format_args!("{files}: {n} {slates} the id of one before, the first is {id:?}: their output is told apart by its order alone"));
+    }
 }
 
 fn missing_attributes(request: &CheckRequest<'_>, has: impl Fn(&str) -> bool, report: &mut Report) {

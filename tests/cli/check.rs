@@ -185,6 +185,19 @@ fn every_mismatch_is_told_at_once() {
 }
 
 #[test]
+fn slates_of_one_id_are_noted() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let line = |id: &str| format!("{{\"slate_id\": {id}, \"candidates\": [1], \"scores\": [1]}}");
+    // The last has no id: its number is one that another has.
+    let lines =
+        [line("\"a\""), line("\"b\""), line("\"a\""), line("4"), "{\"candidates\": [1], \"scores\": [1]}".to_owned()];
+    let slates = folder.bytes("s.jsonl", lines.join("\n").as_bytes());
+    let report = json(&check(&[data.catalog_npy(&folder)], &[slates], &["--json", "--slate-size", "1"]).ok());
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("2 slates have the id of one before, the first is \\\"a\\\""), "{notes}");
+}
+
+#[test]
 fn slates_beyond_the_limits_and_bad_lines_are_told() {
     let (folder, data) = (Folder::new(), Data::new());
     let rows: Vec<f32> = (0..10_002).flat_map(|i| [(i % 7) as f32, 1.0]).collect();
