@@ -16,7 +16,7 @@ use clap::Parser;
 use spectrank::catalog::Catalog;
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
-use spectrank::gpu::{self, AdapterChoice, GpuEngine, GpuOptions};
+use spectrank::gpu::{self, AdapterChoice, Doubles, GpuEngine, GpuOptions};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::{RankedSlate, Slate};
@@ -48,6 +48,9 @@ struct Arguments {
     /// GPU to measure as well.
     #[arg(long)]
     adapter: Option<AdapterChoice>,
+    /// Double precision on the GPU: `pairs` of f32, its own (`native`), or the `quicker` of both.
+    #[arg(long, default_value = "quicker")]
+    doubles: Doubles,
     /// Runs; the median counts.
     #[arg(long, default_value_t = 5)]
     repeat: usize,
@@ -126,7 +129,10 @@ fn measure_all(arguments: &Arguments, config: &str) {
         let (catalog, slates) = data(arguments, arguments.gpu_slates);
         let problem = Problem::new(&config, &catalog).unwrap();
         let prepared: Vec<_> = slates.iter().map(|s| PreparedSlate::new(&problem, s).unwrap()).collect();
-        let mut engine = GpuEngine::new(gpu::open(adapter).unwrap(), &problem, GpuOptions::default()).unwrap();
+        let device = gpu::open(adapter).unwrap();
+        println!("double precision: {}", arguments.doubles.name_on(&device));
+        let options = GpuOptions { doubles: arguments.doubles, ..GpuOptions::default() };
+        let mut engine = GpuEngine::new(device, &problem, options).unwrap();
         let (per_s, answer) = measure(arguments.repeat, prepared.len(), || engine.rerank(&prepared).unwrap());
         check(&problem, &prepared, &answer, "GPU").unwrap();
         report(&engine.device().description.name.clone(), per_s);

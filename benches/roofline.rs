@@ -17,8 +17,8 @@ use clap::Parser;
 use spectrank::config::Config;
 use spectrank::cpu::CpuEngine;
 use spectrank::gpu::plan::{DeviceLimits, Plan};
-use spectrank::gpu::roofline::{STAGES, StageWork, Work};
-use spectrank::gpu::{self, AdapterChoice, GpuEngine, GpuOptions, OpenDevice};
+use spectrank::gpu::roofline::{DoubleCosts, STAGES, StageWork, Work};
+use spectrank::gpu::{self, AdapterChoice, Doubles, GpuEngine, GpuOptions, OpenDevice};
 use spectrank::parity::recipe::{Cloud, Items, Recipe, Request, Storage};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
@@ -44,6 +44,9 @@ struct Arguments {
     /// Lanes per slate, a power of two [default: as the engine chooses].
     #[arg(long)]
     lanes: Option<usize>,
+    /// Double precision: `pairs` of f32, the device's own (`native`), or the `quicker` of both. Without a device: `pairs` or `native`.
+    #[arg(long, default_value = "quicker")]
+    doubles: Doubles,
     /// Every scan goes to its end.
     #[arg(long)]
     without_pruning: bool,
@@ -125,7 +128,8 @@ fn count(arguments: &Arguments, text: &str, device: Option<&Arc<OpenDevice>>, ce
         }
         Some(device) => {
             let engine = |max_in_flight| {
-                let options = GpuOptions { max_in_flight, lanes: arguments.lanes, ..GpuOptions::default() };
+                let Arguments { lanes, doubles, .. } = *arguments;
+                let options = GpuOptions { max_in_flight, lanes, doubles, ..GpuOptions::default() };
                 GpuEngine::new(device.clone(), &problem, options).unwrap()
             };
             let (mut alone, mut engine) = (engine(1), engine(2));
@@ -150,7 +154,13 @@ fn count(arguments: &Arguments, text: &str, device: Option<&Arc<OpenDevice>>, ce
         );
         return;
     };
-    report(&work.stages(&plan), slates.len() as f64, ceilings, took);
+    let is_native = device.map_or(arguments.doubles == Doubles::Native, |device| arguments.doubles.are_native(device));
+    let costs = if is_native { DoubleCosts::NATIVE } else { DoubleCosts::PAIRS };
+    println!(
+        "double precision: {}",
+        if is_native { "the device's own, an operation as one of single precision" } else { "pairs of f32" }
+    );
+    report(&work.stages(&plan, costs), slates.len() as f64, ceilings, took);
     let n = slates.len() as f64;
     let n_pairs = work.n_pairs + work.placed_similarity.n_pairs;
     let n_wide = work.n_member_pairs + work.residual.n_pairs;

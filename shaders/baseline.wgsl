@@ -24,7 +24,7 @@ fn baseline_diversity(local: u32, c: Control) -> f32 {
         return c.diversity_weight * fold_placed(local, c.n_placed);
     }
     if STRATEGY == DPP {
-        return log(max(load_double(squared_distance_index(local)).x, DISTANCE_FLOOR));
+        return log(max(single(load_double(squared_distance_index(local))), DISTANCE_FLOOR));
     }
     return c.diversity_weight * norm_left(local);
 }

@@ -25,14 +25,14 @@ fn product_words() -> u32 {
     return max(N_SLOTS, N_SPECTRA) * N_SPECTRA;
 }
 
-fn product_at(i: u32) -> vec2<f32> {
+fn product_at(i: u32) -> Double {
     if PRODUCT_WORDS >= product_words() {
         return product[i];
     }
     return load_double(product_start() + 2u * i);
 }
 
-fn set_product(i: u32, value: vec2<f32>) {
+fn set_product(i: u32, value: Double) {
     if PRODUCT_WORDS >= product_words() {
         product[i] = value;
     } else {
@@ -63,15 +63,15 @@ fn enter_basis(step: u32) {
         let k = i % N_SPECTRA;
         var entry = basis[i];
         if slot_items[slot] == EMPTY {
-            entry = vec2<f32>(0.0);
+            entry = double(0.0);
         } else if eigenvalues[k] == 0.0 {
-            entry = vec2<f32>(pseudo_random(slot, k), 0.0);
+            entry = double(pseudo_random(slot, k));
         } else if slot_entered[slot] == step {
             for (var row = 0u; row < N_SLOTS; row += 1u) {
-                let share = vec2<f32>(ENTRY_SCALE * pseudo_random(MAX_WINDOW + slot, row), 0.0);
+                let share = double(ENTRY_SCALE * pseudo_random(MAX_WINDOW + slot, row));
                 entry = accumulate(entry, share, basis[row * N_SPECTRA + k]);
             }
-            entry = normalised(entry.x, entry.y);
+            entry = settled(entry);
         }
         set_product(i, entry);
     }
@@ -83,11 +83,11 @@ fn multiply() {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
         let slot = i / N_SPECTRA;
         let k = i % N_SPECTRA;
-        var sum = vec2<f32>(0.0);
+        var sum = double(0.0);
         for (var j = 0u; j < N_SLOTS; j += 1u) {
             sum = accumulate(sum, gram_at(slot, j), basis[j * N_SPECTRA + k]);
         }
-        set_product(i, normalised(sum.x, sum.y));
+        set_product(i, settled(sum));
     }
     product_barrier();
 }

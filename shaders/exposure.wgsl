@@ -17,7 +17,7 @@ fn fade(ratio: f32) -> f32 {
 
 fn build_projector() {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        projector[i] = basis[i].x * inverse[i % N_SPECTRA];
+        projector[i] = single(basis[i]) * inverse[i % N_SPECTRA];
     }
     workgroupBarrier();
 }
@@ -123,7 +123,7 @@ fn diversity_of(local: u32, own_slot: u32) -> f32 {
                 if own_slot == EMPTY {
                     value = similarity(slot, local);
                 } else {
-                    value = gram_at(slot, own_slot).x;
+                    value = single(gram_at(slot, own_slot));
                 }
                 sum += value
                     * vec4<f32>(projector[row + k], projector[row + k_1], projector[row + k_2], projector[row + k_3]);

@@ -26,8 +26,8 @@ fn pivot_index(n: u32) -> u32 {
     return column_index(select(n_columns(), 2u * n_columns(), refactors()), 0u) + n * PIVOT_WORDS;
 }
 
-fn extended_similarity(a: u32, b: u32) -> vec2<f32> {
-    return add(similarity_of_members(catalog_row(a), catalog_row(b), 0u, 1u), vec2<f32>(params.bias, 0.0));
+fn extended_similarity(a: u32, b: u32) -> Double {
+    return add(similarity_of_members(catalog_row(a), catalog_row(b), 0u, 1u), double(params.bias));
 }
 
 // An item that is looked at for the first time.
@@ -41,32 +41,33 @@ fn meet(local: u32) {
 }
 
 // phi: how much of what is left of an item counts.
-fn share_left(squared_distance: vec2<f32>, squared_length: vec2<f32>) -> vec2<f32> {
-    if squared_distance.x <= FADE_GONE * squared_length.x {
-        return vec2<f32>(0.0);
+fn share_left(squared_distance: Double, squared_length: Double) -> Double {
+    if single(squared_distance) <= FADE_GONE * single(squared_length) {
+        return double(0.0);
     }
     let root = inverse_root(squared_length);
     let ratio = times(squared_distance, times(root, root));
-    let x = times(add(ratio, vec2<f32>(-FADE_GONE, -FADE_GONE_REST)), vec2<f32>(FADE_SLOPE, FADE_SLOPE_REST));
-    if x.x <= 0.0 {
-        return vec2<f32>(0.0);
+    let above = add(ratio, of_pair(vec2<f32>(-FADE_GONE, -FADE_GONE_REST)));
+    let x = times(above, of_pair(vec2<f32>(FADE_SLOPE, FADE_SLOPE_REST)));
+    if single(x) <= 0.0 {
+        return double(0.0);
     }
-    if x.x >= 1.0 {
-        return vec2<f32>(1.0, 0.0);
+    if single(x) >= 1.0 {
+        return double(1.0);
     }
-    return times(times(x, x), multiply_add(vec2<f32>(3.0, 0.0), vec2<f32>(-2.0, 0.0), x));
+    return times(times(x, x), multiply_add(double(3.0), double(-2.0), x));
 }
 
 // phi sqrt(R(i, i)): norm of the residual.
 fn norm_left(local: u32) -> f32 {
     let squared_distance = load_double(squared_distance_index(local));
     let share = share_left(squared_distance, load_double(squared_length_index(local)));
-    return share.x * sqrt(max(squared_distance.x, 0.0));
+    return single(share) * sqrt(max(single(squared_distance), 0.0));
 }
 
 fn has_residual(local: u32) -> bool {
     if STRATEGY == DPP {
-        return load_double(squared_distance_index(local)).x > DISTANCE_FLOOR;
+        return single(load_double(squared_distance_index(local))) > DISTANCE_FLOOR;
     }
     return norm_left(local) > 0.0;
 }
@@ -75,28 +76,28 @@ fn has_residual(local: u32) -> bool {
 fn store_pivot(n: u32, local: u32) {
     let squared_distance = load_double(squared_distance_index(local));
     let share = share_left(squared_distance, load_double(squared_length_index(local)));
-    var scale = vec2<f32>(0.0);
-    if share.x > 0.0 {
+    var scale = double(0.0);
+    if single(share) > 0.0 {
         scale = inverse_root(squared_distance);
-        if share.x < 1.0 {
+        if single(share) < 1.0 {
             scale = times(scale, times(share, inverse_root(share)));
         }
     }
     store_double(pivot_index(n), scale);
-    state[pivot_index(n) + 2u] = bitcast<u32>(share.x * sqrt(max(squared_distance.x, 0.0)));
+    state[pivot_index(n) + 2u] = bitcast<u32>(single(share) * sqrt(max(single(squared_distance), 0.0)));
 }
 
 // c of an item at a column: what is left of its similarity after the first `n` columns that `rows_at` starts, times the scale.
-fn coefficient(similarity: vec2<f32>, scale: vec2<f32>, rows_at: u32, local: u32, placed: u32, n: u32) -> vec2<f32> {
+fn coefficient(similarity: Double, scale: Double, rows_at: u32, local: u32, placed: u32, n: u32) -> Double {
     var left = similarity;
     for (var i = 0u; i < n; i += 1u) {
         let row = rows_at + 2u * i * slate.n_local;
         left = accumulate(left, -load_double(row + 2u * local), load_double(row + 2u * placed));
     }
-    return times(scale, normalised(left.x, left.y));
+    return times(scale, settled(left));
 }
 
-fn take_from_distance(local: u32, coefficient: vec2<f32>) {
+fn take_from_distance(local: u32, coefficient: Double) {
     let at = squared_distance_index(local);
     store_double(at, multiply_add(load_double(at), -coefficient, coefficient));
 }
@@ -105,8 +106,8 @@ fn take_from_distance(local: u32, coefficient: vec2<f32>) {
 fn project_out(local: u32, n: u32) {
     let placed = history(first_counted() + n);
     let scale = load_double(pivot_index(n));
-    var c = vec2<f32>(0.0);
-    if scale.x > 0.0 {
+    var c = double(0.0);
+    if single(scale) > 0.0 {
         c = coefficient(extended_similarity(local, placed), scale, column_index(0u, 0u), local, placed, min(n, n_columns()));
     }
     let at = column_index(n % n_columns(), local);
@@ -146,8 +147,8 @@ fn project(local: u32, n_placed: u32, turn: u32) -> bool {
             store_double(at, extended_similarity(local, placed));
         }
         let scale = load_double(pivot_index(k));
-        var c = vec2<f32>(0.0);
-        if scale.x > 0.0 {
+        var c = double(0.0);
+        if single(scale) > 0.0 {
             c = coefficient(load_double(at), scale, solved_index(0u, 0u), local, placed, k);
         }
         store_double(solved_index(k, local), c);
@@ -207,8 +208,8 @@ fn factor_column(column: u32, n_placed: u32) {
     let scale = load_double(pivot_index(column));
     for (var k = column + 1u + lane; k < n; k += WORKGROUP) {
         let local = history(oldest + k);
-        var c = vec2<f32>(0.0);
-        if scale.x > 0.0 {
+        var c = double(0.0);
+        if single(scale) > 0.0 {
             let similarity = load_double(column_index((oldest + column) % n_columns(), local));
             c = coefficient(similarity, scale, solved_index(0u, 0u), local, placed, column);
         }

@@ -11,7 +11,7 @@ fn init_state() {
         slot_placed_at[i] = EMPTY;
     }
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        basis[i] = vec2<f32>(0.0);
+        basis[i] = double(0.0);
     }
     for (var i = lane; i < N_SPECTRA; i += WORKGROUP) {
         eigenvalues[i] = 0.0;

@@ -206,10 +206,10 @@ fn similarity(slot: u32, local: u32) -> f32 {
 }
 
 // As similarity_of, by octets and in doubled precision.
-fn similarity_of_members(row_a: u32, row_b: u32, first: u32, stride: u32) -> vec2<f32> {
+fn similarity_of_members(row_a: u32, row_b: u32, first: u32, stride: u32) -> Double {
     let a = row_start(row_a);
     let b = row_start(row_b);
-    var similarity = vec2<f32>(0.0);
+    var similarity = double(0.0);
     for (var s = 0u; s < params.n_signals; s += 1u) {
         let part = segment(s);
         var low = Sums(vec4<f32>(0.0), vec4<f32>(0.0));
@@ -227,7 +227,7 @@ fn similarity_of_members(row_a: u32, row_b: u32, first: u32, stride: u32) -> vec
             low = add_products(low, values_a.low, values_b.low, rest.low);
             high = add_products(high, values_a.high, values_b.high, rest.high);
         }
-        let scale = multiply_add(vec2<f32>(0.0), vec2<f32>(factor(row_a, s), 0.0), vec2<f32>(factor(row_b, s), 0.0));
+        let scale = times(double(factor(row_a, s)), double(factor(row_b, s)));
         similarity = multiply_add(similarity, add(total(low), total(high)), scale);
     }
     return similarity;
@@ -254,15 +254,15 @@ fn compare_members(start: u32, n: u32, step: u32, is_all: bool) {
         let pair = listed_pair(lane / PARTS);
         if lane / PARTS < n_pairs {
             let rows = vec2<u32>(catalog_row(slot_items[pair.x]), catalog_row(slot_items[pair.y]));
-            let value = similarity_of_members(rows.x, rows.y, lane % PARTS, PARTS);
+            let value = pair_of(similarity_of_members(rows.x, rows.y, lane % PARTS, PARTS));
             reduce_utility[lane] = value.x;
             reduce_excess[lane] = bitcast<u32>(value.y);
         }
         workgroupBarrier();
         if lane < min(n_pairs, PAIRS) {
-            var value = vec2<f32>(0.0);
+            var value = double(0.0);
             for (var part = lane * PARTS; part < (lane + 1u) * PARTS; part += 1u) {
-                value = add(value, vec2<f32>(reduce_utility[part], bitcast<f32>(reduce_excess[part])));
+                value = add(value, of_pair(vec2<f32>(reduce_utility[part], bitcast<f32>(reduce_excess[part]))));
             }
             let own = listed_pair(lane);
             store_double(gram_start() + 2u * (own.x * N_SLOTS + own.y), value);
@@ -276,9 +276,9 @@ fn compare_members(start: u32, n: u32, step: u32, is_all: bool) {
     }
 }
 
-fn read_gram(a: u32, b: u32) -> vec2<f32> {
+fn read_gram(a: u32, b: u32) -> Double {
     if slot_items[a] == EMPTY || slot_items[b] == EMPTY {
-        return vec2<f32>(0.0);
+        return double(0.0);
     }
     return load_double(gram_start() + 2u * (a * N_SLOTS + b));
 }
@@ -293,7 +293,7 @@ fn build_gram() {
     workgroupBarrier();
 }
 
-fn gram_at(a: u32, b: u32) -> vec2<f32> {
+fn gram_at(a: u32, b: u32) -> Double {
     if GRAM_WORDS >= N_SLOTS * N_SLOTS {
         return gram[a * N_SLOTS + b];
     }

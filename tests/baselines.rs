@@ -247,8 +247,8 @@ fn every_planted_fault_is_caught_and_its_stage_named() {
         ),
         (
             "strategy = \"dpp\"\n",
-            "return times(scale, normalised(left.x, left.y));",
-            "return times(scale, times(normalised(left.x, left.y), vec2<f32>(1.001, 0.0)));",
+            "return times(scale, settled(left));",
+            "return times(scale, times(settled(left), double(1.001)));",
             Some(Stage::Residual),
         ),
         (

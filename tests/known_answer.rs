@@ -98,7 +98,7 @@ fn a_wrong_kernel_is_caught() {
             "if spent > 40000u { control.phase = PHASE_DONE; }\nif spent > 0u && spent + cost > dispatch.budget {",
         ),
         // State that does not survive from one dispatch to the next.
-        ("store_double(basis_at() + 2u * i, basis[i]);", "store_double(basis_at() + 2u * i, vec2<f32>(0.0));"),
+        ("store_double(basis_at() + 2u * i, basis[i]);", "store_double(basis_at() + 2u * i, double(0.0));"),
         TOO_HIGH,
     ];
     for (find, replace) in wrong {

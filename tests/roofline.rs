@@ -13,7 +13,7 @@ use spectrank::config::{Config, Scope, Strategy};
 use spectrank::cpu::CpuEngine;
 use spectrank::gpu::layout::Phase;
 use spectrank::gpu::plan::{DeviceLimits, Plan};
-use spectrank::gpu::roofline::{STAGES, StageWork, Work};
+use spectrank::gpu::roofline::{DoubleCosts, STAGES, StageWork, Work};
 use spectrank::gpu::trace::Snapshot;
 use spectrank::gpu::{GpuEngine, GpuOptions, OpenDevice};
 use spectrank::prepare::PreparedSlate;
@@ -185,7 +185,7 @@ fn without_pruning_baselines_do_what_the_cpu_engine_does() {
             assert_eq!((all.n_scored, n_pairs(&all)), (run.n_scored(), n_compared), "{config}");
             assert!(pruned.n_scored <= all.n_scored && n_pairs(&pruned) <= n_pairs(&all), "{config}");
             let is_idle = slate.n_candidates() == 0;
-            for (stage, work) in STAGES.iter().zip(pruned.stages(&plan)) {
+            for (stage, work) in STAGES.iter().zip(pruned.stages(&plan, DoubleCosts::PAIRS)) {
                 let is_there = match *stage {
                     "placed_similarity" => !is_idle && (config.contains("mmr") || config.contains("msd")),
                     "residual" => !is_idle && (config.contains("dpp") || config.contains("ssd")),
@@ -229,7 +229,7 @@ fn pairs_and_scores_are_those_of_the_cpu_engine() {
         assert!(pruned.n_scored <= all.n_scored);
         // What is counted is bounded by what there is: each stage does something where the strategy has it.
         let is_spectral = !config.contains("relevance");
-        for (stage, work) in STAGES.iter().zip(pruned.stages(&plan)) {
+        for (stage, work) in STAGES.iter().zip(pruned.stages(&plan, DoubleCosts::PAIRS)) {
             let is_idle = match *stage {
                 "window_similarity" | "eigensolve" | "exposure" => !is_spectral,
                 "placed_similarity" | "residual" => true,
@@ -331,7 +331,7 @@ fn a_pair_is_two_rows_and_a_dot_product() {
     let plan = Plan::new(&problem, &LIMITS, 64, usize::MAX).unwrap();
     let work = Work { n_pairs: 10, ..Work::default() };
     // 24 dimensions are padded to 32 values; two factors and the result are a word each.
-    let similarity = work.stages(&plan)[0];
+    let similarity = work.stages(&plan, DoubleCosts::PAIRS)[0];
     assert_eq!((similarity.bytes, similarity.operations), (10 * (2 * 32 * 4 + 12), 10 * (2 * 32 + 18)));
     assert!((similarity.least_seconds(1e3, 1e9) - 2.68).abs() < 1e-9);
 }

@@ -8,19 +8,37 @@ use spectrank::gpu::layout::{Dispatch, Params, SlateHeader};
 use spectrank::gpu::shader;
 
 fn module() -> Module {
-    let source = shader::source();
+    module_with(false)
+}
+
+fn module_with(has_doubles: bool) -> Module {
+    let source = shader::source(has_doubles);
     naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)))
 }
 
 #[test]
 fn the_fused_shader_validates() {
-    let module = module();
     // Half floats are read by `unpack2x16float`, which every Vulkan, Metal and Direct3D 12 adapter has.
-    let result =
-        Validator::new(ValidationFlags::all(), Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32)
-            .validate(&module);
-    result.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&shader::source())));
-    assert!(module.entry_points.iter().any(|e| e.name == shader::ENTRY_POINT));
+    let usual = Capabilities::default() | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    for (has_doubles, more) in
+        [(false, Capabilities::empty()), (true, Capabilities::FLOAT64 | Capabilities::SHADER_INT64)]
+    {
+        let module = module_with(has_doubles);
+        let result = Validator::new(ValidationFlags::all(), usual | more).validate(&module);
+        result.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&shader::source(has_doubles))));
+        assert!(module.entry_points.iter().any(|e| e.name == shader::ENTRY_POINT));
+    }
+}
+
+#[test]
+fn double_precision_has_the_same_functions_in_both_ways() {
+    let functions = |has_doubles| {
+        let mut names: Vec<String> =
+            module_with(has_doubles).functions.iter().filter_map(|(_, f)| f.name.clone()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(functions(false), functions(true));
 }
 
 #[test]

@@ -1,114 +1,76 @@
 // Numbers of about twice single precision, for the places where single precision is not enough: the window's
-// similarity matrix and its eigensolve, and residuals (src/stage/{eigensolve,residual}.rs say why).
+// similarity matrix and its eigensolve, and residuals (src/stage/{eigensolve,residual}.rs say why). Here for every device;
+// native_double.wgsl has the same functions for devices that are quick in double precision (src/gpu/doubles.rs).
 //
 // A number is the unevaluated sum of two f32, x = high and y = low, with |low| at most half a unit of rounding of high.
-// The methods are Knuth's sum and Dekker's product (Numerische Mathematik 18, 1971), or what a fused multiplication and
-// addition gives at once where the device was seen to have one (src/gpu/fma.rs; WGSL allows `fma` to round twice). They
-// rest on rounding errors that are zero on paper, which a compiler that reorders floating point may take for zero
-// (Metal's relaxed math does). `pin` hides a value from it: an exclusive or with a number that is 0 and that no
-// compiler can know.
 
-var<private> unknown_zero: u32;
+alias Double = vec2<f32>;
 
-fn pin(x: f32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(x) ^ unknown_zero);
+fn double(x: f32) -> Double {
+    return vec2<f32>(x, 0.0);
 }
 
-fn pin4(x: vec4<f32>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4<u32>(unknown_zero));
+// The nearest number of single precision.
+fn single(x: Double) -> f32 {
+    return x.x;
 }
 
-// a + b, exactly.
-fn two_sum(a: f32, b: f32) -> vec2<f32> {
-    let sum = pin(a + b);
-    let b_in_sum = pin(sum - a);
-    let a_lost = pin(a - pin(sum - b_in_sum));
-    let b_lost = pin(b - b_in_sum);
-    return vec2<f32>(sum, pin(a_lost + b_lost));
+// As a pair of f32, high and low, and back.
+fn pair_of(x: Double) -> vec2<f32> {
+    return x;
 }
 
-// high + low as a number, where |high| >= |low|.
-fn normalised(high: f32, low: f32) -> vec2<f32> {
-    let sum = pin(high + low);
-    return vec2<f32>(sum, pin(low - pin(sum - high)));
+fn of_pair(pair: vec2<f32>) -> Double {
+    return pair;
+}
+
+// As two words, and back, to the bit.
+fn words_of(x: Double) -> vec2<u32> {
+    return bitcast<vec2<u32>>(x);
+}
+
+fn of_words(words: vec2<u32>) -> Double {
+    return bitcast<vec2<f32>>(words);
 }
 
 // a + b
-fn add(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+fn add(a: Double, b: Double) -> Double {
     let high = two_sum(a.x, b.x);
     return normalised(high.x, pin(high.y + a.y) + b.y);
 }
 
-// The leading 12 of 24 bits: products of such halves are exact.
-fn leading_half(x: vec4<f32>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) & vec4<u32>(0xfffff000u));
-}
-
-// What rounding took from product = a * b.
-fn product_error(a: vec4<f32>, b: vec4<f32>, product: vec4<f32>) -> vec4<f32> {
-    if IS_FMA_FUSED == 1u {
-        return fma(a, b, -product);
-    }
-    let a_high = leading_half(a);
-    let b_high = leading_half(b);
-    let a_low = pin4(a - a_high);
-    let b_low = pin4(b - b_high);
-    let first = pin4(pin4(a_high * b_high) - product);
-    let second = pin4(first + pin4(a_high * b_low));
-    let third = pin4(second + pin4(a_low * b_high));
-    return pin4(third + pin4(a_low * b_low));
-}
-
-// sum + a * b, to be normalised when all of a sum is added: `low` may have grown (Ogita, Rump, Oishi: Accurate sum and
+// sum + a * b, to be settled when all of a sum is added: `low` may have grown (Ogita, Rump, Oishi: Accurate sum and
 // dot product, SIAM J. Sci. Comput. 26, 2005).
-fn accumulate(sum: vec2<f32>, a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+fn accumulate(sum: Double, a: Double, b: Double) -> Double {
     let product = pin(a.x * b.x);
     let error = product_error(vec4<f32>(a.x), vec4<f32>(b.x), vec4<f32>(product)).x;
     let high = two_sum(sum.x, product);
     return vec2<f32>(high.x, sum.y + (high.y + (error + (a.x * b.y + a.y * b.x))));
 }
 
+fn settled(sum: Double) -> Double {
+    return normalised(sum.x, sum.y);
+}
+
 // sum + a * b
-fn multiply_add(sum: vec2<f32>, a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
-    let total = accumulate(sum, a, b);
-    return normalised(total.x, total.y);
+fn multiply_add(sum: Double, a: Double, b: Double) -> Double {
+    return settled(accumulate(sum, a, b));
 }
 
 // a * b
-fn times(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
-    return multiply_add(vec2<f32>(0.0), a, b);
+fn times(a: Double, b: Double) -> Double {
+    return multiply_add(double(0.0), a, b);
 }
 
 // 1 / sqrt(x)
-fn inverse_root(x: vec2<f32>) -> vec2<f32> {
+fn inverse_root(x: Double) -> Double {
     // One step of Newton's method: what single precision leaves of 1 - x * guess^2 corrects the guess.
     let guess = 1.0 / sqrt(x.x);
-    let guess_squared = multiply_add(vec2<f32>(0.0), vec2<f32>(guess, 0.0), vec2<f32>(guess, 0.0));
-    let left = multiply_add(vec2<f32>(-1.0, 0.0), x, guess_squared);
+    let left = multiply_add(double(-1.0), x, times(double(guess), double(guess)));
     return normalised(guess, -0.5 * guess * left.x);
 }
 
-// Four sums side by side.
-struct Sums {
-    high: vec4<f32>,
-    low: vec4<f32>,
-}
-
-// sums + a * b, where `rest` is what a and b lack of the numbers meant. Products of f16 values need no correction.
-fn add_products(sums: Sums, a: vec4<f32>, b: vec4<f32>, rest: vec4<f32>) -> Sums {
-    let product = pin4(a * b);
-    var error = rest;
-    if IS_F16 == 0u {
-        error += product_error(a, b, product);
-    }
-    let high = pin4(sums.high + product);
-    let added = pin4(high - sums.high);
-    let sum_lost = pin4(sums.high - pin4(high - added));
-    let product_lost = pin4(product - added);
-    return Sums(high, pin4(sums.low + (pin4(sum_lost + product_lost) + error)));
-}
-
-fn total(sums: Sums) -> vec2<f32> {
+fn total(sums: Sums) -> Double {
     var sum = vec2<f32>(sums.high.x, sums.low.x);
     for (var i = 1u; i < 4u; i += 1u) {
         sum = add(sum, vec2<f32>(sums.high[i], sums.low[i]));

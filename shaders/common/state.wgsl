@@ -43,11 +43,11 @@ var<workgroup> slot_items: array<u32, N_SLOTS>;
 var<workgroup> slot_entered: array<u32, N_SLOTS>;
 var<workgroup> slot_placed_at: array<u32, N_SLOTS>;
 // Eigensolver, [slot][spectrum], in doubled precision.
-var<workgroup> basis: array<vec2<f32>, BASIS_WORDS>;
+var<workgroup> basis: array<Double, BASIS_WORDS>;
 // S times the basis where it fits, else one number and it lies in `state`.
-var<workgroup> product: array<vec2<f32>, PRODUCT_WORDS>;
+var<workgroup> product: array<Double, PRODUCT_WORDS>;
 // S_W where it fits, else one number and S_W is read from `state`.
-var<workgroup> gram: array<vec2<f32>, GRAM_WORDS>;
+var<workgroup> gram: array<Double, GRAM_WORDS>;
 // What turns an item's similarities into its loadings, [slot][spectrum]. There is room for two K x K matrices.
 var<workgroup> projector: array<f32, PROJECTOR_WORDS>;
 var<workgroup> eigenvalues: array<f32, N_SPECTRA>;
@@ -102,13 +102,14 @@ fn is_ahead(slot: u32) -> bool {
 }
 
 // A number in doubled precision, in two words of the state.
-fn load_double(at: u32) -> vec2<f32> {
-    return vec2<f32>(bitcast<f32>(state[at]), bitcast<f32>(state[at + 1u]));
+fn load_double(at: u32) -> Double {
+    return of_words(vec2<u32>(state[at], state[at + 1u]));
 }
 
-fn store_double(at: u32, value: vec2<f32>) {
-    state[at] = bitcast<u32>(value.x);
-    state[at + 1u] = bitcast<u32>(value.y);
+fn store_double(at: u32, value: Double) {
+    let words = words_of(value);
+    state[at] = words.x;
+    state[at + 1u] = words.y;
 }
 
 fn load_state() {

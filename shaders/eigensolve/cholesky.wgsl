@@ -23,12 +23,12 @@ fn divide_by_factor() -> bool {
         let row = i - i % N_SPECTRA;
         let c = i % N_SPECTRA;
         let inverse = 1.0 / sqrt(square[c * N_SPECTRA + c].x);
-        var sum = vec2<f32>(0.0);
+        var sum = double(0.0);
         for (var k = 0u; k <= c; k += 1u) {
             let share = inverse * square[c * N_SPECTRA + k].y;
-            sum = accumulate(sum, product_at(row + k), vec2<f32>(share, 0.0));
+            sum = accumulate(sum, product_at(row + k), double(share));
         }
-        basis[i] = normalised(sum.x, sum.y);
+        basis[i] = settled(sum);
     }
     workgroupBarrier();
     return true;
@@ -41,7 +41,7 @@ fn multiply_columns() {
         let b = i % N_SPECTRA;
         var sum = 0.0;
         for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
-            sum += product_at(slot * N_SPECTRA + a).x * product_at(slot * N_SPECTRA + b).x;
+            sum += single(product_at(slot * N_SPECTRA + a)) * single(product_at(slot * N_SPECTRA + b));
         }
         square[i] = vec2<f32>(sum, select(0.0, 1.0, a == b));
         if a == b {

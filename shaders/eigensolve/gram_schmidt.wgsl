@@ -6,7 +6,7 @@ var<workgroup> has_collapsed: u32;
 fn column_norm(c: u32) -> f32 {
     var sum = 0.0;
     for (var i = 0u; i < N_SLOTS; i += 1u) {
-        let x = basis[i * N_SPECTRA + c].x;
+        let x = single(basis[i * N_SPECTRA + c]);
         sum += x * x;
     }
     return sqrt(sum);
@@ -17,26 +17,26 @@ fn column_norm(c: u32) -> f32 {
 fn remove_earlier(c: u32) {
     for (var turn = 0u; turn < 2u; turn += 1u) {
         for (var k = lane; k < c; k += WORKGROUP) {
-            var share = vec2<f32>(0.0);
+            var share = double(0.0);
             for (var i = 0u; i < N_SLOTS; i += 1u) {
                 share = accumulate(share, basis[i * N_SPECTRA + k], basis[i * N_SPECTRA + c]);
             }
-            by_spectrum[k] = -normalised(share.x, share.y);
+            by_spectrum[k] = -pair_of(settled(share));
         }
         workgroupBarrier();
         for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
             var entry = basis[i * N_SPECTRA + c];
             for (var k = 0u; k < c; k += 1u) {
-                entry = accumulate(entry, by_spectrum[k], basis[i * N_SPECTRA + k]);
+                entry = accumulate(entry, of_pair(by_spectrum[k]), basis[i * N_SPECTRA + k]);
             }
-            basis[i * N_SPECTRA + c] = normalised(entry.x, entry.y);
+            basis[i * N_SPECTRA + c] = settled(entry);
         }
         workgroupBarrier();
     }
 }
 
 // Multiplies column `c` by a factor in doubled precision.
-fn scale_column(c: u32, factor: vec2<f32>) {
+fn scale_column(c: u32, factor: Double) {
     for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
         basis[i * N_SPECTRA + c] = times(factor, basis[i * N_SPECTRA + c]);
     }
@@ -44,12 +44,12 @@ fn scale_column(c: u32, factor: vec2<f32>) {
 }
 
 // 1 / length of column `c`, in doubled precision.
-fn inverse_length(c: u32) -> vec2<f32> {
-    var sum = vec2<f32>(0.0);
+fn inverse_length(c: u32) -> Double {
+    var sum = double(0.0);
     for (var i = 0u; i < N_SLOTS; i += 1u) {
         sum = accumulate(sum, basis[i * N_SPECTRA + c], basis[i * N_SPECTRA + c]);
     }
-    return inverse_root(normalised(sum.x, sum.y));
+    return inverse_root(settled(sum));
 }
 
 // Each column twice. A column that collapses is refilled; one that collapses again becomes zero.
@@ -72,7 +72,7 @@ fn remove_one_by_one() {
             let is_refill = attempt == 0u;
             for (var i = lane; i < N_SLOTS; i += WORKGROUP) {
                 let entry = select(0.0, pseudo_random(i, c), is_refill && slot_items[i] != EMPTY);
-                basis[i * N_SPECTRA + c] = vec2<f32>(entry, 0.0);
+                basis[i * N_SPECTRA + c] = double(entry);
             }
             workgroupBarrier();
         }

@@ -9,13 +9,14 @@
 var<workgroup> spectrum_order: array<u32, N_SPECTRA>;
 
 // B, then Q P, [row][column], where the projector will be once the spectra are known.
-fn wide_square(i: u32) -> vec2<f32> {
-    return vec2<f32>(projector[2u * i], projector[2u * i + 1u]);
+fn wide_square(i: u32) -> Double {
+    return of_pair(vec2<f32>(projector[2u * i], projector[2u * i + 1u]));
 }
 
-fn set_wide_square(i: u32, value: vec2<f32>) {
-    projector[2u * i] = value.x;
-    projector[2u * i + 1u] = value.y;
+fn set_wide_square(i: u32, value: Double) {
+    let pair = pair_of(value);
+    projector[2u * i] = pair.x;
+    projector[2u * i + 1u] = pair.y;
 }
 
 // Fills `eigenvalues`, basis <- U. The product, S V, is read, and its room is used for Q.
@@ -38,7 +39,7 @@ fn project_basis() {
         let pair = triangle(i % n);
         let at = pair.x * N_SPECTRA + pair.y;
         let mirrored = pair.y * N_SPECTRA + pair.x;
-        var sum = vec2<f32>(select(0.0, -1.0, i >= n && pair.x == pair.y), 0.0);
+        var sum = double(select(0.0, -1.0, i >= n && pair.x == pair.y));
         for (var slot = 0u; slot < N_SLOTS; slot += 1u) {
             let own = slot * N_SPECTRA + pair.x;
             let other = slot * N_SPECTRA + pair.y;
@@ -48,15 +49,15 @@ fn project_basis() {
             }
             sum = accumulate(sum, basis[own], entry);
         }
-        sum = normalised(sum.x, sum.y);
+        sum = settled(sum);
         if i < n {
             set_wide_square(at, sum);
             set_wide_square(mirrored, sum);
-            square[at] = vec2<f32>(sum.x, select(0.0, 1.0, pair.x == pair.y));
+            square[at] = vec2<f32>(single(sum), select(0.0, 1.0, pair.x == pair.y));
             square[mirrored] = square[at];
         } else {
-            weights[at] = sum.x;
-            weights[mirrored] = sum.x;
+            weights[at] = single(sum);
+            weights[mirrored] = single(sum);
         }
     }
     product_barrier();
@@ -84,14 +85,14 @@ fn take_norm() {
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
         let a = i / N_SPECTRA;
         let b = i % N_SPECTRA;
-        var of_rotation = vec2<f32>(select(0.0, -1.0, a == b), 0.0);
+        var of_rotation = double(select(0.0, -1.0, a == b));
         var of_basis = 0.0;
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
             let own = square[k * N_SPECTRA + a].y;
-            of_rotation = accumulate(of_rotation, vec2<f32>(own, 0.0), vec2<f32>(square[k * N_SPECTRA + b].y, 0.0));
+            of_rotation = accumulate(of_rotation, double(own), double(square[k * N_SPECTRA + b].y));
             of_basis += own * square_before[k * N_SPECTRA + b].x;
         }
-        weights[i] = of_rotation.x + (of_rotation.y + of_basis);
+        weights[i] = single(settled(of_rotation)) + of_basis;
     }
     workgroupBarrier();
 }
@@ -111,7 +112,7 @@ fn correct_rotation() {
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
             correction += square[i - i % N_SPECTRA + k].y * square_before[k * N_SPECTRA + i % N_SPECTRA].x;
         }
-        set_product(i, two_sum(square[i].y, correction));
+        set_product(i, add(double(square[i].y), double(correction)));
     }
     product_barrier();
 }
@@ -119,22 +120,22 @@ fn correct_rotation() {
 // square <- (Qᵀ B Q, identity)
 fn turn_projected() {
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
-        var sum = vec2<f32>(0.0);
+        var sum = double(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
             sum = accumulate(sum, wide_square(i - i % N_SPECTRA + k), product_at(k * N_SPECTRA + i % N_SPECTRA));
         }
-        square_before[i] = normalised(sum.x, sum.y);
+        square_before[i] = pair_of(settled(sum));
     }
     workgroupBarrier();
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
         // Of (a, b) and (b, a) the same one is computed: symmetric to the bit.
         let a = max(i / N_SPECTRA, i % N_SPECTRA);
         let b = min(i / N_SPECTRA, i % N_SPECTRA);
-        var sum = vec2<f32>(0.0);
+        var sum = double(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
-            sum = accumulate(sum, product_at(k * N_SPECTRA + a), square_before[k * N_SPECTRA + b]);
+            sum = accumulate(sum, product_at(k * N_SPECTRA + a), of_pair(square_before[k * N_SPECTRA + b]));
         }
-        square[i] = vec2<f32>(sum.x + sum.y, select(0.0, 1.0, a == b));
+        square[i] = vec2<f32>(single(settled(sum)), select(0.0, 1.0, a == b));
     }
     workgroupBarrier();
 }
@@ -167,12 +168,12 @@ fn combine_rotations() {
     for (var i = lane; i < N_SPECTRA * N_SPECTRA; i += WORKGROUP) {
         let c = i % N_SPECTRA;
         let old = spectrum_order[c];
-        var sum = vec2<f32>(0.0);
+        var sum = double(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
-            let turn = vec2<f32>(square[k * N_SPECTRA + old].y, 0.0);
+            let turn = double(square[k * N_SPECTRA + old].y);
             sum = accumulate(sum, product_at(i - c + k), turn);
         }
-        set_wide_square(i, select(vec2<f32>(0.0), normalised(sum.x, sum.y), eigenvalues[c] > 0.0));
+        set_wide_square(i, select(double(0.0), settled(sum), eigenvalues[c] > 0.0));
     }
     workgroupBarrier();
 }
@@ -180,11 +181,11 @@ fn combine_rotations() {
 // basis <- basis Q P
 fn turn_basis() {
     for (var i = lane; i < N_SLOTS * N_SPECTRA; i += WORKGROUP) {
-        var sum = vec2<f32>(0.0);
+        var sum = double(0.0);
         for (var k = 0u; k < N_SPECTRA; k += 1u) {
             sum = accumulate(sum, basis[i - i % N_SPECTRA + k], wide_square(k * N_SPECTRA + i % N_SPECTRA));
         }
-        set_product(i, normalised(sum.x, sum.y));
+        set_product(i, settled(sum));
     }
     take_product();
 }

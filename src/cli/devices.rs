@@ -59,7 +59,7 @@ mod tests {
 
     fn check(index: usize, passed: bool) -> AdapterCheck {
         let problem = (!passed).then(|| "wrong".to_owned());
-        AdapterCheck { index, name: format!("card {index}"), storage: "f16", passed, ms: 1.0, problem }
+        AdapterCheck { index, name: format!("card {index}"), storage: "f16", doubles: None, passed, ms: 1.0, problem }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::adapter::AdapterDescription;
 use super::choice::AdapterChoice;
 use super::device::{self, OpenDevice};
+use super::doubles::Doubles;
 use super::error::GpuError;
 use super::known_answer;
 use crate::config::Config;
@@ -21,6 +22,8 @@ pub struct AdapterCheck {
     pub name: String,
     /// `f16` or `f32`: they are read by different code.
     pub storage: &'static str,
+    /// Double precision that kernels compute in: `native`, or `pairs` of f32; none where the adapter did not open.
+    pub doubles: Option<&'static str>,
     /// True where every answer is right.
     pub passed: bool,
     /// Time of a test, the kernel compiled before; 0 where it failed.
@@ -34,6 +37,7 @@ pub fn check(list: &[AdapterDescription]) -> Vec<AdapterCheck> {
     let mut checks = Vec::new();
     for adapter in list {
         let opened = device::open(&AdapterChoice::Index(adapter.index)).map(Arc::new);
+        let doubles = opened.as_ref().ok().map(|device| Doubles::default().name_on(device));
         for (storage, is_f16) in [("f16", true), ("f32", false)] {
             let result = match &opened {
                 Ok(device) => timed(device, is_f16).map_err(|error| error.to_string()),
@@ -41,10 +45,11 @@ pub fn check(list: &[AdapterDescription]) -> Vec<AdapterCheck> {
             };
             let name = adapter.name.clone();
             let index = adapter.index;
-            checks.push(match result {
-                Ok(ms) => AdapterCheck { index, name, storage, passed: true, ms, problem: None },
-                Err(problem) => AdapterCheck { index, name, storage, passed: false, ms: 0.0, problem: Some(problem) },
-            });
+            let (ms, problem) = match result {
+                Ok(ms) => (ms, None),
+                Err(problem) => (0.0, Some(problem)),
+            };
+            checks.push(AdapterCheck { index, name, storage, doubles, passed: problem.is_none(), ms, problem });
         }
     }
     checks
@@ -60,10 +65,11 @@ fn timed(device: &Arc<OpenDevice>, is_f16: bool) -> Result<f64, GpuError> {
 /// Draws the checks for people, a line each.
 pub fn checks_text(checks: &[AdapterCheck]) -> String {
     let mut text = String::from("\nknown-answer test:\n");
-    for AdapterCheck { index, name, storage, ms, problem, .. } in checks {
+    for AdapterCheck { index, name, storage, doubles, ms, problem, .. } in checks {
+        let doubles = doubles.map_or(String::new(), |name| format!(", double precision: {name}"));
         // Writing to a String does not fail.
         let _ = match problem {
-            None => writeln!(text, "  {index}  {name}  {storage}  passed ({ms:.1} ms)"),
+            None => writeln!(text, "  {index}  {name}  {storage}  passed ({ms:.1} ms{doubles})"),
             Some(problem) => writeln!(text, "  {index}  {name}  {storage}  FAILED: {problem}"),
         };
     }
@@ -80,6 +86,7 @@ mod tests {
             index: 0,
             name: "Arc A770".to_owned(),
             storage: "f16",
+            doubles: Some("native"),
             passed: true,
             ms: 3.25,
             problem: None,
@@ -89,7 +96,7 @@ mod tests {
         let text = checks_text(&[passed, failed]);
         let expected = "
 known-answer test:
-  0  Arc A770  f16  passed (3.2 ms)
+  0  Arc A770  f16  passed (3.2 ms, double precision: native)
   0  Arc A770  f32  FAILED: wrong
 ";
         assert_eq!(text, expected);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::adapter::{AdapterDescription, AdapterError, enumerate};
 use super::choice::{AdapterChoice, choose};
 use super::diagnosis::{Environment, diagnose};
+use super::doubles::{self, DoubleTimes};
 use super::error::GpuError;
 use super::fma;
 use super::kernel::Kernels;
@@ -16,8 +17,12 @@ use super::plan::DeviceLimits;
 use crate::panics::caught;
 
 /// Taken where the adapter has them, never needed.
-const OPTIONAL_FEATURES: wgpu::Features =
-    wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY).union(wgpu::Features::PIPELINE_CACHE);
+const OPTIONAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
+    .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::PIPELINE_CACHE)
+    .union(DOUBLES);
+/// Numbers of double precision, and words to take them apart.
+const DOUBLES: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::SHADER_INT64);
 
 /// An error that wgpu raised outside any error scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +96,7 @@ pub struct OpenDevice {
     pub(super) kernels: Kernels,
     pub(super) verdicts: Verdicts,
     is_fma_fused: OnceLock<bool>,
+    is_quick_in_doubles: OnceLock<bool>,
     health: Arc<Health>,
 }
 
@@ -174,10 +180,30 @@ impl OpenDevice {
 
     /// True where `fma` was seen to round once. A device that does not answer is asked again the next time.
     pub fn is_fma_fused(&self) -> bool {
-        self.is_fma_fused.get().copied().or_else(|| {
-            let answer = fma::rounds_once(self)?;
-            Some(*self.is_fma_fused.get_or_init(|| answer))
-        }) == Some(true)
+        self.asked(&self.is_fma_fused, fma::rounds_once)
+    }
+
+    /// True where shaders were seen to be quicker in the device's double precision than in pairs of f32. Asked again likewise.
+    pub fn is_quick_in_doubles(&self) -> bool {
+        self.asked(&self.is_quick_in_doubles, doubles::are_quicker)
+    }
+
+    /// Times sums of products in both ways, whichever is taken; none where the device has no doubles.
+    ///
+    /// # Errors
+    /// The driver refuses something, or does not answer.
+    pub fn time_doubles(&self) -> Result<Option<DoubleTimes>, GpuError> {
+        self.has_doubles().then(|| doubles::times(self)).transpose()
+    }
+
+    fn asked(&self, answer: &OnceLock<bool>, ask: impl Fn(&Self) -> Option<bool>) -> bool {
+        let given = answer.get().copied();
+        given.or_else(|| ask(self).map(|given| *answer.get_or_init(|| given))) == Some(true)
+    }
+
+    /// True where shaders may compute in double precision.
+    pub fn has_doubles(&self) -> bool {
+        self.device.features().contains(DOUBLES)
     }
 
     /// True where shaders may use subgroup operations.
@@ -248,6 +274,7 @@ fn open_adapter(description: AdapterDescription, adapter: wgpu::Adapter) -> Resu
         kernels: Kernels::default(),
         verdicts: Verdicts::default(),
         is_fma_fused: OnceLock::new(),
+        is_quick_in_doubles: OnceLock::new(),
         health,
     })
 }

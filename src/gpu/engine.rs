@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::gpu::adapter::AdapterKind;
 use crate::gpu::buffers::BatchBuffers;
 use crate::gpu::device::OpenDevice;
+use crate::gpu::doubles::Doubles;
 use crate::gpu::error::GpuError;
 use crate::gpu::flight::{Flight, Tried};
 use crate::gpu::fma::ProductErrors;
@@ -74,6 +75,8 @@ pub struct GpuOptions {
     pub shader_checks: ShaderChecks,
     /// How the kernel finds what rounding takes from a product.
     pub product_errors: ProductErrors,
+    /// Which double precision it computes in.
+    pub doubles: Doubles,
     /// Folder where compiled kernels are kept between runs, which makes starts quicker; see
     /// [`kernel_cache`](super::kernel_cache). None: nowhere.
     pub kernel_cache: Option<PathBuf>,
@@ -96,6 +99,7 @@ impl Default for GpuOptions {
             known_answer: true,
             shader_checks: ShaderChecks::default(),
             product_errors: ProductErrors::default(),
+            doubles: Doubles::default(),
             kernel_cache: None,
             planted: Planted::default(),
         }

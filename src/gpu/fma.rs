@@ -3,12 +3,10 @@
 //! What rounding takes from a product is then `fma(a, b, -(a * b))`, one operation in place of a dozen. WGSL lets an `fma` round
 //! twice, and no API says which it is: so the device is asked for products whose error is known.
 
-use std::sync::mpsc;
-use std::time::Duration;
-
 use super::adapter::Backend;
 use super::device::OpenDevice;
 use super::error::GpuError;
+use super::question::Question;
 use super::shader;
 use crate::parity::random::Random;
 
@@ -25,8 +23,6 @@ pub enum ProductErrors {
 
 /// Products asked for.
 const N: usize = 256;
-/// Longest wait for them.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Errors of products, by the kernel's own function, whose factors no compiler knows.
 const MAIN: &str = "
@@ -68,59 +64,9 @@ fn is_exact([a, b]: [f32; 2], [product, error]: [f32; 2]) -> bool {
 
 /// The products, then what they are off by.
 fn ask(open: &OpenDevice, a: &[f32], b: &[f32]) -> Result<Vec<f32>, GpuError> {
-    let factors = [a, b, &[0.0; 4]].concat();
-    let n_bytes = size_of_val(a) as u64 * 2;
-    let buffer = |size: usize, usage| {
-        let descriptor =
-            wgpu::BufferDescriptor { label: Some("fma"), size: size as u64, usage, mapped_at_creation: false };
-        open.scoped(|device| device.create_buffer(&descriptor))
-    };
-    let input = buffer(size_of_val(&*factors), wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST)?;
-    open.upload(&input, 0, bytemuck::cast_slice(&factors))?;
-    let output = buffer(n_bytes as usize, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)?;
-    let readback = buffer(n_bytes as usize, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?;
-    let (sender, mapped) = mpsc::channel();
-    let submission = open.scoped(|device| {
-        let source = format!("const IS_F16 = 0u;\nconst IS_FMA_FUSED = 1u;\n{}\n{MAIN}", shader::DOUBLE);
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("fma"),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("fma"),
-            layout: None,
-            module: &module,
-            entry_point: None,
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
-        let entries = [(0, &input), (1, &output)]
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
-        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("fma"),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
-        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("fma") });
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, &bind_group, &[]);
-        pass.dispatch_workgroups(N as u32 / 4 / 64, 1, 1);
-        drop(pass);
-        encoder.copy_buffer_to_buffer(&output, 0, &readback, 0, n_bytes);
-        let submission = open.queue.submit([encoder.finish()]);
-        readback.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone only where the wait for it has already failed.
-            let _ = sender.send(result);
-        });
-        submission
-    })?;
-    let failed = |what: &dyn std::fmt::Debug| GpuError::Driver(format!("no answer: {what:?}"));
-    open.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) })
-        .map_err(|error| failed(&error))?;
-    mapped.recv_timeout(TIMEOUT).map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-    let view = readback.get_mapped_range(..).map_err(|error| failed(&error))?;
-    Ok(bytemuck::pod_collect_to_vec(&view))
+    let source = format!("const IS_F16 = 0u;\nconst IS_FMA_FUSED = 1u;\n{}\n{MAIN}", shader::EXACT);
+    let numbers = [a, b, &[0.0; 4]].concat();
+    Question::new(open, "fma", source, &numbers, size_of_val(a) as u64 * 2)?.ask(N as u32 / 4 / 64)
 }
 
 #[cfg(test)]

@@ -31,17 +31,25 @@ pub struct KernelKey {
     constants: [(&'static str, usize); 14],
     patches: Vec<Patch>,
     checks: ShaderChecks,
+    has_doubles: bool,
 }
 
 impl KernelKey {
     /// The kernel of a plan on a device.
     pub fn new(plan: &Plan, open: &OpenDevice, options: &GpuOptions) -> Self {
         let is_fma_fused = options.product_errors == ProductErrors::ByFma && open.is_fma_fused();
-        Self::with(plan, &options.planted.shader, options.shader_checks, is_fma_fused)
+        let has_doubles = options.doubles.are_native(open);
+        Self::with(plan, &options.planted.shader, options.shader_checks, is_fma_fused, has_doubles)
     }
 
     /// The kernel of a plan.
-    pub(super) fn with(plan: &Plan, patches: &[Patch], checks: ShaderChecks, is_fma_fused: bool) -> Self {
+    pub(super) fn with(
+        plan: &Plan,
+        patches: &[Patch],
+        checks: ShaderChecks,
+        is_fma_fused: bool,
+        has_doubles: bool,
+    ) -> Self {
         let (m, k) = (plan.n_slots, plan.n_spectra);
         let constants = [
             ("WORKGROUP", plan.workgroup),
@@ -59,7 +67,7 @@ impl KernelKey {
             ("IS_FMA_FUSED", usize::from(is_fma_fused)),
             ("STRATEGY", plan.strategy as usize),
         ];
-        Self { constants, patches: patches.to_vec(), checks }
+        Self { constants, patches: patches.to_vec(), checks, has_doubles }
     }
 }
 
@@ -109,7 +117,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn compile(open: &OpenDevice, key: &KernelKey, cache: Option<&Path>) -> Result<Kernel, GpuError> {
-    let source = planted::patch(&key.patches, shader::source()).map_err(GpuError::Planted)?;
+    let source = planted::patch(&key.patches, shader::source(key.has_doubles)).map_err(GpuError::Planted)?;
     let whole = || format!("{source}\n{:?}\n{:?}", key.constants, key.checks);
     let file = cache.and_then(|folder| KernelFile::of(open, folder, &whole()));
     let pipeline = match file.and_then(|file| compile_cached(open, key, &source, &file)) {

@@ -63,7 +63,7 @@ pub(super) fn check(
     plan: &Plan,
     options: &GpuOptions,
 ) -> Result<(), GpuError> {
-    let GpuOptions { shader_checks, product_errors, kernel_cache, planted, .. } = options;
+    let GpuOptions { shader_checks, product_errors, doubles, kernel_cache, planted, .. } = options;
     let shape = Shape {
         kernel: KernelKey::new(plan, device, options),
         behind: plan.params.behind,
@@ -84,6 +84,7 @@ pub(super) fn check(
     let like = GpuOptions {
         shader_checks: *shader_checks,
         product_errors: *product_errors,
+        doubles: *doubles,
         kernel_cache: kernel_cache.clone(),
         planted,
         ..GpuOptions::default()
@@ -382,7 +383,7 @@ mod tests {
         let catalog = catalog(n_items(config_of), is_f16).unwrap();
         let own_problem = Problem::new(&config, &catalog).unwrap();
         let own = plan_like(&plan, &limits, &own_problem).unwrap();
-        let key = |plan| KernelKey::with(plan, &[], ShaderChecks::default(), false);
+        let key = |plan| KernelKey::with(plan, &[], ShaderChecks::default(), false, false);
         assert_eq!(key(&own), key(&plan));
         // Every binding holds some of the rows.
         let n_used = catalog.n_items().div_ceil(own.params.rows_per_shard as usize);

@@ -26,21 +26,41 @@ use crate::slate::RankedSlate;
 pub use baseline::{PlacedSimilarityWork, ResidualWork};
 use count::Count;
 
-/// Operations of `sum + a * b` in doubled precision (`multiply_add` in common/double.wgsl), of which the exact product takes
-/// 11 (2 where `fma` rounds once), the cross terms 4 and the sum 11.
-pub const DOUBLE_MULTIPLY_ADD: u64 = DOUBLE_ACCUMULATE + DOUBLE_NORMALISE;
-/// The same where more is added to the sum (`accumulate` there).
-pub const DOUBLE_ACCUMULATE: u64 = 23;
-/// What remains when all is added (`normalised` there).
-const DOUBLE_NORMALISE: u64 = 3;
-/// Operations of a sum in doubled precision (`add` there).
-const DOUBLE_ADD: u64 = 11;
+/// What arithmetic in double precision takes, in operations: of single precision where it is in pairs, else of double precision,
+/// of which a device does fewer in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoubleCosts {
+    /// `sum + a * b`, to which more is added (`accumulate`).
+    pub accumulate: u64,
+    /// What remains when all is added (`settled`).
+    pub settle: u64,
+    /// A sum (`add`).
+    pub add: u64,
+    /// `inverse_root`: a root, a division, and what corrects the guess.
+    pub inverse_root: u64,
+}
+
+impl DoubleCosts {
+    /// Of common/double.wgsl: an exact product takes 11 operations (2 where `fma` rounds once), cross terms 4, a sum 11.
+    pub const PAIRS: Self = Self { accumulate: 23, settle: 3, add: 11, inverse_root: 59 };
+    /// Of common/native_double.wgsl.
+    pub const NATIVE: Self = Self { accumulate: 2, settle: 0, add: 1, inverse_root: 8 };
+
+    /// `sum + a * b`.
+    pub const fn multiply_add(self) -> u64 {
+        self.accumulate + self.settle
+    }
+
+    /// A sum of `n` products.
+    const fn sum_of(self, n: u64) -> u64 {
+        n * self.accumulate + self.settle
+    }
+}
+
 /// Operations per value of a dot product in doubled precision: of f16 rows, whose products are exact, and of others.
 const WIDE_DOT: [u64; 2] = [9, 20];
 /// Operations that fold a signal's 16 partial sums into the similarity, factors applied.
 const FOLD_SIGNAL: u64 = 18;
-/// As [`FOLD_SIGNAL`], of the 8 partial sums in doubled precision.
-const FOLD_WIDE_SIGNAL: u64 = 7 * DOUBLE_ADD + 2 * DOUBLE_MULTIPLY_ADD;
 /// Bytes of a word.
 const WORD: u64 = 4;
 
@@ -145,7 +165,7 @@ impl Work {
     }
 
     /// Bytes and operations of each of [`STAGES`].
-    pub fn stages(&self, plan: &Plan) -> [StageWork; STAGES.len()] {
+    pub fn stages(&self, plan: &Plan, costs: DoubleCosts) -> [StageWork; STAGES.len()] {
         let p = &plan.params;
         let (m, k, n_signals) = (plan.n_slots as u64, plan.n_spectra as u64, u64::from(p.n_signals));
         let row_bytes = plan.row_bytes() as u64;
@@ -157,13 +177,15 @@ impl Work {
         let pair_operations = 2 * values + FOLD_SIGNAL * n_signals;
         // In doubled precision.
         let wide_pair_bytes = 2 * row_bytes + 2 * WORD * n_signals;
-        let wide_pair_operations = values * WIDE_DOT[usize::from(!plan.is_f16)] + FOLD_WIDE_SIGNAL * n_signals;
+        // As FOLD_SIGNAL, of 8 partial sums.
+        let fold = 7 * costs.add + 2 * costs.multiply_add();
+        let wide_pair_operations = values * WIDE_DOT[usize::from(!plan.is_f16)] + fold * n_signals;
         let similarity = StageWork {
             bytes: self.n_pairs * (pair_bytes + WORD) + self.n_member_pairs * (wide_pair_bytes + 4 * WORD),
             operations: self.n_pairs * pair_operations + self.n_member_pairs * wide_pair_operations,
         };
         let (n_sweeps, n_rotations) = (steps(Phase::Sweep), steps(Phase::Rotate));
-        let sum_of = |n: u64| n * DOUBLE_ACCUMULATE + DOUBLE_NORMALISE;
+        let sum_of = |n: u64| costs.sum_of(n);
         let gram_words = if plan.has_gram { 0 } else { 2 * m * m * k };
         // Products of columns, their factor with its inverse, and the columns divided by it.
         let elimination: u64 = (1..k).map(|n_left| n_left * k * 5).sum();
@@ -188,7 +210,7 @@ impl Work {
                 + self.n_scored_active * quadratic_form,
         };
         let placed_similarity = self.placed_similarity.stage(pair_bytes, pair_operations);
-        let residual = self.residual.stage(wide_pair_bytes, wide_pair_operations);
+        let residual = self.residual.stage(wide_pair_bytes, wide_pair_operations, costs);
         let (n_rules, n_levels) = (u64::from(p.n_rules), u64::from(p.n_levels));
         let is_balanced = u64::from(p.balance_strength > 0.0);
         let n_balanced = is_balanced * self.n_balanced;

@@ -11,14 +11,19 @@ use crate::gpu::layout::{
 use crate::stage::{eigensolve, exposure, residual};
 use crate::strategy::dpp;
 
-/// Arithmetic in doubled precision.
-pub(super) const DOUBLE: &str = include_str!("../../shaders/common/double.wgsl");
+/// Errors of sums and products.
+pub(super) const EXACT: &str = include_str!("../../shaders/common/exact.wgsl");
+/// Double precision from pairs of f32.
+pub(super) const PAIRS: (&str, &str) = ("common/double", include_str!("../../shaders/common/double.wgsl"));
+/// The same, as devices have it.
+pub(super) const NATIVE: (&str, &str) =
+    ("common/native_double", include_str!("../../shaders/common/native_double.wgsl"));
 
-/// Every file of the fused shader, in pipeline order. WGSL allows declarations in any order.
-pub const FILES: [(&str, &str); 18] = [
+/// Every file of the fused shader but for the one of double precision, in pipeline order. WGSL allows declarations in any order.
+const FILES: [(&str, &str); 18] = [
     ("common/bindings", include_str!("../../shaders/common/bindings.wgsl")),
     ("common/state", include_str!("../../shaders/common/state.wgsl")),
-    ("common/double", DOUBLE),
+    ("common/exact", EXACT),
     ("eligibility", include_str!("../../shaders/eligibility.wgsl")),
     ("window", include_str!("../../shaders/window.wgsl")),
     ("window_similarity", include_str!("../../shaders/window_similarity.wgsl")),
@@ -39,10 +44,10 @@ pub const FILES: [(&str, &str); 18] = [
 /// Entry point of the fused shader.
 pub const ENTRY_POINT: &str = "rerank";
 
-/// The whole source.
-pub fn source() -> String {
+/// The whole source; in the device's own double precision where `has_doubles`, which takes `SHADER_F64` and `SHADER_INT64`.
+pub fn source(has_doubles: bool) -> String {
     let mut text = constants();
-    for (name, file) in FILES {
+    for (name, file) in FILES.into_iter().chain([if has_doubles { NATIVE } else { PAIRS }]) {
         let _ = write!(text, "// ---- shaders/{name}.wgsl\n{file}\n");
     }
     text

@@ -110,6 +110,7 @@ impl GpuEngine<'_> {
     /// Cuts a slate's words into parts, in the order of common/state.wgsl.
     fn snapshot(&self, slate: &PreparedSlate, words: &[u32]) -> Result<Snapshot, GpuError> {
         let (m, k) = (self.plan.n_slots, self.plan.n_spectra);
+        let is_native = self.options.doubles.are_native(&self.device);
         let what = || GpuError::BadOutput { slate: 0, what: format!("phase {} does not exist", words[0]) };
         let (phase, _) = *Phase::ALL.get(words[0] as usize).ok_or_else(what)?;
         let mut at = CONTROL_WORDS;
@@ -122,7 +123,9 @@ impl GpuEngine<'_> {
         let slot_placed_at = take(m).to_vec();
         let double = |words: &[u32]| -> Vec<f64> {
             let part = |word: u32| f64::from(f32::from_bits(word));
-            words.chunks_exact(2).map(|pair| part(pair[0]) + part(pair[1])).collect()
+            let native = |[low, high]: [u32; 2]| f64::from_bits(u64::from(low) | u64::from(high) << 32);
+            let of_words = |pair: &[u32; 2]| if is_native { native(*pair) } else { part(pair[0]) + part(pair[1]) };
+            words.as_chunks().0.iter().map(of_words).collect()
         };
         let (basis, gram) = (double(take(2 * m * k)), double(take(2 * m * m)));
         take(2 * m.max(k) * k);

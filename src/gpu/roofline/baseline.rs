@@ -3,7 +3,7 @@
 
 use std::ops::AddAssign;
 
-use super::{DOUBLE_ADD, DOUBLE_MULTIPLY_ADD, StageWork, WORD, Work};
+use super::{DoubleCosts, StageWork, WORD, Work};
 use crate::config::Strategy;
 use crate::gpu::layout::{BOUND_SLACK, Phase};
 use crate::gpu::plan::Plan;
@@ -11,14 +11,6 @@ use crate::prepare::PreparedSlate;
 use crate::stage::residual::MOST_VOLUME;
 use crate::strategy::dpp;
 
-/// Operations of `inverse_root`: a root, a division, two `multiply_add`, and what corrects the guess.
-const INVERSE_ROOT: u64 = 2 + 2 * DOUBLE_MULTIPLY_ADD + 5;
-/// Operations of `share_left` where an item counts in full.
-const SHARE: u64 = 1 + INVERSE_ROOT + 3 * DOUBLE_MULTIPLY_ADD + DOUBLE_ADD;
-/// Operations of `norm_left`: the share times a root.
-const NORM: u64 = SHARE + 2;
-/// Operations of `store_pivot`.
-const PIVOT: u64 = NORM + INVERSE_ROOT;
 /// Words of a number in doubled precision.
 const DOUBLE: u64 = 2;
 /// Share of the least diversity term of `dpp` up to which a term is the least: no two libraries agree on a logarithm's last bits.
@@ -81,14 +73,18 @@ impl AddAssign for ResidualWork {
 }
 
 impl ResidualWork {
-    pub(super) fn stage(&self, wide_pair_bytes: u64, wide_pair_operations: u64) -> StageWork {
+    pub(super) fn stage(&self, wide_pair_bytes: u64, wide_pair_operations: u64, costs: DoubleCosts) -> StageWork {
+        // `share_left` where an item counts in full; `norm_left`, which is that times a root; `store_pivot`.
+        let share = 1 + costs.inverse_root + 3 * costs.multiply_add() + costs.add;
+        let norm = share + 2;
+        let pivot = norm + costs.inverse_root;
         StageWork {
             bytes: self.n_pairs * wide_pair_bytes + self.n_words * WORD,
             // Each similarity is extended by the bias; each norm is weighted.
-            operations: self.n_pairs * (wide_pair_operations + DOUBLE_ADD)
-                + self.n_multiply_adds * DOUBLE_MULTIPLY_ADD
-                + self.n_pivots * PIVOT
-                + self.n_norms * (NORM + 1)
+            operations: self.n_pairs * (wide_pair_operations + costs.add)
+                + self.n_multiply_adds * costs.multiply_add()
+                + self.n_pivots * pivot
+                + self.n_norms * (norm + 1)
                 + self.n_factors,
         }
     }
