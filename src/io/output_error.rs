@@ -40,6 +40,12 @@ pub enum OutputProblem {
         /// The extension to use.
         extension: &'static str,
     },
+    /// `-` where there is no stream for it.
+    #[error("cannot be standard output, which is for what the command prints: name {file}")]
+    NotStdout {
+        /// What to name.
+        file: &'static str,
+    },
     /// The folder is not there.
     #[error("the folder {} does not exist: create it first", folder.display())]
     MissingFolder {
