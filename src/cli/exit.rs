@@ -139,8 +139,8 @@ impl From<EngineError> for Failure {
 
 impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
-        // Held against the format of another file that is named.
-        let is_usage = matches!(error.problem, OutputProblem::OtherFormat { .. });
+        // Held against the format of another file that is named, or against what else is printed.
+        let is_usage = matches!(error.problem, OutputProblem::OtherFormat { .. } | OutputProblem::NotStdout { .. });
         Self::new(if is_usage { Exit::Usage } else { Exit::Output }, error)
     }
 }

@@ -41,7 +41,8 @@ pub struct Explain {
     /// Catalog column that names items for people, such as a title [default: the item ids].
     #[arg(long, value_name = "COLUMN")]
     label_column: Option<String>,
-    /// Write everything to this file as one page, for a browser, instead of text; needs no network to be read.
+    /// Write everything to this file as one page, for a browser, instead of text; needs no network to be read. `-` is standard
+    /// output, where no --json or --position goes there.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print everything as JSON, one line per slate.
@@ -74,7 +75,10 @@ pub fn run(flags: &Explain) -> Result<(), Failure> {
         return list(flags, &config, &catalog);
     }
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
-    let page = flags.html.as_deref().map(TextFile::create).transpose()?;
+    // The page says it all.
+    let is_page_alone = flags.html.is_some() && !flags.json && flags.positions.is_empty();
+    let page_file = flags.html.as_deref().filter(|path| !is_page_alone || path.as_os_str() != "-");
+    let page_file = page_file.map(TextFile::create).transpose()?;
     let label = |name: &String| {
         let what = "is an embedding: name a column of single values, such as a title";
         catalog.column(name).ok_or_else(|| Failure::input(format_args!("--label-column {name}"), what))
@@ -85,12 +89,14 @@ pub fn run(flags: &Explain) -> Result<(), Failure> {
         let prepared = PreparedSlate::new(&problem, &slate).map_err(|e| Failure::input(names(&flags.slates), e))?;
         explanations.push(explain::explain(&problem, &slate, &prepared, labels));
     }
-    if let Some(page) = page {
-        page.finish(&explain::report(&explanations, &config.to_toml()).to_html())?;
-        if !flags.json && flags.positions.is_empty() {
-            // The page says it all.
-            return Ok(());
-        }
+    let page = || explain::report(&explanations, &config.to_toml()).to_html();
+    match page_file {
+        Some(file) => file.finish(&page())?,
+        None if is_page_alone => return terminal::print(format_args!("{}", page())),
+        None => {}
+    }
+    if is_page_alone {
+        return Ok(());
     }
     let text = if flags.json { json(&explanations) } else { text(flags, &explanations)? };
     terminal::print(format_args!("{text}"))

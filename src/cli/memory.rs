@@ -83,7 +83,8 @@ impl Memory {
     }
 
     /// What may be in a batch, for so many engines: each after the first adds two batches, which a limit has to hold as well. A message of an Arrow pipe is
-    /// answered by one batch whatever it takes, unless memory is limited: who sent it may count on that.
+    /// answered by one batch whatever it takes, unless memory is limited: who sent it may count on that. Else there may be several, and
+    /// each says how many slates it answers.
     pub fn batch_limit(&self, config: &Config, engines: &[ChosenEngine], is_arrow_pipe: bool) -> BatchLimit {
         let n_more = 2 * engines.len().saturating_sub(1) as u64;
         let max_bytes = match (self.work == Work::UNLIMITED, is_arrow_pipe) {

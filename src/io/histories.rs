@@ -115,13 +115,21 @@ pub fn build_blooms(input: &Path, output: &Path, request: &BloomRequest<'_>) -> 
     match (format, extension.as_str()) {
         (Format::Parquet, "parquet") => histories_parquet::build((input, file), output, builder),
         (Format::JsonLines, "jsonl" | "ndjson") => histories_json::build((input, file), output, builder),
-        (Format::JsonLines, _) => Ok(output_at(output, Err(OutputProblem::OtherFormat { extension: ".jsonl" }))?),
-        (Format::Parquet, _) => Ok(output_at(output, Err(OutputProblem::OtherFormat { extension: ".parquet" }))?),
+        (Format::JsonLines, _) => Ok(output_at(output, Err(other_format(output, ".jsonl", "a .jsonl file")))?),
+        (Format::Parquet, _) => Ok(output_at(output, Err(other_format(output, ".parquet", "a .parquet file")))?),
         // No other extension is one of histories.
         (Format::Npy | Format::Safetensors | Format::Arrow, _) => {
             let problem = InputProblem::UnknownExtension { role: "histories", known: ".parquet, .jsonl, .ndjson" };
             Ok(Err(problem).at(input)?)
         }
+    }
+}
+
+/// What is wrong with an output that has not the extension of the histories.
+fn other_format(output: &Path, extension: &'static str, file: &'static str) -> OutputProblem {
+    match output.as_os_str() == "-" {
+        true => OutputProblem::NotStdout { file },
+        false => OutputProblem::OtherFormat { extension },
     }
 }
 

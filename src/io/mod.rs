@@ -25,6 +25,7 @@ mod live_input;
 mod npy;
 mod npy_header;
 mod output;
+mod output_answers;
 mod output_arrow;
 mod output_batch;
 mod output_columns;

@@ -3,17 +3,19 @@
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 
 use super::output::SlateSink;
+use super::output_answers::AnswerWriter;
 use super::output_batch::OutputBatches;
 use super::output_error::{OutputError, OutputProblem, output_at};
 use super::output_target::Target;
 use crate::catalog::Catalog;
 use crate::slate::{RankedSlate, Slate};
 
-/// On standard output one message per batch of slates.
+/// On standard output one message per batch of slates, which says how many they are.
 pub(crate) struct ArrowStreamSink {
     writer: StreamWriter<Target>,
     batches: OutputBatches,
-    is_live: bool,
+    /// Where somebody may wait for every batch.
+    answers: Option<AnswerWriter>,
 }
 
 impl ArrowStreamSink {
@@ -26,17 +28,16 @@ impl ArrowStreamSink {
             writer.flush()?;
             Ok(writer)
         });
-        Ok(Self { writer: output_at(&path, writer)?, batches, is_live })
+        Ok(Self { writer: output_at(&path, writer)?, batches, answers: is_live.then(AnswerWriter::new) })
     }
 
     fn write_rows(&mut self, rows: (&[Slate], &[RankedSlate], &Catalog)) -> Result<(), OutputProblem> {
-        let Self { writer, batches, is_live } = self;
-        batches.add(rows, |batch| writer.write(batch))?;
-        if *is_live {
-            writer.write(&batches.take()?)?;
-            writer.flush()?;
-        }
-        Ok(())
+        let Self { writer, batches, answers } = self;
+        let Some(answers) = answers else { return batches.add(rows, |batch| writer.write(batch)) };
+        // A batch that ends early, since it has no room for more letters, makes no slate's answer whole.
+        batches.add(rows, |batch| answers.write(writer.get_mut(), batch, 0))?;
+        answers.write(writer.get_mut(), &batches.take()?, rows.0.len())?;
+        Ok(writer.flush()?)
     }
 
     fn end(&mut self) -> Result<(), OutputProblem> {

@@ -37,6 +37,10 @@ impl SlateSink for CsvSink {
     }
 }
 
+/// A pipe's error stays what it is: wrapped up as another one, nobody can tell that its reader has gone.
 fn problem(error: csv::Error) -> OutputProblem {
-    OutputProblem::Write(error.into())
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => OutputProblem::Write(error),
+        other => OutputProblem::Write(std::io::Error::other(format!("{other:?}"))),
+    }
 }

@@ -40,6 +40,12 @@ pub enum OutputProblem {
         /// The extension to use.
         extension: &'static str,
     },
+    /// `-` where there is no stream for it.
+    #[error("cannot be standard output, which is for what the command prints: name {file}")]
+    NotStdout {
+        /// What to name.
+        file: &'static str,
+    },
     /// The folder is not there.
     #[error("the folder {} does not exist: create it first", folder.display())]
     MissingFolder {
@@ -102,7 +108,14 @@ impl From<std::io::Error> for OutputProblem {
 
 impl From<parquet::errors::ParquetError> for OutputProblem {
     fn from(error: parquet::errors::ParquetError) -> Self {
-        Self::Parquet(error.to_string())
+        use parquet::errors::ParquetError::External;
+        match error {
+            External(cause) => match cause.downcast::<std::io::Error>() {
+                Ok(error) => Self::Write(*error),
+                Err(cause) => Self::Parquet(External(cause).to_string()),
+            },
+            error => Self::Parquet(error.to_string()),
+        }
     }
 }
 
@@ -128,6 +141,8 @@ mod tests {
     fn a_broken_pipe_is_told_apart() {
         let pipe = OutputProblem::Write(std::io::ErrorKind::BrokenPipe.into());
         assert!(OutputError { path: "-".into(), problem: pipe }.is_broken_pipe());
+        let pipe = parquet::errors::ParquetError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert!(OutputError { path: "-".into(), problem: pipe.into() }.is_broken_pipe());
         assert!(!OutputError { path: "-".into(), problem: OutputProblem::IsFolder }.is_broken_pipe());
     }
 }

@@ -77,8 +77,11 @@ impl TextFile {
     /// Opens it, so that a path that cannot be written to is met before the work.
     ///
     /// # Errors
-    /// A folder that does not exist or must not be written to.
+    /// A folder that does not exist or must not be written to; `-`, which is standard output everywhere else.
     pub fn create(path: &Path) -> Result<Self, OutputError> {
+        if path.as_os_str() == "-" {
+            return output_at(path, Err(OutputProblem::NotStdout { file: "a file" }));
+        }
         Target::file(path).map(Self)
     }
 

@@ -238,6 +238,13 @@ fn what_cannot_be_built_is_told() {
     let ran = bloom(&lines, &out, &[]);
     let line = ran.failed(2);
     assert!(line.contains("must have the format of the histories: give it the extension .jsonl"), "{line}");
+    for (histories, name) in [(&lines, "name a .jsonl file"), (&holes, "name a .parquet file")] {
+        let ran = bloom(histories, Path::new("-"), &[]);
+        assert_eq!(
+            ran.failed(2),
+            format!("-: cannot be standard output, which is for what the command prints: {name}")
+        );
+    }
     assert!(
         !listing(&folder)
             .iter()

@@ -114,7 +114,10 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
     let rerank = Rerank::of(&catalog, &slates, Path::new("-")).on_cpu();
     let summary = Rerank::of(&catalog, &slates, &folder.path("out.csv")).on_cpu().with(["--json"]);
     let devices = Rerank(vec!["devices".into()]);
-    for command in [rerank, summary, devices.clone(), devices.with(["--json"])] {
+    let formats = ["arrow", "arrows", "csv", "jsonl", "parquet"];
+    let mut commands = formats.map(|format| rerank.clone().with(["--output-format", format])).to_vec();
+    commands.extend([rerank, summary, devices.clone(), devices.with(["--json"])]);
+    for command in commands {
         let ran = Ran::of(program().args(&command.0).stdout(broken()).output().unwrap()).ok();
         assert_eq!(ran.stderr, "", "{:?}", command.0);
     }
@@ -128,12 +131,17 @@ fn a_reader_that_takes_one_line_gets_it() {
     let lines = "{\"candidates\":[0,1,2,3,4,5],\"scores\":[6,5,4,3,2,1]}\n".repeat(4000);
     let slates = [folder.bytes("many.jsonl", lines.as_bytes())];
     let command = Rerank::of(&[data.catalog_npy(&folder)], &slates, Path::new("-")).on_cpu();
-    let mut child = program().args(&command.0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    std::io::BufReader::with_capacity(256, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(json_rows(&line)[0].candidate, 0);
-    let ran = Ran::of(child.wait_with_output().unwrap()).ok();
-    assert_eq!(ran.stderr, "");
+    let first_line = |format: &str| {
+        let command = command.clone().with(["--output-format", format]);
+        let mut child = program().args(&command.0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::with_capacity(256, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ran = Ran::of(child.wait_with_output().unwrap()).ok();
+        assert_eq!(ran.stderr, "");
+        line
+    };
+    assert_eq!(json_rows(&first_line("jsonl"))[0].candidate, 0);
+    assert!(first_line("csv").starts_with("slate_id,position,"));
 }
 
 #[cfg(unix)]

@@ -96,6 +96,14 @@ fn json_has_means_differences_and_configurations() {
 }
 
 #[test]
+fn a_page_does_not_mix_with_the_table() {
+    let folder = Folder::new();
+    let ran = compare(&folder, &["--html", "-"]);
+    let line = "-: cannot be standard output, which is for what the command prints: name a file";
+    assert_eq!((ran.failed(2), ran.stdout.as_str()), (line, ""));
+}
+
+#[test]
 fn a_page_holds_means_differences_and_what_metrics_mean() {
     let folder = Folder::new();
     let feed = config(&folder, "feed.toml", RULES);

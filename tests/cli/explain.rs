@@ -202,6 +202,21 @@ fn a_page_is_one_file_and_holds_the_slate() {
 }
 
 #[test]
+fn a_page_goes_to_standard_output_where_nothing_else_does() {
+    let case = Case::new();
+    let page = case.folder.path("why.html");
+    case.explain(&["--slate", "q1", "--html", page.to_str().unwrap()]).ok();
+    let ran = case.explain(&["--slate", "q1", "--html", "-"]).ok();
+    assert!(ran.stdout == std::fs::read_to_string(&page).unwrap() && ran.stderr.is_empty());
+    for more in [&["--json"][..], &["--position", "1"]] {
+        let ran = case.explain(&[&["--slate", "q1", "--html", "-"], more].concat());
+        let line = "-: cannot be standard output, which is for what the command prints: name a file";
+        assert_eq!((ran.failed(2), ran.stdout.as_str()), (line, ""));
+    }
+    assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
 fn the_readme_shows_what_the_program_prints() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();

@@ -139,6 +139,59 @@ fn a_message_is_answered_by_one_batch_whatever_it_takes() {
     assert_eq!(batches(out).iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [N]);
 }
 
+/// What each message of an answer says of slates, where it is not the schema.
+fn said(mut bytes: &[u8]) -> Vec<usize> {
+    let mut found = Vec::new();
+    while let [_, _, _, _, a, b, c, d, rest @ ..] = bytes
+        && let n_header @ 1.. = u32::from_le_bytes([*a, *b, *c, *d]) as usize
+    {
+        let message = arrow_ipc::root_as_message(&rest[..n_header]).unwrap();
+        for entry in message.custom_metadata().iter().flatten() {
+            assert_eq!(entry.key(), Some("spectrank.slates"));
+            found.push(entry.value().unwrap().parse().unwrap());
+        }
+        bytes = &rest[n_header + message.bodyLength() as usize..];
+    }
+    found
+}
+
+/// Slates in one message, of which every third has no candidates.
+#[test]
+fn answers_say_how_many_slates_they_answer() {
+    let folder = Folder::new();
+    let catalog = Data::new().catalog_parquet(&folder);
+    let items = || (0..40u32).map(Some);
+    let input = |n: usize| {
+        let ids = StringArray::from_iter_values((0..n).map(|_| "the same"));
+        let candidates = |slate: usize| items().take(if slate % 3 == 2 { 0 } else { 40 });
+        let lists = ListArray::from_iter_primitive::<UInt32Type, _, _>((0..n).map(|i| Some(candidates(i))));
+        let scores = (0..n).map(|i| Some(candidates(i).map(|item| item.map(f64::from))));
+        let scores = ListArray::from_iter_primitive::<Float64Type, _, _>(scores);
+        let recent = ListArray::from_iter_primitive::<UInt32Type, _, _>((0..n).map(|_| Some(items())));
+        let columns = [("slate_id", col(ids)), ("candidates", col(lists)), ("scores", col(scores))];
+        let batch = RecordBatch::try_from_iter(columns.into_iter().chain([("recent", col(recent))])).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        for part in [batch.clone(), batch.slice(0, 0), batch.slice(2, 1)] {
+            writer.write(&part).unwrap();
+        }
+        writer.into_inner().unwrap()
+    };
+    let answer = |n: usize, more: &[&str]| {
+        let (code, out, err) = feed(catalog.clone(), more, &input(n));
+        assert_eq!(code, Some(0), "{err}");
+        (said(&out), rows(&batches(out)))
+    };
+    // The last slate of either message has no rows, and a message without slates has no answer.
+    let (told, whole) = answer(1023, &[]);
+    assert_eq!((told, whole.len()), (vec![1023, 1], 682 * 12));
+    assert_eq!(answer(1025, &[]).0, [1024, 1, 1]);
+    // As little as there has to be for a catalog of a few items.
+    let (told, limited) = answer(1023, &["--memory-limit", "90MiB"]);
+    assert!(told.len() > 2, "{told:?}");
+    assert_eq!((told[..told.len() - 1].iter().sum::<usize>(), told.last()), (1023, Some(&1)));
+    assert!(limited == whole);
+}
+
 #[test]
 fn every_json_line_is_answered_before_the_next_one_is_sent() {
     let (folder, data) = (Folder::new(), Data::new());

@@ -211,6 +211,9 @@ fn what_cannot_be_swept_ends_in_one_line_that_names_the_flag() {
     says(&["--vary", "signal=image"], 1, &["--vary \"signal=image\"", "invalid type"]);
     let into = text(folder.path("none/best.toml"));
     says(&[&STRENGTH[..], &["--write", &into]].concat(), 3, &["none", "does not exist: create it first"]);
+    for flag in ["--write", "--html"] {
+        says(&[&STRENGTH[..], &[flag, "-"]].concat(), 2, &["-: cannot be standard output, ", ": name a file"]);
+    }
     says(&[&STRENGTH[..], &["--html", &into]].concat(), 3, &["none", "does not exist: create it first"]);
     let into = text(folder.path("items.parquet"));
     says(&[&STRENGTH[..], &["--write-each", &into]].concat(), 3, &["items.parquet", "check --write-each"]);

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake import script
 from spectrank import SpectrankError, rerank
 from spectrank._adapters import assigned_by_engine, choose, claim_slot, cuda_devices, gpus, share
 from spectrank._settings import Settings
 from spectrank._worker import Worker
-from test_worker import script
 
 
 def adapter(

@@ -7,9 +7,6 @@ import os
 import pickle
 import random
 import signal
-import stat
-import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import spectrank
 from conftest import children_of, is_running, wait_for
-from spectrank._adapters import Share
-from spectrank._child import Told
+from fake import fake_program, script
 from spectrank._settings import Settings
-from spectrank._slates import MESSAGE_SLATES
-from spectrank._worker import Worker, start_child
+from spectrank._worker import Worker
 
 
 def rerank(slates: object, catalog: Path = made.CATALOG) -> pa.Table:
@@ -174,52 +169,6 @@ def test_children_killed_at_any_instant(worker: Worker, slates: pa.Table) -> Non
     assert n_kills >= 10
 
 
-def test_a_message_is_answered_by_one_batch() -> None:
-    """What `Worker` builds on: up to 1,024 slates, one answer, also where none of them has a row."""
-    whole = made.slates(MESSAGE_SLATES, 12).combine_chunks().to_batches()[0]
-    settings = Settings.of(made.CATALOG, {"backend": "cpu"})
-    child = start_child(settings, whole.schema, Share(None, None))
-    empty = whole.slice(13, 1)
-    for message in (whole, whole.slice(0, 1), empty, whole.slice(5, 700), empty):
-        child.send(message)
-    child.finish()
-    answers = [answer for answer in iter(child.receive, Told.END) if not isinstance(answer, Told)]
-    sizes = [sum(len(x) for x in m.column("candidates").to_pylist()) for m in (whole, whole.slice(0, 1))]
-    assert [answer.num_rows for answer in answers[:3]] == [*sizes, 0]
-    assert len(answers) == 5
-    assert answers[4].num_rows == 0
-
-
-FAKE = """
-    import os, sys
-    real = {real!r}
-    if sys.argv[1] == "schema":
-        os.execv(real, [real, *sys.argv[1:]])
-    import pyarrow as pa, spectrank
-    sys.stdout.buffer.write(spectrank.result_schema(item_ids=True).serialize())
-    sys.stdout.buffer.flush()
-    for batch in pa.ipc.open_stream(sys.stdin.buffer):
-        if batch.num_rows:
-            open({count!r}, "a").write("x")
-            {act}
-"""
-
-
-def fake_program(folder: Path, act: str) -> tuple[Path, Path]:
-    """A program that starts as it should and then does something else, and the file with a mark for each batch."""
-    count = folder / "count"
-    count.touch()
-    text = textwrap.dedent(FAKE).format(real=spectrank.program(), count=str(count), act=act)
-    return script(folder, f"#!{sys.executable}\n{text}"), count
-
-
-def script(folder: Path, text: str) -> Path:
-    path = folder / "program"
-    path.write_text(text)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
-
-
 def test_slates_that_kill_every_child_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program, count = fake_program(tmp_path, "os.kill(os.getpid(), 9)")
     monkeypatch.setenv("SPECTRANK_BIN", str(program))
@@ -244,19 +193,6 @@ def test_a_program_that_ends_early_is_an_error(tmp_path: Path, monkeypatch: pyte
     program, _ = fake_program(tmp_path, "sys.exit(0)")
     monkeypatch.setenv("SPECTRANK_BIN", str(program))
     with pytest.raises(spectrank.SpectrankError, match="ended before it had answered everything"):
-        rerank(made.slates(5))
-
-
-def test_an_answer_to_other_slates_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    act = (
-        "schema = spectrank.result_schema(item_ids=True); out = pa.ipc.new_stream(sys.stdout.buffer, schema); "
-        "row = ['other', 0, 'x', 0] + [0.0] * 7; "
-        "batch = pa.record_batch([pa.array([v], f.type) for v, f in zip(row, schema)], schema=schema); "
-        "sys.stdout.buffer.write(batch.serialize()); sys.stdout.buffer.flush()"
-    )
-    program, _ = fake_program(tmp_path, act)
-    monkeypatch.setenv("SPECTRANK_BIN", str(program))
-    with pytest.raises(spectrank.SpectrankError, match="'other', which was not asked for"):
         rerank(made.slates(5))
 
 

@@ -25,7 +25,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum
-from typing import IO, Any, Union
+from typing import IO, Any, NamedTuple, Union
 
 import pyarrow as pa
 
@@ -35,6 +35,7 @@ from ._errors import SpectrankError
 _LOG = logging.getLogger("spectrank")
 
 _LOG_LINES = 40
+_SLATES_KEY = b"spectrank.slates"
 # How long a child may take to end by itself once its input has ended; what it does then is finish a batch.
 _PATIENCE_S = 5.0
 
@@ -46,7 +47,20 @@ class Told(Enum):
     END = "the output has ended"
 
 
-_Event = Union[pa.Schema, pa.RecordBatch, Told]
+class Answer(NamedTuple):
+    """A batch of rankings.
+
+    Attributes:
+        rows: One row per position.
+        n_slates: So many more slates have got all their rows with this batch, those without any among them. None where
+            the program does not say.
+    """
+
+    rows: pa.RecordBatch
+    n_slates: int | None
+
+
+_Event = Union[pa.Schema, Answer, Told]
 
 
 class Child:
@@ -134,13 +148,19 @@ class Child:
             self._is_finished = True
             self._outbox.put(None)
 
-    def receive(self) -> pa.RecordBatch | Told:
+    def has_unread(self) -> bool:
+        """True where something has come that nobody has received."""
+        return not self._inbox.empty()
+
+    def receive(self) -> Answer | Told:
         """Waits for the next answer; `Told.END` after the last one.
 
         Raises:
             SpectrankError: The program ended before.
         """
         event = self._inbox.get()
+        if isinstance(event, pa.Schema):
+            raise AssertionError("a stream has one schema, and the start has taken it")
         if event is not Told.END:
             return event
         # Whoever asks again gets the same answer.
@@ -213,8 +233,12 @@ class Child:
         try:
             stream = pa.ipc.open_stream(stdout)
             self._inbox.put(stream.schema)
-            for batch in stream:
-                self._inbox.put(batch)
+            while True:
+                rows, metadata = stream.read_next_batch_with_custom_metadata()
+                told = None if metadata is None else dict(metadata).get(_SLATES_KEY)
+                self._inbox.put(Answer(rows, None if told is None else int(told)))
+        except StopIteration:
+            pass
         except Exception as error:
             # Most often the output just stops, and the exit code says why.
             self._output_error = error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from . import _pool
-from ._child import Told
+from ._child import Answer, Told
 from ._errors import SpectrankError
 from ._settings import Keywords, Settings, StrPath
 from ._slates import Numbering, Slates, as_plain, check_columns, is_long, plain, reader_of, with_id_column
@@ -113,10 +113,10 @@ def _through(settings: Settings, reader: pa.RecordBatchReader) -> tuple[pa.Schem
                 event = child.receive()
                 if event is Told.END:
                     return
-                if event is Told.WRITTEN:
-                    n_unwritten -= 1
+                if isinstance(event, Answer):
+                    yield event.rows
                 else:
-                    yield event
+                    n_unwritten -= 1
         except SpectrankError as error:
             raise settings.renamed(error, None) from None
         finally:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ._errors import SpectrankError
 
 MESSAGE_SLATES = 1024
-"""Most slates of one message. The program answers a message of so many with exactly one batch."""
+"""Most slates of one message. The program answers a message of so many with one batch, unless its memory is limited."""
 
 _MESSAGE_BYTES = 16 << 20
 
@@ -197,7 +197,7 @@ def with_ids(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def messages(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The rows of a batch in about equal parts, each small enough to be answered by one batch."""
+    """The rows of a batch in about equal parts, each small enough to be ranked in one go."""
     if batch.num_rows == 0:
         return
     bytes_per_row = max(1, batch.nbytes // batch.num_rows)

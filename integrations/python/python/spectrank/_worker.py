@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import _adapters, _program
-from ._child import Child, Told
+from ._child import Answer, Child
 from ._errors import SpectrankError
 from ._settings import SHARED, Settings
 from ._slates import as_plain, messages, plain
@@ -60,10 +60,11 @@ class Worker:
         return self._started().schema
 
     def rank(self, slates: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Rankings of the slates in order, a batch for every batch of at most 1,024 that was sent.
+        """Rankings of the slates in order, in one batch for every batch of at most 1,024, or in several.
 
         Each slate needs an id and a list of candidates. A few batches are read ahead. Where the child is killed from
-        outside, another one does what has not been answered: answers depend on slates alone.
+        outside, another one does what has not been answered: answers depend on slates alone. Where anything goes wrong,
+        or nobody takes all answers, the child is ended, so that none of its answers can reach the next call.
 
         Raises:
             SpectrankError: A slate is not as it has to be, or the program failed.
@@ -78,16 +79,17 @@ class Worker:
                     if message is None:
                         is_over = True
                     else:
-                        self._started(pending).send(message)
+                        child = self._started(pending)
                         pending.append(message)
+                        child.send(message)
                 if not pending:
                     return
                 answer = self._answer(pending)
-                _check(pending.popleft(), answer)
-                yield answer
+                # Only now is there nothing more to come for it.
+                pending.popleft()
+                yield from answer
         finally:
             if pending:
-                # Answers that nobody waits for would be taken for those of the next call.
                 self.kill()
 
     def close(self) -> None:
@@ -119,8 +121,8 @@ class Worker:
 
     def _started(self, pending: Iterable[pa.RecordBatch] = ()) -> Child:
         child = self._own_child()
-        if child is not None and not child.is_alive() and not pending:
-            # Killed while it was idle.
+        if child is not None and not pending and (child.has_unread() or not child.is_alive()):
+            # Killed while it was idle, or at odds with what was asked.
             self.kill()
             child = None
         if child is None:
@@ -133,23 +135,21 @@ class Worker:
             self._share = share_of(self._settings)
         return start_child(self._settings, self.columns, self._share)
 
-    def _answer(self, pending: deque[pa.RecordBatch]) -> pa.RecordBatch:
+    def _answer(self, pending: deque[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """All rows of the first batch that waits. The child is ended where that fails."""
         is_again = False
         while True:
             try:
-                answer = self._started(pending).receive()
+                return _whole_answer(self._started(pending), pending[0])
             except SpectrankError as error:
                 self.kill()
                 if is_again or error.exit_code is None or error.exit_code >= 0:
                     raise self._settings.renamed(error, None) from None
+                # Parts that have come are left: the other child answers it as a whole.
                 is_again = True
                 child = self._started()
                 for message in pending:
                     child.send(message)
-            else:
-                if isinstance(answer, Told):
-                    raise AssertionError("a stream that goes on does not end")
-                return answer
 
 
 def share_of(settings: Settings) -> _adapters.Share:
@@ -178,11 +178,42 @@ def start_child(settings: Settings, schema: pa.Schema, share: _adapters.Share, *
             raise settings.renamed(error, config) from None
 
 
-def _check(slates: pa.RecordBatch, answer: pa.RecordBatch) -> None:
-    """Holds that this is the answer to those slates; a slate may have no row, and then there is nothing to see of it."""
-    if answer.num_rows == 0:
+def _whole_answer(child: Child, slates: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """The answer to a message: one batch, or several where the program's memory is limited.
+
+    Raises:
+        SpectrankError: It is not to these slates, or the program ended before.
+    """
+    parts: list[pa.RecordBatch] = []
+    n_answered = 0
+    while n_answered < slates.num_rows:
+        event = child.receive()
+        if not isinstance(event, Answer):
+            raise AssertionError("a stream that goes on does not end, and its child does not tell of what went out")
+        if event.n_slates is None:
+            cure = "install both anew, or unset SPECTRANK_BIN"
+            raise SpectrankError(
+                f"the program does not say which slates it answers, so it is not this package's: {cure}"
+            )
+        parts.append(event.rows)
+        n_answered += event.n_slates
+    if n_answered > slates.num_rows:
+        raise SpectrankError(f"{slates.num_rows} slates were sent and {n_answered} answered: please report this")
+    _check(slates.column("slate_id").cast(pa.string()), parts)
+    return parts
+
+
+def _check(asked: pa.Array, parts: list[pa.RecordBatch]) -> None:
+    """Holds that rankings are of these slates, in this order; a slate may have no row, and then there is nothing to see of it.
+
+    Raises:
+        SpectrankError: They are not.
+    """
+    found = pa.concat_arrays([part.column("slate_id").filter(pc.equal(part.column("position"), 0)) for part in parts])
+    if found.equals(asked):
         return
-    ids = slates.column("slate_id").cast(pa.string())
-    ends = pa.array([answer.column("slate_id")[0].as_py(), answer.column("slate_id")[-1].as_py()])
-    if not pc.all(pc.is_in(ends, value_set=ids)).as_py():
-        raise SpectrankError(f"the answer is to slate {ends[0].as_py()!r}, which was not asked for: please report this")
+    left = iter(asked.to_pylist())
+    for slate in found.to_pylist():
+        # Looking for it passes over those that come before it.
+        if slate not in left:
+            raise SpectrankError(f"the answer is to slate {slate!r}, which was not asked for here: please report this")
