@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use spectrank::io::{self, BloomRequest, CatalogColumns, HistoriesError, build_blooms};
 
+use super::outputs::refuse_overlap;
 use super::{Failure, terminal};
 
 /// Flags of `bloom`.
@@ -49,6 +50,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Builds the filters.
 pub fn run(flags: &Bloom) -> Result<(), Failure> {
+    refuse_overlap([&flags.histories].into_iter().chain(&flags.catalog), [("--output", flags.output.as_path())])?;
     let none = CatalogColumns::Only { signals: Some(Vec::new()), columns: Vec::new() };
     let catalog = match flags.catalog.as_slice() {
         [] => None,

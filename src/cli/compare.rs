@@ -13,6 +13,7 @@ use spectrank::io::{self, CatalogColumns, TextFile};
 use spectrank::memory::BATCH_SLATES;
 use spectrank::text::counted;
 
+use super::outputs::refuse_overlap;
 use super::settings::{EngineFlags, Engines, MeasureFlags, evaluation_failed, names, read_config, slate_fields};
 use super::terminal::Notices;
 use super::{Failure, terminal};
@@ -82,6 +83,8 @@ struct Output {
 /// Compares, and prints the table.
 pub fn run(flags: &Compare) -> Result<(), Failure> {
     let started = Instant::now();
+    let read = flags.catalog.iter().chain(&flags.slates).chain(&flags.config).chain(flags.measure.files());
+    refuse_overlap(read, flags.html.as_deref().map(|page| ("--html", page)))?;
     let contenders = contenders(flags)?;
     let page = flags.html.as_deref().map(TextFile::create).transpose()?;
     let request = flags.measure.request(&contenders[0].config)?;

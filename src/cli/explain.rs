@@ -11,6 +11,7 @@ use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
 
+use super::outputs::refuse_overlap;
 use super::settings::{ConfigFlags, names};
 use super::{Failure, terminal};
 
@@ -62,6 +63,8 @@ Numbers are those of `rerank --precision f64`.";
 
 /// Explains the slates asked for.
 pub fn run(flags: &Explain) -> Result<(), Failure> {
+    let read = flags.catalog.iter().chain(&flags.slates).chain(flags.config.files());
+    refuse_overlap(read, flags.html.as_deref().map(|page| ("--html", page)))?;
     let config = flags.config.load()?;
     let mut columns = CatalogColumns::of(&config);
     if let (CatalogColumns::Only { columns, .. }, Some(label)) = (&mut columns, &flags.label_column)

@@ -11,6 +11,7 @@ mod explain;
 mod interrupt;
 mod manual;
 mod memory;
+mod outputs;
 mod parity;
 mod rerank;
 mod schema;
@@ -60,6 +61,8 @@ enum Command {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    // Before there is a file in the making.
+    interrupt::listen();
     match arguments.command {
         Command::Rerank(command) => rerank::run(&command),
         Command::Compare(command) => compare::run(&command),

@@ -11,6 +11,7 @@ use spectrank::memory::BATCH_SLATES;
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
 use spectrank::problem::Problem;
 
+use super::outputs::refuse_folder_of_inputs;
 use super::settings::{names, prepare, read_config};
 use super::{Exit, Failure, terminal};
 
@@ -97,6 +98,9 @@ enum Work {
 
 /// Checks the engines and says what came of it.
 pub fn run(flags: &Parity) -> Result<(), Failure> {
+    if let Some(folder) = &flags.save_failures {
+        refuse_folder_of_inputs(&flags.replay, ("--save-failures", folder))?;
+    }
     let work = work(flags)?;
     let (mut holds, mut reports, mut not_opened) = (true, Vec::new(), None);
     let subjects = subjects(flags)?;

@@ -152,6 +152,11 @@ pub struct ConfigFlags {
 }
 
 impl ConfigFlags {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.config.iter()
+    }
+
     /// Reads the file, applies the flags, checks the result.
     pub fn load(&self) -> Result<Config, Failure> {
         let mut config = self.config.as_deref().map_or_else(|| Ok(Config::default()), read_config)?;
@@ -184,6 +189,11 @@ pub struct MeasureFlags {
 }
 
 impl MeasureFlags {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.measure.iter()
+    }
+
     /// The measure; `first` is what it comes from where no file is named.
     pub fn request(&self, first: &Config) -> Result<MeasureRequest, Failure> {
         let read = |path: &PathBuf| {

@@ -10,6 +10,7 @@ use spectrank::io::{self, CatalogColumns, OutputError, TextFile};
 use spectrank::memory::BATCH_SLATES;
 use spectrank::tune::{self, Family, TuneError, TuneRequest, TuneResult};
 
+use super::outputs::refuse_overlap;
 use super::settings::{ConfigFlags, EngineFlags, Engines, MeasureFlags, evaluation_failed, names, slate_fields};
 use super::terminal::Notices;
 use super::{Exit, Failure, terminal};
@@ -51,7 +52,7 @@ pub struct Tune {
     /// other keys were varied as well; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(0..=30))]
     refine: u64,
-    /// Write the best setting here, as a configuration file.
+    /// Write the best setting here, as a configuration file: another one than --config, whose comments it would not have.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Write the setting of every strategy or sweep into this folder, as NAME.toml; `compare` takes these files.
@@ -115,6 +116,7 @@ pub fn run(flags: &Tune) -> Result<(), Failure> {
     for (index, family) in families.iter().enumerate() {
         settings.extend(family.settings(index).map_err(bad_sweep)?);
     }
+    refuse_own_files(flags, &families)?;
     let drafts = Drafts::create(flags, &families)?;
     let mut request = flags.measure.request(&base)?;
     request.include(&flags.metric);
@@ -175,6 +177,18 @@ pub fn run(flags: &Tune) -> Result<(), Failure> {
         ));
     }
     drafts.finish(&result)
+}
+
+/// Refuses outputs that would take the place of what is read, or of each other. That goes for the configuration too: what is
+/// written has its settings, but neither its comments nor its order.
+fn refuse_own_files(flags: &Tune, families: &[Family]) -> Result<(), Failure> {
+    let read = flags.catalog.iter().chain(&flags.slates).chain(flags.config.files()).chain(flags.measure.files());
+    let each = flags.write_each.iter().flat_map(|folder| families.iter().map(|family| folder.join(family.file_name())));
+    let each: Vec<PathBuf> = each.collect();
+    let page = flags.html.as_deref().map(|page| ("--html", page));
+    let best = flags.write.as_deref().map(|best| ("--write", best));
+    let each = each.iter().map(|path| ("--write-each", path.as_path()));
+    refuse_overlap(read, page.into_iter().chain(best).chain(each))
 }
 
 /// Files that are to be written, opened before the work.

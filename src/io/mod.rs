@@ -12,6 +12,7 @@ mod arrow_values;
 mod catalog_columns;
 mod catalog_files;
 mod catalog_parquet;
+mod drafts;
 mod error;
 mod footprint;
 mod format;
@@ -53,6 +54,7 @@ mod slates_table;
 mod unpacked;
 
 pub use catalog_files::{CatalogColumns, CatalogStorage, read_catalog, read_catalog_as, read_catalog_start};
+pub use drafts::abandon_drafts;
 pub use error::{AtPath, InputError, InputProblem};
 pub use footprint::{CatalogFootprint, ColumnFootprint, Holding, catalog_footprint};
 pub use histories::{BloomRequest, BloomSummary, HistoriesError, HistoryProblem, build_blooms};

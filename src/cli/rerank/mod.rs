@@ -19,6 +19,7 @@ use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 
 use super::memory::{Memory, MemoryFlags};
+use super::outputs::refuse_overlap;
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
 use super::{Failure, exit, interrupt, terminal};
@@ -77,7 +78,8 @@ Examples:
 
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
-    inputs::refuse_own_output(flags)?;
+    let read = flags.catalog.iter().chain(&flags.slates).chain(flags.config.files());
+    refuse_overlap(read, [("--output", flags.output.as_path())])?;
     // Before anything is read.
     let watch = Watch::of(flags);
     let place = Place::of(flags)?;
@@ -85,8 +87,7 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let (memory, catalog) = flags.memory.read_catalog(&flags.catalog, &config)?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let source = memory.open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
-    // Before there is a temporary file.
-    interrupt::listen();
+    interrupt::finish_batches();
     let outlet = match place.open(flags, source.as_ref(), &catalog, &config) {
         // Whoever reads standard output went away before the first slate.
         Err(error) if error.is_broken_pipe() => return Ok(()),
