@@ -25,7 +25,7 @@ pub struct Bloom {
     #[arg(long, value_name = "NAME", default_value = "seen_bloom")]
     name: String,
     /// Highest share of items never seen that a filter may take for seen, 0.000001 to 0.5.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = rate)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = rate, allow_negative_numbers = true)]
     rate: f64,
     /// Result, in the format of the histories; every other column stays as it is.
     #[arg(long, short, value_name = "FILE")]
