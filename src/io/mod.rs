@@ -51,6 +51,7 @@ mod slates_json;
 mod slates_long;
 mod slates_npy;
 mod slates_table;
+mod type_words;
 mod unpacked;
 
 pub use catalog_files::{CatalogColumns, CatalogStorage, read_catalog, read_catalog_as, read_catalog_start};
