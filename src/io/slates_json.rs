@@ -202,6 +202,7 @@ fn found(value: Option<&Json>) -> String {
         None => "missing".to_owned(),
         Some(Json::Array(_)) => "a list".to_owned(),
         Some(Json::Object(_)) => "an object".to_owned(),
+        Some(Json::Number(n)) if n.is_u64() => format!("{n}, beyond any row"),
         Some(single) => single.to_string(),
     }
 }
@@ -322,7 +323,7 @@ mod tests {
             ("{\"candidates\":[2.0],\"scores\":[1]}", "slate \"0\": candidate number 0 is 2.0: use row numbers (whole"),
             (
                 "{\"candidates\":[18446744073709551615],\"scores\":[1]}",
-                "slate \"0\": candidate number 0 is 18446744073709551615: use",
+                "slate \"0\": candidate number 0 is 18446744073709551615, beyond any row: use",
             ),
             (
                 "{\"slate_id\":18446744073709551616}",

@@ -155,6 +155,22 @@ fn commands_that_write_a_page_or_a_choice_end_at_once_and_leave_no_file() {
 }
 
 #[test]
+fn what_has_nothing_in_the_making_ends_with_a_line_and_the_same_codes() {
+    let folder = Folder::new();
+    let fifo = folder.path("feed.toml");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Held open, and nothing comes: the program waits at a place that the test knows of.
+    let rerank = Rerank::of(&["no.npy".into()], &["no.jsonl".into()], &folder.path("out.csv"));
+    for (name, code, said) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        let mut child = started(&rerank.clone().with(["--config".as_ref(), fifo.as_os_str()]).0);
+        let writer = std::fs::File::options().write(true).open(&fifo).unwrap();
+        signal(&child, name);
+        assert_eq!(ended(&mut child), (Some(code), format!("spectrank: {said}\n")));
+        drop(writer);
+    }
+}
+
+#[test]
 fn bloom_and_explain_end_at_once_and_leave_no_file() {
     let folder = Folder::new();
     let slates = many_slates(&folder, 200_000);
