@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use spectrank::io::{self, BloomRequest, CatalogColumns, HistoriesError, build_blooms};
 
+use super::outputs::refuse_overlap;
 use super::{Failure, terminal};
 
 /// Flags of `bloom`.
@@ -24,7 +25,7 @@ pub struct Bloom {
     #[arg(long, value_name = "NAME", default_value = "seen_bloom")]
     name: String,
     /// Highest share of items never seen that a filter may take for seen, 0.000001 to 0.5.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = rate)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = rate, allow_negative_numbers = true)]
     rate: f64,
     /// Result, in the format of the histories; every other column stays as it is.
     #[arg(long, short, value_name = "FILE")]
@@ -49,6 +50,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Builds the filters.
 pub fn run(flags: &Bloom) -> Result<(), Failure> {
+    refuse_overlap([&flags.histories].into_iter().chain(&flags.catalog), [("--output", flags.output.as_path())])?;
     let none = CatalogColumns::Only { signals: Some(Vec::new()), columns: Vec::new() };
     let catalog = match flags.catalog.as_slice() {
         [] => None,

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use serde::Serialize;
 use spectrank::compare::{self, Comparison, Contender};
-use spectrank::config::{Config, Strategy};
+use spectrank::config::{Config, MAX_SLATE_SIZE, Strategy};
 use spectrank::engine::ChosenEngine;
 use spectrank::evaluate::{Bootstrap, Measure};
 use spectrank::io::{self, CatalogColumns, TextFile};
 use spectrank::memory::BATCH_SLATES;
 use spectrank::text::counted;
 
+use super::numbers::{whole, whole_setting};
+use super::outputs::refuse_overlap;
 use super::settings::{EngineFlags, Engines, MeasureFlags, evaluation_failed, names, read_config, slate_fields};
 use super::terminal::Notices;
 use super::{Failure, terminal};
@@ -35,15 +37,15 @@ pub struct Compare {
     #[arg(long, value_enum, value_name = "NAME,…", value_delimiter = ',')]
     strategy: Vec<Strategy>,
     /// Positions to fill per slate, in every configuration, 1 to 500.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_setting(1, MAX_SLATE_SIZE), allow_negative_numbers = true)]
     slate_size: Option<usize>,
     #[command(flatten)]
     measure: MeasureFlags,
     /// Resamples of the bootstrap that the intervals come from.
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = value_parser!(u64).range(100..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = whole::<u64>(100, 1_000_000), allow_negative_numbers = true)]
     resamples: u64,
     /// Seed of the bootstrap: the same seed gives the same intervals.
-    #[arg(long, value_name = "SEED", default_value_t = 7)]
+    #[arg(long, value_name = "SEED", default_value_t = 7, value_parser = whole::<u64>(0, u64::MAX), allow_negative_numbers = true)]
     seed: u64,
     #[command(flatten)]
     engine: EngineFlags,
@@ -82,6 +84,8 @@ struct Output {
 /// Compares, and prints the table.
 pub fn run(flags: &Compare) -> Result<(), Failure> {
     let started = Instant::now();
+    let read = flags.catalog.iter().chain(&flags.slates).chain(&flags.config).chain(flags.measure.files());
+    refuse_overlap(read, flags.html.as_deref().map(|page| ("--html", page)))?;
     let contenders = contenders(flags)?;
     let page = flags.html.as_deref().map(TextFile::create).transpose()?;
     let request = flags.measure.request(&contenders[0].config)?;

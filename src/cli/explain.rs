@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use spectrank::catalog::Catalog;
-use spectrank::config::Config;
+use spectrank::config::{Config, MAX_SLATE_SIZE};
 use spectrank::explain::{self, Explanation};
 use spectrank::io::{self, CatalogColumns, SlateFields, TextFile};
 use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 use spectrank::slate::Slate;
 
+use super::numbers::whole_setting;
+use super::outputs::refuse_overlap;
 use super::settings::{ConfigFlags, names};
 use super::{Failure, terminal};
 
@@ -36,7 +38,7 @@ pub struct Explain {
     #[arg(long, conflicts_with_all = ["wanted", "html", "json", "positions"])]
     list: bool,
     /// Show this position in full (from 0): who competed, and the themes of the window; may be given several times.
-    #[arg(long = "position", value_name = "N", conflicts_with = "json")]
+    #[arg(long = "position", value_name = "N", conflicts_with = "json", value_parser = whole_setting(0, MAX_SLATE_SIZE - 1), allow_negative_numbers = true)]
     positions: Vec<usize>,
     /// Catalog column that names items for people, such as a title [default: the item ids].
     #[arg(long, value_name = "COLUMN")]
@@ -63,6 +65,8 @@ Numbers are those of `rerank --precision f64`.";
 
 /// Explains the slates asked for.
 pub fn run(flags: &Explain) -> Result<(), Failure> {
+    let read = flags.catalog.iter().chain(&flags.slates).chain(flags.config.files());
+    refuse_overlap(read, flags.html.as_deref().map(|page| ("--html", page)))?;
     let config = flags.config.load()?;
     let mut columns = CatalogColumns::of(&config);
     if let (CatalogColumns::Only { columns, .. }, Some(label)) = (&mut columns, &flags.label_column)

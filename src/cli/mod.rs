@@ -11,6 +11,8 @@ mod explain;
 mod interrupt;
 mod manual;
 mod memory;
+mod numbers;
+mod outputs;
 mod parity;
 mod rerank;
 mod schema;
@@ -60,6 +62,8 @@ enum Command {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    // Before there is a file in the making.
+    interrupt::listen();
     match arguments.command {
         Command::Rerank(command) => rerank::run(&command),
         Command::Compare(command) => compare::run(&command),
@@ -80,6 +84,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 mod tests {
     use clap::CommandFactory;
 
+    /// What a minus may stand before, by the names of values. It is then a number out of range, and no flag that is unknown.
+    const NUMBERS: [&str; 8] = ["N", "N,…", "K", "MS", "BETA", "SEED", "SHARE", "SLATE"];
+
     #[test]
     fn the_parser_is_consistent_and_every_flag_has_help() {
         let mut command = super::Arguments::command();
@@ -87,7 +94,11 @@ mod tests {
         command.clone().debug_assert();
         for sub in command.get_subcommands() {
             for argument in sub.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} --{} has no help", sub.get_name(), argument.get_id());
+                let name = format!("{} --{}", sub.get_name(), argument.get_id());
+                assert!(argument.get_help().is_some(), "{name} has no help");
+                let mut values = argument.get_value_names().unwrap_or_default().iter();
+                let is_number = values.any(|value| NUMBERS.contains(&value.as_str()));
+                assert_eq!(argument.is_allow_negative_numbers_set(), is_number, "{name}");
             }
         }
     }

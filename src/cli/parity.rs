@@ -11,6 +11,8 @@ use spectrank::memory::BATCH_SLATES;
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
 use spectrank::problem::Problem;
 
+use super::numbers::whole;
+use super::outputs::refuse_folder_of_inputs;
 use super::settings::{names, prepare, read_config};
 use super::{Exit, Failure, terminal};
 
@@ -31,13 +33,13 @@ pub struct Parity {
     #[arg(long, value_name = "WHICH")]
     adapter: Option<String>,
     /// Slates to check: so many generated ones [default: 2000], or at most so many of --slates [default: all].
-    #[arg(long, value_name = "N", conflicts_with = "replay")]
+    #[arg(long, value_name = "N", conflicts_with = "replay", value_parser = whole::<usize>(1, 1_000_000_000), allow_negative_numbers = true)]
     cases: Option<usize>,
     /// Seed of the generated slates: the same seed gives the same slates on every machine.
-    #[arg(long, value_name = "SEED", default_value_t = 7)]
+    #[arg(long, value_name = "SEED", default_value_t = 7, value_parser = whole::<u64>(0, u64::MAX), allow_negative_numbers = true)]
     seed: u64,
     /// First generated slate: with `--cases 1` just the one that a report names.
-    #[arg(long, value_name = "SLATE", default_value_t = 0, conflicts_with_all = ["replay", "catalog", "invariance"])]
+    #[arg(long, value_name = "SLATE", default_value_t = 0, value_parser = whole::<usize>(0, u64::MAX), allow_negative_numbers = true, conflicts_with_all = ["replay", "catalog", "invariance"])]
     first: usize,
     /// Items of your own instead of generated ones, as in `rerank`.
     #[arg(long, num_args = 1.., value_name = "FILE", requires = "slates", conflicts_with = "replay")]
@@ -97,6 +99,9 @@ enum Work {
 
 /// Checks the engines and says what came of it.
 pub fn run(flags: &Parity) -> Result<(), Failure> {
+    if let Some(folder) = &flags.save_failures {
+        refuse_folder_of_inputs(&flags.replay, ("--save-failures", folder))?;
+    }
     let work = work(flags)?;
     let (mut holds, mut reports, mut not_opened) = (true, Vec::new(), None);
     let subjects = subjects(flags)?;

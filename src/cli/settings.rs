@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, value_parser};
-use spectrank::config::{Config, Scope, Strategy};
+use clap::Args;
+use spectrank::config::{Config, MAX_SLATE_SIZE, MAX_SPECTRA, MAX_STRENGTH, MAX_WINDOW, Scope, Strategy};
 use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
 use spectrank::evaluate::{EvaluateError, MeasureRequest};
 use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
@@ -17,6 +17,7 @@ use spectrank::problem::Problem;
 use spectrank::slate::Slate;
 pub use spectrank::text::names;
 
+use super::numbers::{setting, whole, whole_setting};
 use super::{Exit, Failure};
 
 /// Where to compute.
@@ -38,7 +39,7 @@ pub struct EngineFlags {
     on_gpu_error: Option<OnGpuError>,
     /// Milliseconds of work given to the GPU at a time, at most about; less keeps a desktop smooth and drivers from
     /// giving up on slow GPUs. The result is the same.
-    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = value_parser!(u64).range(1..=60_000))]
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = whole::<u64>(1, 60_000), allow_negative_numbers = true)]
     max_dispatch_ms: u64,
     /// Most GPU memory for the catalog (4GiB, 512MB). A larger one stays in the host's memory, as does one that the GPU does not
     /// hold, and each batch brings the rows of its items. The result is the same.
@@ -129,29 +130,34 @@ pub struct ConfigFlags {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Positions to fill per slate, 1 to 500 [default: 50].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_setting(1, MAX_SLATE_SIZE), allow_negative_numbers = true)]
     slate_size: Option<usize>,
     /// Rule that composes the slate [default: spectral].
     #[arg(long, value_enum)]
     strategy: Option<Strategy>,
     /// How much variety counts against relevance in the spectral strategy; 0 is plain relevance order [default: 0.3].
-    #[arg(long, value_name = "BETA")]
+    #[arg(long, value_name = "BETA", value_parser = setting(0.0, MAX_STRENGTH), allow_negative_numbers = true)]
     strength: Option<f64>,
     /// Placed items that count as "just seen" [default: 10].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_setting(1, MAX_WINDOW), allow_negative_numbers = true)]
     behind: Option<usize>,
     /// Upcoming candidates that join the window [default: 0].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_setting(0, MAX_WINDOW), allow_negative_numbers = true)]
     ahead: Option<usize>,
     /// Who competes for a position: every unplaced candidate, or only those ahead [default: pool].
     #[arg(long, value_enum)]
     scope: Option<Scope>,
     /// Themes (eigenpairs) kept per window, 1 to 16 [default: 4].
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = whole_setting(1, MAX_SPECTRA), allow_negative_numbers = true)]
     spectra: Option<usize>,
 }
 
 impl ConfigFlags {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.config.iter()
+    }
+
     /// Reads the file, applies the flags, checks the result.
     pub fn load(&self) -> Result<Config, Failure> {
         let mut config = self.config.as_deref().map_or_else(|| Ok(Config::default()), read_config)?;
@@ -176,7 +182,7 @@ pub struct MeasureFlags {
     measure: Option<PathBuf>,
     /// Windows and cuts of the metrics that have one (ild@W, ndcg@K, …), in positions, 1 to 500.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10",
-          value_parser = value_parser!(u64).range(1..=500))]
+          value_parser = whole::<u64>(1, 500), allow_negative_numbers = true)]
     at: Vec<u64>,
     /// Catalog column of categories; adds the metrics that need one.
     #[arg(long, value_name = "COLUMN")]
@@ -184,6 +190,11 @@ pub struct MeasureFlags {
 }
 
 impl MeasureFlags {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.measure.iter()
+    }
+
     /// The measure; `first` is what it comes from where no file is named.
     pub fn request(&self, first: &Config) -> Result<MeasureRequest, Failure> {
         let read = |path: &PathBuf| {

@@ -10,6 +10,8 @@ use spectrank::io::{self, CatalogColumns, OutputError, TextFile};
 use spectrank::memory::BATCH_SLATES;
 use spectrank::tune::{self, Family, TuneError, TuneRequest, TuneResult};
 
+use super::numbers::whole;
+use super::outputs::refuse_overlap;
 use super::settings::{ConfigFlags, EngineFlags, Engines, MeasureFlags, evaluation_failed, names, slate_fields};
 use super::terminal::Notices;
 use super::{Exit, Failure, terminal};
@@ -39,19 +41,19 @@ pub struct Tune {
     #[arg(long, value_name = "KEY", default_value = "ild@10")]
     metric: String,
     /// Share of the relevance that is to be kept, 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.98, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.98, value_parser = share, allow_negative_numbers = true)]
     keep: f64,
     /// Share of the slates, drawn at random, that is not tuned on but shows what the chosen setting does elsewhere; below 1.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     holdout: f64,
     /// Seed that says which slates are held out.
-    #[arg(long, value_name = "SEED", default_value_t = 7)]
+    #[arg(long, value_name = "SEED", default_value_t = 7, value_parser = whole::<u64>(0, u64::MAX), allow_negative_numbers = true)]
     seed: u64,
     /// Runs that close in on the wanted relevance between two settings of the grid, for each range and up to three times where
     /// other keys were varied as well; 0 for none.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(0..=30))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = whole::<u64>(0, 30), allow_negative_numbers = true)]
     refine: u64,
-    /// Write the best setting here, as a configuration file.
+    /// Write the best setting here, as a configuration file: another one than --config, whose comments it would not have.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Write the setting of every strategy or sweep into this folder, as NAME.toml; `compare` takes these files.
@@ -115,6 +117,7 @@ pub fn run(flags: &Tune) -> Result<(), Failure> {
     for (index, family) in families.iter().enumerate() {
         settings.extend(family.settings(index).map_err(bad_sweep)?);
     }
+    refuse_own_files(flags, &families)?;
     let drafts = Drafts::create(flags, &families)?;
     let mut request = flags.measure.request(&base)?;
     request.include(&flags.metric);
@@ -175,6 +178,18 @@ pub fn run(flags: &Tune) -> Result<(), Failure> {
         ));
     }
     drafts.finish(&result)
+}
+
+/// Refuses outputs that would take the place of what is read, or of each other. That goes for the configuration too: what is
+/// written has its settings, but neither its comments nor its order.
+fn refuse_own_files(flags: &Tune, families: &[Family]) -> Result<(), Failure> {
+    let read = flags.catalog.iter().chain(&flags.slates).chain(flags.config.files()).chain(flags.measure.files());
+    let each = flags.write_each.iter().flat_map(|folder| families.iter().map(|family| folder.join(family.file_name())));
+    let each: Vec<PathBuf> = each.collect();
+    let page = flags.html.as_deref().map(|page| ("--html", page));
+    let best = flags.write.as_deref().map(|best| ("--write", best));
+    let each = each.iter().map(|path| ("--write-each", path.as_path()));
+    refuse_overlap(read, page.into_iter().chain(best).chain(each))
 }
 
 /// Files that are to be written, opened before the work.

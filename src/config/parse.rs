@@ -1,6 +1,7 @@
 //! From TOML text to a validated [`Config`].
 
 use super::{Config, ConfigError};
+use crate::text::in_plain_words;
 
 impl Config {
     /// Reads and validates a configuration.
@@ -44,7 +45,7 @@ fn syntax_error(text: &str, path: Option<String>, error: &toml::de::Error) -> Co
         Some(path) if path != "." => path,
         _ => "configuration".to_owned(),
     };
-    ConfigError::Syntax { line, key, message: error.message().replace('\n', " ") }
+    ConfigError::Syntax { line, key, message: in_plain_words(&error.message().replace('\n', " "), "a table") }
 }
 
 #[cfg(test)]

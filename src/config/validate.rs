@@ -4,6 +4,7 @@ use super::{
     Config, ConfigError, MAX_CANDIDATES, MAX_FILTER_RULES, MAX_SLATE_SIZE, MAX_SPECTRA, MAX_STRENGTH, MAX_WINDOW,
     Scope, Strategy,
 };
+use crate::text::short_number;
 
 /// Columns of slates that have a meaning of their own.
 const RESERVED: [&str; 9] =
@@ -135,7 +136,7 @@ fn number(key: &str, value: f64, low: f64, high: f64) -> Result<(), ConfigError>
         return Ok(());
     }
     let allowed = format!("{low} to {high}");
-    Err(ConfigError::OutOfRange { key: key.to_owned(), value: value.to_string(), allowed })
+    Err(ConfigError::OutOfRange { key: key.to_owned(), value: short_number(value), allowed })
 }
 
 fn count(key: &str, value: usize, low: usize, high: usize) -> Result<(), ConfigError> {

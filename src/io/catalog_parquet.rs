@@ -12,6 +12,7 @@ use super::catalog_files::{Part, Wanted};
 use super::error::{AtPath, InputError, InputProblem};
 use super::footprint::{ColumnFootprint, Footprint, Holding};
 use super::parquet_file::ParquetFile;
+use super::type_words::type_words;
 use crate::catalog::{Column, ColumnData, ItemIds};
 use crate::memory;
 
@@ -180,7 +181,7 @@ fn kind_of(
             }
             _ => Err(InputProblem::ColumnType {
                 column: name.clone(),
-                found: data_type.to_string(),
+                found: type_words(data_type),
                 expected: "text or integers",
             }),
         };
@@ -197,7 +198,7 @@ fn kind_of(
     if wanted.names_signal(name) {
         return Err(InputProblem::ColumnType {
             column: name.clone(),
-            found: data_type.to_string(),
+            found: type_words(data_type),
             expected: "lists of float16, float32 or float64 to be a signal",
         });
     }
@@ -207,7 +208,7 @@ fn kind_of(
     Ok(Some(match (element, scalar(data_type)) {
         (Some(e), _) if e.is_integer() => Kind::Codes(CodesBuilder::new(name)),
         (_, Some(scalar)) => Kind::Scalar(scalar, None),
-        _ => Kind::Unsupported(data_type.to_string()),
+        _ => Kind::Unsupported(type_words(data_type)),
     }))
 }
 

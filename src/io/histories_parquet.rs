@@ -18,6 +18,7 @@ use super::histories::{BloomRequest, BloomSummary, Builder, HistoriesError, Hist
 use super::output_error::output_at;
 use super::output_target::Draft;
 use super::parquet_file::ParquetFile;
+use super::type_words::type_words;
 use crate::bloom::hash_of;
 
 /// Rows at a time; each may hold millions of items.
@@ -69,7 +70,7 @@ fn plan(schema: &Schema, request: &BloomRequest) -> Result<(usize, SchemaRef), I
     let is_items = |e: &DataType| e.is_null() || matches!(scalar(e), Some(Scalar::Int | Scalar::Text));
     // A column of nothing but nulls, written without a type, holds no history.
     if !data_type.is_null() && !list_element(data_type).is_some_and(is_items) {
-        let (column, found) = (column.clone(), data_type.to_string());
+        let (column, found) = (column.clone(), type_words(data_type));
         return Err(InputProblem::ColumnType { column, found, expected: "lists of item ids (text or integers)" });
     }
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();

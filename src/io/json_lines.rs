@@ -3,6 +3,7 @@
 use std::io::{BufRead, Read};
 
 use super::error::InputProblem;
+use crate::text::in_plain_words;
 
 /// What some editors put before the first line: the order of bytes, of which UTF-8 has one.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -39,7 +40,8 @@ impl<R: BufRead> JsonLines<R> {
             let mark = if self.line == 1 { BYTE_ORDER_MARK } else { &[] };
             let start = if self.buffer.starts_with(mark) { mark.len() } else { 0 };
             if !self.buffer[start..].trim_ascii().is_empty() {
-                return Ok(Some(&self.buffer[start..]));
+                // The end of the line is no part of it, nor of what is said of a place in it.
+                return Ok(Some(self.buffer[start..].trim_ascii_end()));
             }
         }
     }
@@ -49,7 +51,9 @@ impl<R: BufRead> JsonLines<R> {
 pub(crate) fn detail(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {
-        Some(problem) => format!("{problem} at column {}", error.column()),
+        // What is wrong with the whole has no place.
+        Some(problem) if error.column() == 0 => in_plain_words(problem, "an object"),
+        Some(problem) => format!("{} at column {}", in_plain_words(problem, "an object"), error.column()),
         None => text,
     }
 }

@@ -5,8 +5,7 @@ use std::io::{BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
-use tempfile::NamedTempFile;
-
+use super::drafts::DraftFile;
 use super::output_error::{OutputError, OutputProblem, output_at};
 use crate::digest::{Digest, Digester};
 
@@ -21,7 +20,7 @@ pub(crate) fn is_draft(name: &str) -> bool {
 /// A file that is being written under another name in its folder.
 pub(crate) struct Draft {
     pub(crate) path: PathBuf,
-    pub(crate) file: NamedTempFile,
+    pub(crate) file: DraftFile,
 }
 
 impl Draft {
@@ -41,7 +40,7 @@ impl Draft {
         if there.is_none() {
             builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         }
-        let file = output_at(path, builder.tempfile_in(folder).map_err(OutputProblem::Create))?;
+        let file = output_at(path, DraftFile::create(&builder, folder).map_err(OutputProblem::Create))?;
         #[cfg(unix)]
         if let Some(there) = there {
             let set = file.as_file().set_permissions(there.permissions());
@@ -52,7 +51,7 @@ impl Draft {
 
     /// Gives the complete file its name.
     pub(crate) fn keep(self) -> Result<File, OutputError> {
-        output_at(&self.path, self.file.persist(&self.path).map_err(|e| OutputProblem::Rename(e.error)))
+        output_at(&self.path, self.file.persist(&self.path).map_err(OutputProblem::Rename))
     }
 }
 
@@ -105,7 +104,7 @@ impl TextFile {
 
 /// Where bytes go.
 pub(crate) enum Target {
-    File(BufWriter<NamedTempFile>, PathBuf),
+    File(BufWriter<DraftFile>, PathBuf),
     Stdout(BufWriter<Stdout>, PathBuf),
     Part { writer: BufWriter<Box<PartWriter>>, path: PathBuf, done: Sender<PartDraft> },
 }
@@ -188,7 +187,7 @@ impl Write for Target {
 
 /// A part of a folder in the making: its bytes are hashed as they are written.
 pub(crate) struct PartWriter {
-    pub(crate) file: NamedTempFile,
+    pub(crate) file: DraftFile,
     pub(crate) digest: Digester,
 }
 

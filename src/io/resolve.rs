@@ -15,6 +15,9 @@ pub(crate) const SEEN: ItemRole = "seen item";
 /// An item of `pinned`.
 pub(crate) const PINNED: ItemRole = "pinned item";
 
+/// What a table has in the place of an item: numbers that are too large are read as nulls.
+pub(crate) const NO_ITEM: &str = "null, or a number beyond 64 bits";
+
 /// An item as a file names it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Item<'a> {

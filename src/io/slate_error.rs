@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::config::MAX_SLATE_SIZE;
+
 /// One variant per way in which a slate, or a file of slates, is not as it has to be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -47,7 +49,7 @@ pub enum SlateFileProblem {
         id: String,
     },
     /// A null, or something that is not an item, in a list of items.
-    #[error("slate \"{slate}\": {role} number {index} is null or not an item: use row numbers or item ids")]
+    #[error("slate \"{slate}\": {role} number {index} is {found}: use row numbers (whole numbers) or item ids (text)")]
     NotAnItem {
         /// The slate.
         slate: String,
@@ -55,6 +57,8 @@ pub enum SlateFileProblem {
         role: &'static str,
         /// 0-based place in the list.
         index: usize,
+        /// What is there instead.
+        found: String,
     },
     /// A null, or something that is not a number, as a score.
     #[error(
@@ -87,7 +91,9 @@ pub enum SlateFileProblem {
         n_scores: usize,
     },
     /// A pin with no usable position.
-    #[error("slate \"{slate}\": pin number {index} has no position from 0 to 4294967295: write {{position, item}}")]
+    #[error(
+        "slate \"{slate}\": pin number {index} has no position from 0 to {}: write {{position, item}}", MAX_SLATE_SIZE - 1
+    )]
     PinPosition {
         /// The slate.
         slate: String,

@@ -12,9 +12,10 @@ use arrow_schema::{DataType, Schema};
 
 use super::arrow_values::{Scalar, cast, cast_or_null, list_element, lists_of, range, scalar, scalars};
 use super::error::InputProblem;
-use super::resolve::{Item, ItemRole, PINNED, RECENT, SEEN};
+use super::resolve::{Item, ItemRole, NO_ITEM, PINNED, RECENT, SEEN};
 use super::slate_error::SlateFileProblem;
 use super::slates::SlateFields;
+use super::type_words::type_words;
 use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, ColumnData, Value};
 use crate::slate::{Pin, Slate};
@@ -52,6 +53,7 @@ impl Items {
                 slate: of.slate.to_owned(),
                 role: of.role,
                 index,
+                found: NO_ITEM.to_owned(),
             })),
         }
     }
@@ -319,7 +321,7 @@ fn require(name: &str, found: &DataType, is_right: bool, expected: &'static str)
     if is_right {
         return Ok(());
     }
-    Err(InputProblem::ColumnType { column: name.to_owned(), found: found.to_string(), expected })
+    Err(InputProblem::ColumnType { column: name.to_owned(), found: type_words(found), expected })
 }
 
 fn is_item(data_type: &DataType) -> bool {

@@ -71,7 +71,13 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
             None | Some(Json::Null) => self.n_read.to_string(),
             Some(Json::String(id)) => id,
             Some(Json::Number(id)) if !id.is_f64() => id.to_string(),
-            Some(_) => return Err(self.kind(&self.n_read.to_string(), "slate_id", "text or a whole number")),
+            Some(_) => {
+                return Err(self.kind(
+                    &self.n_read.to_string(),
+                    "slate_id",
+                    "text, or a whole number of at most 64 bits",
+                ));
+            }
         };
         let Some(listed) = self.list(&mut object, &id, "candidates")? else {
             return Err(InputProblem::Slate(SlateFileProblem::NoList { slate: id, column: "candidates" }));
@@ -138,7 +144,12 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
     fn resolved(&self, list: &[Json], slate: &str, role: ItemRole) -> impl Iterator<Item = Result<u32, InputProblem>> {
         list.iter().enumerate().map(move |(index, value)| match item(value) {
             Some(item) => item.resolve(self.catalog, slate, role),
-            None => Err(InputProblem::Slate(SlateFileProblem::NotAnItem { slate: slate.to_owned(), role, index })),
+            None => Err(InputProblem::Slate(SlateFileProblem::NotAnItem {
+                slate: slate.to_owned(),
+                role,
+                index,
+                found: found(Some(value)),
+            })),
         })
     }
 
@@ -167,9 +178,11 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
         let position = position
             .ok_or_else(|| InputProblem::Slate(SlateFileProblem::PinPosition { slate: slate.to_owned(), index }))?;
         let role = PINNED;
-        let item = pin.get("item").and_then(item);
-        let item = item
-            .ok_or_else(|| InputProblem::Slate(SlateFileProblem::NotAnItem { slate: slate.to_owned(), role, index }))?;
+        let value = pin.get("item");
+        let item = value.and_then(item).ok_or_else(|| {
+            let slate = slate.to_owned();
+            InputProblem::Slate(SlateFileProblem::NotAnItem { slate, role, index, found: found(value) })
+        })?;
         Ok(Pin { position, item: item.resolve(self.catalog, slate, role)? })
     }
 }
@@ -178,8 +191,19 @@ impl<'a, R: BufRead> JsonSlates<'a, R> {
 fn item(value: &Json) -> Option<Item<'_>> {
     match value {
         Json::String(id) => Some(Item::Id(id)),
-        Json::Number(n) => n.as_i64().or_else(|| n.as_u64().map(|_| i64::MAX)).map(Item::Row),
+        Json::Number(n) => n.as_i64().map(Item::Row),
         _ => None,
+    }
+}
+
+/// What stands in the place of an item.
+fn found(value: Option<&Json>) -> String {
+    match value {
+        None => "missing".to_owned(),
+        Some(Json::Array(_)) => "a list".to_owned(),
+        Some(Json::Object(_)) => "an object".to_owned(),
+        Some(Json::Number(n)) if n.is_u64() => format!("{n}, beyond any row"),
+        Some(single) => single.to_string(),
     }
 }
 
@@ -296,7 +320,17 @@ mod tests {
                 "{\"candidates\":[\"b\"],\"scores\":[null]}",
                 "slate \"0\": the score of candidate number 0, item \"b\", is null",
             ),
-            ("{\"candidates\":[1.5],\"scores\":[1]}", "slate \"0\": candidate number 0 is null or not an item"),
+            ("{\"candidates\":[2.0],\"scores\":[1]}", "slate \"0\": candidate number 0 is 2.0: use row numbers (whole"),
+            (
+                "{\"candidates\":[18446744073709551615],\"scores\":[1]}",
+                "slate \"0\": candidate number 0 is 18446744073709551615, beyond any row: use",
+            ),
+            (
+                "{\"slate_id\":18446744073709551616}",
+                "line 1, slate \"0\": \"slate_id\" must be text, or a whole number of at most 64 bits",
+            ),
+            ("{\"candidates\":[1\n", "line 1 is not a JSON object (it ends inside a list at column 16)"),
+            ("[1]", "line 1 is not a JSON object (invalid type: list, expected an object): write"),
             ("{\"candidates\":[3],\"scores\":[1]}", "slate \"0\": candidate 3 is not in the catalog"),
             (
                 "{\"candidates\":[],\"scores\":[],\"pinned\":[{\"item\":1}]}",

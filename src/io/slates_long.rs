@@ -9,7 +9,7 @@ use arrow_schema::Schema;
 
 use super::arrow_values::{Scalar, scalar};
 use super::error::{AtPath, InputError, InputProblem};
-use super::resolve::{CANDIDATE, Item};
+use super::resolve::{CANDIDATE, Item, NO_ITEM};
 use super::slate_error::SlateFileProblem;
 use super::slates::{BatchLimit, SlateFields, SlateSource, batch_of};
 use super::slates_columns::{Items, SlateColumns, check_column, items_of, scores_of};
@@ -159,7 +159,12 @@ impl Batch {
         let (row, index) = (self.next, slate.candidates.len());
         let id = || slate.id.clone();
         let Some(item) = self.items.get(row) else {
-            return Err(InputProblem::Slate(SlateFileProblem::NotAnItem { slate: id(), role: CANDIDATE, index }));
+            return Err(InputProblem::Slate(SlateFileProblem::NotAnItem {
+                slate: id(),
+                role: CANDIDATE,
+                index,
+                found: NO_ITEM.to_owned(),
+            }));
         };
         let found = match item {
             Item::Row(number) if form.is_integer_id => {

@@ -33,7 +33,7 @@ fn slates() {
         (
             "cut.jsonl",
             line(&good[..20]),
-            "line 1 is not a JSON object (EOF while parsing a string at column 20): write one slate per line (JSON has no NaN or Infinity)",
+            "line 1 is not a JSON object (it ends inside a string at column 20): write one slate per line (JSON has no NaN or Infinity)",
         ),
         (
             "second.jsonl",
@@ -43,12 +43,12 @@ fn slates() {
         (
             "list.jsonl",
             line("[1,2]"),
-            "line 1 is not a JSON object (invalid type: sequence, expected a map at column 0): write one slate per line (JSON has no NaN or Infinity)",
+            "line 1 is not a JSON object (invalid type: list, expected an object): write one slate per line (JSON has no NaN or Infinity)",
         ),
         (
             "pretty.jsonl",
             line("{\n\"candidates\":[0],\n\"scores\":[1]}"),
-            "line 1 is not a JSON object (EOF while parsing an object at column 0): write one slate per line (JSON has no NaN or Infinity)",
+            "line 1 is not a JSON object (it ends inside an object at column 1): write one slate per line (JSON has no NaN or Infinity)",
         ),
         (
             "two.jsonl",
@@ -78,7 +78,7 @@ fn slates() {
         (
             "huge_row.jsonl",
             slate("[99999999999999999999]", "[1]", ""),
-            "slate \"0\": candidate number 0 is null or not an item: use row numbers or item ids",
+            "slate \"0\": candidate number 0 is 1e+20: use row numbers (whole numbers) or item ids (text)",
         ),
         (
             "digits.jsonl",
@@ -88,7 +88,7 @@ fn slates() {
         (
             "fraction.jsonl",
             slate("[0.0]", "[1]", ""),
-            "slate \"0\": candidate number 0 is null or not an item: use row numbers or item ids",
+            "slate \"0\": candidate number 0 is 0.0: use row numbers (whole numbers) or item ids (text)",
         ),
         (
             "negative.jsonl",
@@ -98,12 +98,12 @@ fn slates() {
         (
             "null.jsonl",
             slate("[null]", "[1]", ""),
-            "slate \"0\": candidate number 0 is null or not an item: use row numbers or item ids",
+            "slate \"0\": candidate number 0 is null: use row numbers (whole numbers) or item ids (text)",
         ),
         (
             "nested.jsonl",
             slate("[[0]]", "[1]", ""),
-            "slate \"0\": candidate number 0 is null or not an item: use row numbers or item ids",
+            "slate \"0\": candidate number 0 is a list: use row numbers (whole numbers) or item ids (text)",
         ),
         (
             "text_score.jsonl",
@@ -124,7 +124,7 @@ fn slates() {
         (
             "id.jsonl",
             slate("[0]", "[1]", ",\"slate_id\":{}"),
-            "line 1, slate \"0\": \"slate_id\" must be text or a whole number",
+            "line 1, slate \"0\": \"slate_id\" must be text, or a whole number of at most 64 bits",
         ),
         (
             "recent.jsonl",
@@ -134,12 +134,12 @@ fn slates() {
         (
             "pin.jsonl",
             slate("[0]", "[1]", ",\"pinned\":[{\"position\":-1,\"item\":0}]"),
-            "slate \"0\": pin number 0 has no position from 0 to 4294967295: write {position, item}",
+            "slate \"0\": pin number 0 has no position from 0 to 499: write {position, item}",
         ),
         (
             "pin_item.jsonl",
             slate("[0]", "[1]", ",\"pinned\":[{\"position\":0}]"),
-            "slate \"0\": pinned item number 0 is null or not an item: use row numbers or item ids",
+            "slate \"0\": pinned item number 0 is missing: use row numbers (whole numbers) or item ids (text)",
         ),
         ("pins.jsonl", slate("[0]", "[1]", ",\"pinned\":{\"a\":0}"), "line 1, slate \"0\": \"pinned\" must be a list"),
         (

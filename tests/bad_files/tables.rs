@@ -100,11 +100,11 @@ fn catalogs() {
             ),
             (
                 vec![("item_id", floats(&[Some(one)]))],
-                "column \"item_id\" holds List(Float32): it must hold text or integers",
+                "column \"item_id\" holds lists of floating-point numbers: it must hold text or integers",
             ),
             (
                 vec![("item_id", col(Float32Array::from(vec![1.0])))],
-                "column \"item_id\" holds Float32: it must hold text or integers",
+                "column \"item_id\" holds floating-point numbers: it must hold text or integers",
             ),
             (
                 vec![("item_id", col(UInt64Array::from(vec![u64::MAX])))],
@@ -168,7 +168,7 @@ fn slates() {
             ),
             (
                 vec![("candidates", items(&[Some(&[Some(0), None])])), scores()],
-                "slate \"0\": candidate number 1 is null or not an item: use row numbers or item ids",
+                "slate \"0\": candidate number 1 is null, or a number beyond 64 bits: use row numbers (whole numbers) or item ids (text)",
             ),
             (
                 vec![("candidates", items(&[Some(row)])), ("scores", floats(&[Some(&[Some(1.0), None])]))],
@@ -184,11 +184,11 @@ fn slates() {
             ),
             (
                 vec![("candidates", list(items(&[Some(row)]))), scores()],
-                "column \"candidates\" holds List(List(Int64)): it must hold lists of integers (catalog rows) or text (item ids)",
+                "column \"candidates\" holds lists of lists of integers: it must hold lists of integers (catalog rows) or text (item ids)",
             ),
             (
                 vec![("candidates", floats(&[Some(score)])), scores()],
-                "column \"candidates\" holds List(Float32): it must hold lists of integers (catalog rows) or text (item ids)",
+                "column \"candidates\" holds lists of floating-point numbers: it must hold lists of integers (catalog rows) or text (item ids)",
             ),
             (
                 vec![("candidates", list(text(&[Some("a"), Some("z\n")]))), scores()],
@@ -196,19 +196,19 @@ fn slates() {
             ),
             (
                 vec![("candidates", list(col(BinaryArray::from(vec![&b"a"[..], b"b"])))), scores()],
-                "column \"candidates\" holds List(Binary): it must hold lists of integers (catalog rows) or text (item ids)",
+                "column \"candidates\" holds lists of bytes: it must hold lists of integers (catalog rows) or text (item ids)",
             ),
             (
                 vec![("candidates", list(col(NullArray::new(2)))), scores()],
-                "column \"candidates\" holds List(Null): it must hold lists of integers (catalog rows) or text (item ids)",
+                "column \"candidates\" holds lists of nothing but nulls: it must hold lists of integers (catalog rows) or text (item ids)",
             ),
             (
                 vec![("candidates", items(&[Some(row)])), ("scores", list(text(&[Some("1"), Some("2")])))],
-                "column \"scores\" holds List(Utf8): it must hold lists of numbers",
+                "column \"scores\" holds lists of text: it must hold lists of numbers",
             ),
             (
                 with("slate_id", floats(&[Some(score)])),
-                "column \"slate_id\" holds List(Float32): it must hold text or integers",
+                "column \"slate_id\" holds lists of floating-point numbers: it must hold text or integers",
             ),
             (
                 with("recent", items(&[Some(&[Some(4)])])),
@@ -216,19 +216,19 @@ fn slates() {
             ),
             (
                 with("recent", col(Int64Array::from(vec![1]))),
-                "column \"recent\" holds Int64: it must hold lists of integers (catalog rows) or text (item ids)",
+                "column \"recent\" holds integers: it must hold lists of integers (catalog rows) or text (item ids)",
             ),
             (
                 with("pinned", pin("position")),
-                "slate \"0\": pin number 0 has no position from 0 to 4294967295: write {position, item}",
+                "slate \"0\": pin number 0 has no position from 0 to 499: write {position, item}",
             ),
             (
                 with("pinned", pin("place")),
-                "column \"pinned\" holds List(Struct(\"place\": Int64, \"item\": Int64)): it must hold lists of {position, item}",
+                "column \"pinned\" holds lists of {place, item}: it must hold lists of {position, item}",
             ),
             (
                 with("seen", list(col(Float32Array::from(vec![1.0])))),
-                "column \"seen\" holds List(Float32): it must hold lists of integers (catalog rows) or text (item ids)",
+                "column \"seen\" holds lists of floating-point numbers: it must hold lists of integers (catalog rows) or text (item ids)",
             ),
         ]
     };
@@ -249,7 +249,7 @@ fn slates_with_a_row_per_candidate() {
         vec![
             (
                 long(text(&[Some("a"), None]), slate_ids(), scores()),
-                "slate \"p\": candidate number 1 is null or not an item: use row numbers or item ids",
+                "slate \"p\": candidate number 1 is null, or a number beyond 64 bits: use row numbers (whole numbers) or item ids (text)",
             ),
             (
                 long(ids(), text(&[Some("p"), None]), scores()),
@@ -261,7 +261,7 @@ fn slates_with_a_row_per_candidate() {
             ),
             (
                 long(ids(), slate_ids(), text(&[Some("1"), Some("2")])),
-                "column \"score\" holds Utf8: it must hold numbers",
+                "column \"score\" holds text: it must hold numbers",
             ),
             (
                 long(text(&[Some("a"), Some("z")]), slate_ids(), scores()),
@@ -269,7 +269,7 @@ fn slates_with_a_row_per_candidate() {
             ),
             (
                 long(ids(), floats(&[None, None]), scores()),
-                "column \"slate_id\" holds List(Float32): it must hold text or integers",
+                "column \"slate_id\" holds lists of floating-point numbers: it must hold text or integers",
             ),
             (
                 vec![("item_id", ids()), ("score", scores())],

@@ -215,7 +215,7 @@ fn what_cannot_be_built_is_told() {
     says(
         bloom(&parquet, &out, &["--column", "day"]),
         &parquet,
-        "column \"day\" holds Int64: it must hold lists of item ids",
+        "column \"day\" holds integers: it must hold lists of item ids",
     );
     says(bloom(&parquet, &out, &["--name", "day"]), &parquet, "has \"day\" already: choose another --name");
     let lists = ListArray::from_iter_primitive::<arrow_array::types::Int64Type, _, _>([

@@ -253,10 +253,10 @@ fn wrong_columns_of_slates_are_told_together() {
         &ran,
         &folder,
         &[
-            "s.parquet: column \"recent\" holds Float64",
-            "s.parquet: column \"pinned\" holds List",
-            "s.parquet: column \"candidates\" holds Int64",
-            "s.parquet: column \"scores\" holds Utf8",
+            "s.parquet: column \"recent\" holds floating-point numbers",
+            "s.parquet: column \"pinned\" holds lists of ",
+            "s.parquet: column \"candidates\" holds integers",
+            "s.parquet: column \"scores\" holds text",
         ],
     );
     let ran = run([Path::new("check"), Path::new("--catalog"), &folder.path("items.parquet")]);

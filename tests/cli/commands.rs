@@ -39,6 +39,44 @@ fn a_bad_command_line_is_2() {
     }
 }
 
+/// A minus before a number is no flag that is unknown.
+#[test]
+fn numbers_below_a_range_are_answered_with_the_range() {
+    let files = ["--catalog", "a.npy", "--slates", "b.jsonl"];
+    for (command, flag, part) in [
+        ("rerank", "--slate-size", "a whole number from 1 to 500"),
+        ("rerank", "--behind", "a whole number from 1 to 128"),
+        ("rerank", "--spectra", "a whole number from 1 to 16"),
+        ("rerank", "--part-slates", "a whole number from 1 to 1000000000"),
+        ("rerank", "--max-dispatch-ms", "a whole number from 1 to 60000"),
+        ("rerank", "--strength", "the flags: spectral.strength = -1 is out of range: 0 to 1000000"),
+        ("compare", "--slate-size", "a whole number from 1 to 500"),
+        ("compare", "--resamples", "a whole number from 100 to 1000000"),
+        ("compare", "--at", "a whole number from 1 to 500"),
+        ("compare", "--seed", "a whole number from 0 to"),
+        ("tune", "--keep", "a share from 0 to 1"),
+        ("tune", "--refine", "a whole number from 0 to 30"),
+        ("explain", "--position", "a whole number from 0 to 499"),
+        ("parity", "--cases", "a whole number from 1 to"),
+        ("bloom", "--rate", "a number from 0.000001 to 0.5"),
+    ] {
+        let command = [command].into_iter().chain(files.into_iter().filter(|_| !matches!(command, "parity" | "bloom")));
+        let more: &[&str] = match flag {
+            "--strength" | "--max-dispatch-ms" => &["--output", "c.csv"],
+            _ => &[],
+        };
+        let command: Vec<&str> = command.chain(more.iter().copied()).collect();
+        let apart = run(command.iter().copied().chain([flag, "-1"]));
+        assert!(
+            apart.stderr.contains(part) && matches!(apart.code, Some(1 | 2)),
+            "{command:?} {flag}: {}",
+            apart.stderr
+        );
+        let together = run(command.iter().copied().chain([format!("{flag}=-1").as_str()]));
+        assert_eq!((together.code, together.stderr), (apart.code, apart.stderr));
+    }
+}
+
 #[test]
 fn an_output_that_cannot_be_written_is_3() {
     let (folder, data) = (Folder::new(), Data::new());

@@ -91,6 +91,7 @@ fn standard_output_that_is_closed_is_an_output_that_cannot_be_written() {
 fn flags_that_do_not_go_together_are_a_bad_command_line() {
     let folder = Folder::new();
     let data = Data::new();
+    std::fs::create_dir(folder.path("folder.csv")).unwrap();
     let rerank = |output: &str, more: &[&str]| {
         Rerank::of(&[data.catalog_npy(&folder)], &[data.slates_jsonl(&folder)], &folder.path(output)).with(more).run()
     };
@@ -99,8 +100,10 @@ fn flags_that_do_not_go_together_are_a_bad_command_line() {
         (rerank("out.csv", &["--output-format", "csv"]), "is for --output - and for folders"),
         (rerank("out.csv", &["--backend", "cpu", "--adapter", "0"]), "names a GPU but --backend cpu was asked for"),
         (rerank("out.csv", &["--backend", "gpu", "--precision", "f64"]), "runs on the CPU only"),
+        (rerank("folder.csv", &[]), "folder.csv/ for parts in it, or name a file as --output"),
         (rerank("slates.jsonl", &[]), "is an input: name another file as --output"),
     ] {
         assert!(ran.failed(2).contains(part), "{}", ran.stderr);
     }
+    assert_eq!(std::fs::read_dir(folder.path("folder.csv")).unwrap().count(), 0);
 }

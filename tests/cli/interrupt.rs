@@ -1,7 +1,7 @@
 //! Ctrl-C, sent to a real process.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,15 +16,15 @@ const N_SLATES: usize = 600;
 const LINE: &str = "{\"candidates\":[0,1,2,3,4,5],\"scores\":[6,5,4,3,2,1]}\n";
 
 /// The program as a shell starts it: tests may run where Ctrl-C is ignored.
-fn started(command: &Rerank) -> Child {
+fn started(arguments: &[PathBuf]) -> Child {
     let mut shell = Command::new("env");
-    shell.args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_spectrank")]).args(&command.0);
+    shell.args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_spectrank")]).args(arguments);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// The program with slates from a pipe.
 fn spawn(folder: &Folder, output: &Path) -> Child {
-    started(&Rerank::of(&[Data::new().catalog_npy(folder)], &["-".into()], output).on_cpu())
+    started(&Rerank::of(&[Data::new().catalog_npy(folder)], &["-".into()], output).on_cpu().0)
 }
 
 fn signal(child: &Child, name: &str) {
@@ -119,6 +119,70 @@ fn a_second_signal_stops_at_once() {
     }
 }
 
+/// What is begun and not finished is taken away, and what was there before stays.
+fn ends_and_leaves_no_file(folder: &Folder, arguments: &[PathBuf], output: &Path) {
+    std::fs::write(output, "the output of the run before").unwrap();
+    let before = listing(folder);
+    for (name, code, said) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        let mut child = started(arguments);
+        wait_for(|| listing(folder).iter().any(|name| name.ends_with(".part")));
+        signal(&child, name);
+        assert_eq!(ended(&mut child), (Some(code), format!("spectrank: {said}: nothing was kept\n")), "{arguments:?}");
+        assert_eq!(listing(folder), before, "{arguments:?}");
+        assert_eq!(std::fs::read(output).unwrap(), b"the output of the run before");
+    }
+}
+
+#[test]
+fn commands_that_write_a_page_or_a_choice_end_at_once_and_leave_no_file() {
+    let (folder, data) = (Folder::new(), Data::new());
+    let files = [data.catalog_parquet(&folder), "--slates".into(), data.slates_parquet(&folder)];
+    // Nobody ever writes to it: whoever reads it waits.
+    let fifo = folder.path("judge.toml");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let output = folder.path("out.html");
+    for (command, flag) in [
+        ("compare", "--html"),
+        ("tune --vary spectral.strength=0.1,0.2", "--html"),
+        ("tune --vary spectral.strength=0.1,0.2", "--write"),
+    ] {
+        let words = format!("{command} --backend cpu --catalog");
+        let mut arguments: Vec<PathBuf> = words.split(' ').map(PathBuf::from).collect();
+        arguments.extend(files.iter().cloned());
+        arguments.extend(["--measure".into(), fifo.clone(), flag.into(), output.clone()]);
+        ends_and_leaves_no_file(&folder, &arguments, &output);
+    }
+}
+
+#[test]
+fn what_has_nothing_in_the_making_ends_with_a_line_and_the_same_codes() {
+    let folder = Folder::new();
+    let fifo = folder.path("feed.toml");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Held open, and nothing comes: the program waits at a place that the test knows of.
+    let rerank = Rerank::of(&["no.npy".into()], &["no.jsonl".into()], &folder.path("out.csv"));
+    for (name, code, said) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        let mut child = started(&rerank.clone().with(["--config".as_ref(), fifo.as_os_str()]).0);
+        let writer = std::fs::File::options().write(true).open(&fifo).unwrap();
+        signal(&child, name);
+        assert_eq!(ended(&mut child), (Some(code), format!("spectrank: {said}\n")));
+        drop(writer);
+    }
+}
+
+#[test]
+fn bloom_and_explain_end_at_once_and_leave_no_file() {
+    let folder = Folder::new();
+    let slates = many_slates(&folder, 200_000);
+    let output = folder.path("out.jsonl");
+    let bloom = ["bloom", "--column", "candidates", "--histories"].map(PathBuf::from).into_iter();
+    let bloom: Vec<PathBuf> = bloom.chain([slates.clone(), "--output".into(), output.clone()]).collect();
+    ends_and_leaves_no_file(&folder, &bloom, &output);
+    let explain = ["explain", "--slate", "199999", "--catalog"].map(PathBuf::from).into_iter();
+    let files = [Data::new().catalog_npy(&folder), "--slates".into(), slates, "--html".into(), output.clone()];
+    ends_and_leaves_no_file(&folder, &explain.chain(files).collect::<Vec<_>>(), &output);
+}
+
 #[test]
 fn a_run_in_parts_that_a_signal_ends_goes_on_to_the_same_bytes() {
     let folder = in_memory();
@@ -130,7 +194,7 @@ fn a_run_in_parts_that_a_signal_ends_goes_on_to_the_same_bytes() {
         let disk = Folder::new();
         let output = disk.path("out/");
         let command = in_parts(&folder, N_SLATES, 2, &output);
-        let mut child = started(&command);
+        let mut child = started(&command.0);
         wait_for(|| n_committed(&content(&output)) > 2);
         signal(&child, name);
         let (ended_with, err) = ended(&mut child);

@@ -26,6 +26,7 @@ mod manual;
 mod many_slates;
 #[cfg(target_os = "linux")]
 mod memory;
+mod own_files;
 mod parity;
 mod parts;
 mod program;

@@ -130,6 +130,8 @@ fn bad_flags_and_files_end_in_one_line() {
     ] {
         assert_eq!(parity(arguments).code, Some(2), "{arguments:?}");
     }
+    let none = parity(&["--cases", "0"]);
+    assert!(none.code == Some(2) && none.stderr.contains("a whole number from 1 to 1000000000"), "{}", none.stderr);
     assert!(parity(&["--replay", "none.json"]).failed(1).starts_with("none.json: "));
     assert!(parity(&["--adapter", "0"]).failed(2).contains("drop one of them"));
     let line = run(["parity", "--adapter", "no such card"]);

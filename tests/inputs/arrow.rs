@@ -118,9 +118,15 @@ fn columns_are_held_against_what_they_must_be() {
     let text = || col(StringArray::from(vec!["q"]));
     let number = || col(Float32Array::from(vec![1.0]));
     for (columns, expected) in [
-        (vec![("candidates", text()), ("scores", number())], "column \"candidates\" holds Utf8: it must hold lists"),
-        (vec![("slate_id", text()), ("item", number()), ("score", number())], "column \"item\" holds Float32"),
-        (vec![("slate_id", number()), ("item_id", text()), ("score", number())], "column \"slate_id\" holds Float32"),
+        (vec![("candidates", text()), ("scores", number())], "column \"candidates\" holds text: it must hold lists"),
+        (
+            vec![("slate_id", text()), ("item", number()), ("score", number())],
+            "column \"item\" holds floating-point numbers",
+        ),
+        (
+            vec![("slate_id", number()), ("item_id", text()), ("score", number())],
+            "column \"slate_id\" holds floating-point numbers",
+        ),
         (vec![("slate_id", text())], "has no column \"candidates\" (it has: slate_id)"),
         (
             vec![("slate_id", text()), ("item_id", text()), ("score", number())],

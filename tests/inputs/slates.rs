@@ -246,11 +246,11 @@ fn every_mistake_in_the_list_form_names_slate_and_item() {
     let hole = col(ListArray::from_iter_primitive::<Float32Type, _, _>(hole));
     case(rows(&[&[0, 1]]), hole, "slate \"q0\": the score of candidate number 1, item 1, is null");
     let holes = || col(ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(0), None])]));
-    case(holes(), scores(&[&[1.0, 2.0]]), "slate \"q0\": candidate number 1 is null or not an item");
+    case(holes(), scores(&[&[1.0, 2.0]]), "slate \"q0\": candidate number 1 is null, or a number beyond 64 bits");
     let none = col(ListArray::from_iter_primitive::<Int64Type, _, _>([None::<Vec<Option<i64>>>]));
     case(none, scores(&[&[]]), "slate \"q0\": candidates is null or missing: use an empty list");
-    case(scores(&[&[1.0]]), scores(&[&[1.0]]), "column \"candidates\" holds LargeList(Float64)");
-    case(rows(&[&[0]]), ids(&[&["a"]]), "column \"scores\" holds List(Utf8)");
+    case(scores(&[&[1.0]]), scores(&[&[1.0]]), "column \"candidates\" holds lists of floating-point numbers");
+    case(rows(&[&[0]]), ids(&[&["a"]]), "column \"scores\" holds lists of text");
 
     let folder = Folder::new();
     let path = folder.parquet("s.parquet", vec![("candidates", rows(&[&[1]]))]);
@@ -334,7 +334,7 @@ fn json_lines_name_the_line() {
     let folder = Folder::new();
     let path = folder.bytes("s.jsonl", b"{\"candidates\":[0],\"scores\":[1]}\n\n{\"candidates\":[0],\n");
     let error = slates_error(&[path], &letters(4));
-    assert!(error.starts_with("line 3 is not a JSON object (EOF while parsing"), "{error}");
+    assert!(error.starts_with("line 3 is not a JSON object (it ends inside a value at column 18)"), "{error}");
 }
 
 /// Directories of Parquet files are checked field by field before they are read; see `fixtures/parquet/ORIGIN.md`.

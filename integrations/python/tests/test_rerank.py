@@ -255,7 +255,7 @@ def test_what_is_wrong_is_one_line(more: dict[str, Any], message: str, exit_code
         ({"candidates": [["nobody"]], "scores": [[1.0]]}, 'slates: slate "0": '),
         ({"candidates": [[1, 1]], "scores": [[1.0, 0.5]]}, "slates: slate"),
         ({"candidates": [[1, 2]], "scores": [[1.0]]}, 'slates: slate "0": '),
-        ({"candidates": [1], "scores": [1.0]}, 'slates: column "candidates" holds Int64'),
+        ({"candidates": [1], "scores": [1.0]}, 'slates: column "candidates" holds integers'),
         ({"slate_id": ["a", "b", "a"], "item": [1, 1, 2], "score": [1.0, 1.0, 1.0]}, "slate"),
     ],
 )

@@ -36,17 +36,6 @@ impl Watch {
     }
 }
 
-/// Refuses an output that would take the place of an input.
-pub fn refuse_own_output(flags: &Rerank) -> Result<(), Failure> {
-    let Ok(output) = flags.output.canonicalize() else { return Ok(()) };
-    match inputs(flags).find(|path| path.canonicalize().is_ok_and(|input| input == output)) {
-        None => Ok(()),
-        Some(input) => {
-            Err(Failure::usage(format_args!("{}: is an input: name another file as --output", input.display())))
-        }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 mod tests {

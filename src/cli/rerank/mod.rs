@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::{Args, value_parser};
+use clap::Args;
 use spectrank::engine::ChosenEngine;
 use spectrank::folder::{Part, PartBatch};
 use spectrank::io::{BatchLimit, OutputFormat, SlateFields};
@@ -19,6 +19,8 @@ use spectrank::prepare::PreparedSlate;
 use spectrank::problem::Problem;
 
 use super::memory::{Memory, MemoryFlags};
+use super::numbers::whole;
+use super::outputs::refuse_overlap;
 use super::settings::{ConfigFlags, EngineFlags, names, prepare};
 use super::terminal::Notices;
 use super::{Failure, exit, interrupt, terminal};
@@ -47,7 +49,7 @@ pub struct Rerank {
     #[arg(long, value_enum, value_name = "FORMAT")]
     output_format: Option<OutputFormat>,
     /// Slates of each part of an output folder [default: 16384]. What a run loses at most when it is ended is one part.
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1, 1_000_000_000), allow_negative_numbers = true)]
     part_slates: Option<u64>,
     /// Go on with the run in the output folder: parts that are done are verified and kept, and the result is, to the last
     /// bit, that of a run that was never ended. Begins where there is nothing yet. Inputs and settings must be the same.
@@ -77,7 +79,8 @@ Examples:
 
 /// Re-ranks every slate.
 pub fn run(flags: &Rerank) -> Result<(), Failure> {
-    inputs::refuse_own_output(flags)?;
+    let read = flags.catalog.iter().chain(&flags.slates).chain(flags.config.files());
+    refuse_overlap(read, [("--output", flags.output.as_path())])?;
     // Before anything is read.
     let watch = Watch::of(flags);
     let place = Place::of(flags)?;
@@ -85,8 +88,7 @@ pub fn run(flags: &Rerank) -> Result<(), Failure> {
     let (memory, catalog) = flags.memory.read_catalog(&flags.catalog, &config)?;
     let problem = Problem::new(&config, &catalog).map_err(|error| Failure::input(names(&flags.catalog), error))?;
     let source = memory.open_slates(&flags.slates, &catalog, &SlateFields::of(&config))?;
-    // Before there is a temporary file.
-    interrupt::listen();
+    interrupt::finish_batches();
     let outlet = match place.open(flags, source.as_ref(), &catalog, &config) {
         // Whoever reads standard output went away before the first slate.
         Err(error) if error.is_broken_pipe() => return Ok(()),

@@ -42,6 +42,11 @@ impl Place {
         let is_folder = !is_stdout && folder::is_folder(&flags.output);
         let wrong = |flag: &str, cure: &str| Err(Failure::usage(format_args!("{flag}: {cure}")));
         if !is_folder {
+            if !is_stdout && flags.output.is_dir() {
+                let name = flags.output.display();
+                let cure = format_args!("is a folder: write {name}/ for parts in it, or name a file as --output");
+                return Err(Failure::usage(format_args!("{name}: {cure}")));
+            }
             if flags.resume {
                 return wrong("--resume", "is for an output folder: end --output with a slash");
             }
