@@ -9,11 +9,12 @@ use super::manifest::{Content, Journal, MANIFEST_NAME, Part};
 use crate::digest::Digest;
 use crate::io::is_draft;
 
-/// True where an output is a folder: its path ends with a slash. Whether there is one of that name does not count, so that a
-/// command means the same every time.
+/// True where an output is a folder: its path ends with a slash, or a folder has that name and it is no file's name: it has no
+/// extension.
 pub fn is_folder(path: &Path) -> bool {
     let last = path.as_os_str().as_encoded_bytes().last();
-    last.is_some_and(|&byte| byte == b'/' || std::path::is_separator(char::from(byte)))
+    let ends_with_slash = last.is_some_and(|&byte| byte == b'/' || std::path::is_separator(char::from(byte)));
+    ends_with_slash || (path.extension().is_none() && path.is_dir())
 }
 
 /// The names in a folder.
@@ -150,9 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_ends_with_a_slash() {
+    fn a_folder_ends_with_a_slash_or_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(is_folder(&folder.path().join("")) && is_folder(Path::new("nowhere/")));
-        assert!(!is_folder(folder.path()) && !is_folder(Path::new("nowhere")) && !is_folder(Path::new("-")));
+        let [plain, like_a_file] = ["ranked", "ranked.csv"].map(|name| folder.path().join(name));
+        for path in [&plain, &like_a_file] {
+            std::fs::create_dir(path).unwrap();
+            assert!(is_folder(&path.join("")));
+        }
+        assert!(is_folder(&plain) && !is_folder(&like_a_file) && is_folder(Path::new("nowhere/")));
+        assert!(!is_folder(Path::new("nowhere")) && !is_folder(Path::new("-")));
     }
 }

@@ -36,9 +36,9 @@ fn parts_hold_the_rows_of_one_file() {
 }
 
 #[test]
-fn a_folder_that_is_there_is_taken_and_a_finished_run_is_checked() {
+fn a_folder_that_is_there_needs_no_slash_and_a_finished_run_is_checked() {
     let folder = Folder::new();
-    let output = folder.path("out/");
+    let output = folder.path("out");
     std::fs::create_dir(&output).unwrap();
     let rerank = small(&folder, &output);
     rerank.run().ok();
