@@ -49,7 +49,7 @@ struct Arguments {
     #[arg(long)]
     adapter: Option<AdapterChoice>,
     /// Double precision on the GPU: `pairs` of f32, its own (`native`), or the `quicker` of both.
-    #[arg(long, default_value = "quicker")]
+    #[arg(long, value_enum, default_value = "quicker")]
     doubles: Doubles,
     /// Runs; the median counts.
     #[arg(long, default_value_t = 5)]

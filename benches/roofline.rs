@@ -45,7 +45,7 @@ struct Arguments {
     #[arg(long)]
     lanes: Option<usize>,
     /// Double precision: `pairs` of f32, the device's own (`native`), or the `quicker` of both. Without a device: `pairs` or `native`.
-    #[arg(long, default_value = "quicker")]
+    #[arg(long, value_enum, default_value = "quicker")]
     doubles: Doubles,
     /// Every scan goes to its end.
     #[arg(long)]

@@ -186,7 +186,7 @@ impl<'a> Engine<'a> {
     }
 
     /// What the last digits of results depend on, in words: runs of one identity give equal bits. The CPU engine's do not
-    /// depend on the processor; a GPU's depend on its driver.
+    /// depend on the processor; a GPU's depend on its driver, and on which double precision it computes in.
     pub fn identity(&self) -> String {
         match self {
             Self::CpuF32(_) => CPU_F32.to_owned(),
@@ -195,6 +195,7 @@ impl<'a> Engine<'a> {
                 let adapter = &engine.device().description;
                 let parts = [&adapter.name, &adapter.backend.to_string(), &adapter.driver, &adapter.driver_info];
                 let known = parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str);
+                let known = known.chain(engine.has_native_doubles().then_some("its own doubles"));
                 format!("{GPU}{}", known.collect::<Vec<_>>().join(", "))
             }
         }

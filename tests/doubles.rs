@@ -12,7 +12,9 @@ use std::sync::Arc;
 use common::generate::{Cloud, Items, Recipe, Request, Storage};
 use common::gpu;
 use common::parity::{self as category, assert_parity};
+use spectrank::catalog::{Catalog, Embedding, EmbeddingData};
 use spectrank::config::Config;
+use spectrank::gpu::planted::Planted;
 use spectrank::gpu::{AdapterKind, Doubles, GpuEngine, GpuOptions, OpenDevice};
 use spectrank::parity::invariance::{Bits, bits};
 use spectrank::parity::{Case, GpuSubject, Harness};
@@ -46,6 +48,29 @@ fn both_ways_are_timed_and_right() {
     if device.description.kind == AdapterKind::Cpu {
         assert!(!Doubles::Quicker.are_native(&device));
     }
+}
+
+/// A kernel that the driver refuses in doubles is made in pairs, where the choice was the engine's, and only there.
+#[test]
+fn pairs_take_over_where_doubles_fail() {
+    let Some(device) = device() else { return };
+    // Pairs have an x, doubles have not.
+    let (find, replace) =
+        ("fn settled(sum: Double) -> Double {", "fn settled(sum: Double) -> Double {\n    let first = sum.x;");
+    let start = |doubles, shader: &Planted| {
+        let config = Config::from_toml("slate_size = 3").unwrap();
+        let mut catalog = Catalog::new();
+        catalog.add_signal(Embedding::new("x", 2, EmbeddingData::F32(vec![1.0, 0.0, 0.0, 1.0].into()))).unwrap();
+        let problem = Problem::new(&config, &catalog).unwrap();
+        let planted = Planted { quick_doubles: true, ..shader.clone() };
+        let options = GpuOptions { doubles, planted, ..GpuOptions::default() };
+        GpuEngine::new(Arc::clone(&device), &problem, options).map(|engine| engine.has_native_doubles())
+    };
+    let (sound, broken) = (Planted::default(), Planted::in_shader(find, replace));
+    assert_eq!(start(Doubles::Quicker, &sound), Ok(true), "it is said to be quick");
+    assert_eq!(start(Doubles::Quicker, &broken), Ok(false));
+    assert_eq!(start(Doubles::Pairs, &broken), Ok(false));
+    assert!(start(Doubles::Native, &broken).is_err());
 }
 
 #[test]

@@ -111,6 +111,21 @@ fn every_value_comes_back_as_it_was() {
     assert_same(&round_trip(&case), &case);
 }
 
+/// What a link leads to may be the case that is replayed.
+#[cfg(unix)]
+#[test]
+fn a_case_takes_the_place_of_a_link_and_not_of_what_it_leads_to() {
+    let case = recipe(5, 1, &Limits { candidates: 20, ..Limits::USUAL }).build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mine, link) = (folder.path().join("mine.json"), folder.path().join("saved.json"));
+    std::fs::write(&mine, "mine").unwrap();
+    std::os::unix::fs::symlink(&mine, &link).unwrap();
+    case.save(&link, "a test").unwrap();
+    assert_eq!(std::fs::read_to_string(&mine).unwrap(), "mine");
+    assert_same(&Case::load(&link).unwrap(), &case);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+}
+
 #[test]
 fn generated_cases_come_back_as_they_were() {
     for index in 0..60 {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use spectrank::io::abandon_drafts;
+use spectrank::io::{Abandoned, abandon_drafts};
 
 use super::{Exit, Failure, exit, terminal};
 
@@ -67,16 +67,13 @@ pub fn finish_batches() {
     IS_LOOKED_AT.store(true, Ordering::SeqCst);
 }
 
-/// Handlers run in this order: an end that was asked for before comes at once, then the asking is noted, then the thread is
-/// woken that may do what a handler may not.
+/// The thread may do what a handler may not; without it, the signal does what it did before. Handlers run in this order: an end that was asked
+/// for before comes at once, then the asking is noted.
 #[cfg(unix)]
 fn listen_to_termination() -> std::io::Result<()> {
     use signal_hook::consts::SIGTERM;
     use signal_hook::flag;
     use signal_hook::iterator::Signals;
-    flag::register_conditional_shutdown(SIGTERM, i32::from(Exit::Terminated as u8), IS_ASKED.clone())?;
-    flag::register(SIGTERM, IS_TERMINATED.clone())?;
-    flag::register(SIGTERM, IS_ASKED.clone())?;
     let mut signals = Signals::new([SIGTERM])?;
     let wait = move || {
         for _ in signals.forever() {
@@ -85,17 +82,24 @@ fn listen_to_termination() -> std::io::Result<()> {
             }
         }
     };
-    std::thread::Builder::new().name("SIGTERM".to_owned()).spawn(wait).map(drop)
+    std::thread::Builder::new().name("SIGTERM".to_owned()).spawn(wait)?;
+    flag::register_conditional_shutdown(SIGTERM, i32::from(Exit::Terminated as u8), IS_ASKED.clone())?;
+    flag::register(SIGTERM, IS_TERMINATED.clone())?;
+    flag::register(SIGTERM, IS_ASKED.clone()).map(drop)
 }
 
 /// Ends the program from the thread of a signal, whatever the others are at.
 fn end_at_once(signal: Signal) -> ! {
-    let n_removed = abandon_drafts();
+    let Abandoned { n_removed, n_kept } = abandon_drafts();
     if stderr().is_terminal() {
         // Below a progress bar, and what the terminal shows for the keys.
         terminal::tell(format_args!(""));
     }
-    let left = if n_removed > 0 { ": nothing was kept" } else { "" };
+    let left = match (n_removed, n_kept) {
+        (0, _) => "",
+        (_, 0) => ": nothing was kept",
+        _ => ": not all files were completed",
+    };
     exit::leave_at_once(Failure::new(signal.exit(), format_args!("{}{left}", signal.name())))
 }
 

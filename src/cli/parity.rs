@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use spectrank::catalog::Catalog;
 use spectrank::config::Config;
-use spectrank::gpu::{self, AdapterChoice, AdapterError, GpuOptions};
+use spectrank::gpu::{self, AdapterChoice, AdapterError, Doubles, GpuOptions};
 use spectrank::io::{self, CatalogColumns, SlateFields};
 use spectrank::memory::BATCH_SLATES;
 use spectrank::parity::{Batch, Case, CpuSubject, GpuSubject, Harness, Invariance, Limits, Report, Subject};
@@ -32,6 +32,9 @@ pub struct Parity {
     /// `--backend auto` takes]. A software adapter has to be named.
     #[arg(long, value_name = "WHICH")]
     adapter: Option<String>,
+    /// Double precision on the GPU, as in `rerank`.
+    #[arg(long, value_enum, default_value = "quicker")]
+    gpu_doubles: Doubles,
     /// Slates to check: so many generated ones [default: 2000], or at most so many of --slates [default: all].
     #[arg(long, value_name = "N", conflicts_with = "replay", value_parser = whole::<usize>(1, 1_000_000_000), allow_negative_numbers = true)]
     cases: Option<usize>,
@@ -159,12 +162,13 @@ fn subjects(flags: &Parity) -> Result<Vec<Opened>, Failure> {
         None | Some("all") => vec![AdapterChoice::Auto],
         Some(which) => vec![which.parse().map_err(|error: AdapterError| Failure::usage(error))?],
     };
-    let open = |choice: AdapterChoice| {
+    let options = GpuOptions { doubles: flags.gpu_doubles, ..GpuOptions::default() };
+    let open = move |choice: AdapterChoice| {
         let device = gpu::open(&choice).map_err(|error| {
             let advice = "a software adapter is checked where --adapter names it, the CPU engine with --engine cpu-f32";
             Failure::new(Exit::Gpu, format_args!("{error}; {advice}"))
         })?;
-        Ok(Box::new(GpuSubject::new(device, GpuOptions::default())) as Box<dyn Subject>)
+        Ok(Box::new(GpuSubject::new(device, options.clone())) as Box<dyn Subject>)
     };
     Ok(choices.into_iter().map(open).collect())
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use spectrank::config::{Config, MAX_SLATE_SIZE, MAX_SPECTRA, MAX_STRENGTH, MAX_WINDOW, Scope, Strategy};
 use spectrank::engine::{Backend, ChosenEngine, Engine, EngineRequest, OnGpuError, Precision};
 use spectrank::evaluate::{EvaluateError, MeasureRequest};
-use spectrank::gpu::{self, AdapterChoice, GpuOptions, OpenDevice};
+use spectrank::gpu::{self, AdapterChoice, Doubles, GpuOptions, OpenDevice};
 use spectrank::io::SlateFields;
 use spectrank::memory::MemoryLimit;
 use spectrank::prepare::PreparedSlate;
@@ -45,6 +45,9 @@ pub struct EngineFlags {
     /// hold, and each batch brings the rows of its items. The result is the same.
     #[arg(long, value_name = "SIZE")]
     gpu_catalog_limit: Option<MemoryLimit>,
+    /// Double precision on the GPU, which the last digits depend on: its own where that was seen to be quicker, or one for certain.
+    #[arg(long, value_enum, default_value = "quicker")]
+    gpu_doubles: Doubles,
 }
 
 impl EngineFlags {
@@ -83,6 +86,7 @@ impl EngineFlags {
             gpu: GpuOptions {
                 max_dispatch,
                 max_catalog_bytes,
+                doubles: self.gpu_doubles,
                 kernel_cache: gpu::kernel_cache::user_folder(),
                 ..GpuOptions::default()
             },

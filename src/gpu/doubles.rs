@@ -4,19 +4,19 @@
 //! often; a sum and product of pairs takes some thirty operations in single precision. No API says which it is: so the device does
 //! sums of products in both ways, and the time they take says.
 
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use super::adapter::AdapterKind;
 use super::device::OpenDevice;
 use super::error::GpuError;
+use super::planted::Planted;
 use super::question::Question;
 use super::shader;
 use crate::parity::random::Random;
 
 /// How the kernel computes in double precision where single precision is not enough: the window's similarities and its eigensolve, and
 /// residuals. The ways differ by rounding alone, and all are held to the same bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
 pub enum Doubles {
     /// The device's own, where it has such numbers and was seen to be quicker with them, which is asked once per device; else pairs.
     #[default]
@@ -25,19 +25,6 @@ pub enum Doubles {
     Native,
     /// Pairs of f32, which every device has.
     Pairs,
-}
-
-impl FromStr for Doubles {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "quicker" => Ok(Self::Quicker),
-            "native" => Ok(Self::Native),
-            "pairs" => Ok(Self::Pairs),
-            _ => Err(format!("{name} is none of quicker, native, pairs")),
-        }
-    }
 }
 
 impl Doubles {
@@ -50,6 +37,12 @@ impl Doubles {
         }
     }
 
+    /// What is asked for on this device: native or pairs.
+    pub(super) fn resolved(self, open: &OpenDevice, planted: &Planted) -> Self {
+        let is_quick = self == Self::Quicker && planted.quick_doubles && open.has_doubles();
+        if is_quick || self.are_native(open) { Self::Native } else { Self::Pairs }
+    }
+
     /// What a kernel on this device computes in: `native` or `pairs`.
     pub fn name_on(self, open: &OpenDevice) -> &'static str {
         if self.are_native(open) { "native" } else { "pairs" }
@@ -60,8 +53,9 @@ impl Doubles {
 const LEAST_GAIN: f64 = 1.5;
 /// Every way is tried so often, and the quickest counts.
 const N_TRIES: usize = 4;
-/// Workgroups of a try: few, and where that is over too soon to be timed, many.
-const WORKGROUPS: [u32; 2] = [128, 8192];
+/// Workgroups of a try: few, and where that is over too soon to be timed, more. With the most, pairs take half a millisecond on the largest
+/// GPUs by their data sheets, several times what it takes to submit and read back anything.
+const WORKGROUPS: [u32; 3] = [128, 4096, 32_768];
 /// A try that takes so long says something.
 const LONG_ENOUGH: Duration = Duration::from_micros(500);
 /// Lanes of a workgroup, and numbers that they multiply by.

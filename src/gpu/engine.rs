@@ -157,7 +157,16 @@ impl<'a> GpuEngine<'a> {
         }
         let limits = device.limits();
         let mut plan = plan;
-        let pipeline = start(&device, problem, &mut plan, &options)?;
+        let is_free = options.doubles == Doubles::Quicker;
+        // From here on it is known, whatever the device answers the next time.
+        options.doubles = options.doubles.resolved(&device, &options.planted);
+        let mut pipeline = start(&device, problem, &mut plan, &options);
+        if is_free && options.doubles == Doubles::Native && pipeline.is_err() && !device.is_lost() {
+            // What a driver does well in twenty lines it may not in a kernel. If it was something else, it comes again.
+            options.doubles = Doubles::Pairs;
+            pipeline = start(&device, problem, &mut plan, &options);
+        }
+        let pipeline = pipeline?;
         let dearest_step = plan.params.cost.iter().flatten().max().map_or(1, |&cost| cost as usize + 1);
         let most = options.budget.min(FULL_DISPATCH).saturating_sub(plan.overhead).max(1);
         let pace = Pace::new(options.max_dispatch, dearest_step.min(most)..=most, options.max_slates);
@@ -182,6 +191,11 @@ impl<'a> GpuEngine<'a> {
     /// The adapter in use.
     pub fn device(&self) -> &Arc<OpenDevice> {
         &self.device
+    }
+
+    /// True where the kernel computes in the device's own double precision.
+    pub fn has_native_doubles(&self) -> bool {
+        self.options.doubles == Doubles::Native && self.device.has_doubles()
     }
 
     /// How the problem runs on the device.

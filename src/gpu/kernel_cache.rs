@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::device::OpenDevice;
 use crate::digest::Digest;
+use crate::io::DraftFile;
 
 /// Where compiled kernels are kept: a folder, or 0 for nowhere. Where it is not set, in the user's folder for caches.
 pub const CACHE_VARIABLE: &str = "SPECTRANK_GPU_CACHE";
@@ -103,11 +104,11 @@ impl KernelFile {
     }
 
     fn try_write(&self, data: &[u8]) -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = DraftFile::create(&self.folder, true)?;
         file.write_all(MAGIC)?;
         file.write_all(self.digest(data).as_bytes())?;
         file.write_all(data)?;
-        file.persist(self.folder.join(&self.name))?;
+        file.persist(&self.folder.join(&self.name))?;
         Ok(())
     }
 

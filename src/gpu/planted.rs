@@ -20,6 +20,8 @@ pub struct Planted {
     pub shader: Vec<Patch>,
     /// Failures of the device while slates are computed. The known-answer test runs without.
     pub device: DeviceFaults,
+    /// The device says that it is quick in double precision, if it has that at all.
+    pub quick_doubles: bool,
 }
 
 /// A failure of the device.

@@ -110,7 +110,7 @@ impl GpuEngine<'_> {
     /// Cuts a slate's words into parts, in the order of common/state.wgsl.
     fn snapshot(&self, slate: &PreparedSlate, words: &[u32]) -> Result<Snapshot, GpuError> {
         let (m, k) = (self.plan.n_slots, self.plan.n_spectra);
-        let is_native = self.options.doubles.are_native(&self.device);
+        let is_native = self.has_native_doubles();
         let what = || GpuError::BadOutput { slate: 0, what: format!("phase {} does not exist", words[0]) };
         let (phase, _) = *Phase::ALL.get(words[0] as usize).ok_or_else(what)?;
         let mut at = CONTROL_WORDS;

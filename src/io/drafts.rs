@@ -4,12 +4,24 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
+const PREFIX: &str = ".spectrank-";
+const SUFFIX: &str = ".part";
+
+/// True where a file of this name is one in the making, or was left over by a program that was killed.
+pub(crate) fn is_draft(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
 /// Every file in the making.
 static DRAFTS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Files that were completed.
+static N_KEPT: AtomicUsize = AtomicUsize::new(0);
 
 fn drafts() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     // Nothing under this lock leaves the list half changed.
@@ -33,8 +45,17 @@ impl Drop for Listed {
 }
 
 impl DraftFile {
-    /// Makes a file in a folder.
-    pub(crate) fn create(builder: &Builder<'_, '_>, folder: &Path) -> std::io::Result<Self> {
+    /// Makes a file in a folder, with a name that tells what it is where the program is killed: as any new file of this user, or for
+    /// nobody else's eyes.
+    pub(crate) fn create(folder: &Path, is_private: bool) -> std::io::Result<Self> {
+        let mut builder = Builder::new();
+        builder.prefix(PREFIX).suffix(SUFFIX);
+        #[cfg(unix)]
+        if !is_private {
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        }
+        #[cfg(not(unix))]
+        let _ = is_private;
         let mut drafts = drafts();
         let file = builder.tempfile_in(folder)?;
         drafts.insert(file.path().to_owned());
@@ -53,6 +74,7 @@ impl DraftFile {
         let mut drafts = drafts();
         drafts.remove(&listed.0);
         let kept = file.persist(path).map_err(|error| error.error);
+        N_KEPT.fetch_add(usize::from(kept.is_ok()), Ordering::SeqCst);
         drop(drafts);
         kept
     }
@@ -68,12 +90,21 @@ impl Write for DraftFile {
     }
 }
 
-/// Removes every file in the making, for a program that ends right after; how many that were.
+/// What [`abandon_drafts`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abandoned {
+    /// Files in the making, which are gone.
+    pub n_removed: usize,
+    /// Files that had been completed before.
+    pub n_kept: usize,
+}
+
+/// Removes every file in the making, for a program that ends right after.
 ///
 /// From here on no file is begun, completed or given up: a thread that tries waits forever.
-pub fn abandon_drafts() -> usize {
+pub fn abandon_drafts() -> Abandoned {
     let drafts = drafts();
     let n_removed = drafts.iter().filter(|path| std::fs::remove_file(path).is_ok()).count();
     std::mem::forget(drafts);
-    n_removed
+    Abandoned { n_removed, n_kept: N_KEPT.load(Ordering::SeqCst) }
 }

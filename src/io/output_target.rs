@@ -9,14 +9,6 @@ use super::drafts::DraftFile;
 use super::output_error::{OutputError, OutputProblem, output_at};
 use crate::digest::{Digest, Digester};
 
-const DRAFT_PREFIX: &str = ".spectrank-";
-const DRAFT_SUFFIX: &str = ".part";
-
-/// True for the names that files have until they are complete. A program that was killed leaves them behind.
-pub(crate) fn is_draft(name: &str) -> bool {
-    name.starts_with(DRAFT_PREFIX) && name.ends_with(DRAFT_SUFFIX)
-}
-
 /// A file that is being written under another name in its folder.
 pub(crate) struct Draft {
     pub(crate) path: PathBuf,
@@ -33,14 +25,8 @@ impl Draft {
         if !folder.is_dir() {
             return output_at(path, Err(OutputProblem::MissingFolder { folder: folder.to_owned() }));
         }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(DRAFT_PREFIX).suffix(DRAFT_SUFFIX);
-        // As any new file of this user; one that takes the place of another is private until it has that one's mode.
-        #[cfg(unix)]
-        if there.is_none() {
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        }
-        let file = output_at(path, DraftFile::create(&builder, folder).map_err(OutputProblem::Create))?;
+        // One that takes the place of another is private until it has that one's mode.
+        let file = output_at(path, DraftFile::create(folder, there.is_some()).map_err(OutputProblem::Create))?;
         #[cfg(unix)]
         if let Some(there) = there {
             let set = file.as_file().set_permissions(there.permissions());

@@ -6,6 +6,7 @@
 //! is null is missing. What else a file holds is not read.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use serde_json::Value as Json;
 use crate::bloom::BloomFilter;
 use crate::catalog::{Catalog, CatalogError, Column, ColumnData, Embedding, EmbeddingData, Value};
 use crate::config::{Config, ConfigError};
+use crate::io::DraftFile;
 use crate::problem::Problem;
 use crate::slate::{Pin, Slate};
 
@@ -187,10 +189,12 @@ impl Case {
     /// The file cannot be written.
     pub fn save(&self, path: &Path, why: &str) -> Result<(), CaseError> {
         let file = |error| CaseError::File { path: path.to_owned(), error };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(file)?;
-        }
-        std::fs::write(path, self.to_json(why) + "\n").map_err(file)
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).map_err(file)?;
+        // Where a link has that name, it is the link that is replaced, and not what it leads to.
+        let mut draft = DraftFile::create(folder, false).map_err(file)?;
+        draft.write_all((self.to_json(why) + "\n").as_bytes()).map_err(file)?;
+        draft.persist(path).map(drop).map_err(file)
     }
 
     /// Reads a case, or a golden file.

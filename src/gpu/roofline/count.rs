@@ -80,7 +80,7 @@ impl<'a> Count<'a> {
                 baseline.begin_position(self.history.len(), &mut self.work);
             }
             let of_item = |&rank: &usize| self.slate.candidate[rank] == placement.candidate;
-            let Some(winner) = (0..self.is_out.len()).find(of_item) else { break };
+            let Some(winner) = (0..self.is_out.len()).find(of_item).filter(|&rank| !self.is_out[rank]) else { break };
             self.scan(winner, placement.utility, is_active, prunes)?;
             self.check_rank(position, placement, ranked.rank_exhausted_at)?;
             self.work.take(Phase::Place, 1);
