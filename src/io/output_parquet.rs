@@ -32,6 +32,9 @@ impl ParquetSink {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_key_value_metadata(Some(pairs))
+            // Hardly any two are alike: a dictionary of them would be given up after a megabyte of work.
+            .set_column_dictionary_enabled("utility".into(), false)
+            .set_column_dictionary_enabled("diversity".into(), false)
             // What is said of every page is kept until the end of the file, however long that is.
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
