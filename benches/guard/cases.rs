@@ -41,7 +41,7 @@ impl Case {
     /// That of a name.
     pub fn named(name: &str) -> Failable<&'static Self> {
         let case = CASES.iter().find(|case| case.name == name);
-        Ok(case.ok_or_else(|| format!("no case {name}; without one, all are listed"))?)
+        Ok(case.ok_or_else(|| format!("no case {name}: `cases` lists them"))?)
     }
 
     /// Has the case's slates ranked by `rank` and checks what comes of it. Returns what else `rank` found.

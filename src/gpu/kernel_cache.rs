@@ -108,7 +108,7 @@ impl KernelFile {
         file.write_all(MAGIC)?;
         file.write_all(self.digest(data).as_bytes())?;
         file.write_all(data)?;
-        file.persist(&self.folder.join(&self.name))?;
+        file.persist(&self.folder.join(&self.name), false)?;
         Ok(())
     }
 

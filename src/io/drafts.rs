@@ -20,7 +20,7 @@ pub(crate) fn is_draft(name: &str) -> bool {
 /// Every file in the making.
 static DRAFTS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Files that were completed.
+/// Outputs that were completed.
 static N_KEPT: AtomicUsize = AtomicUsize::new(0);
 
 fn drafts() -> MutexGuard<'static, BTreeSet<PathBuf>> {
@@ -67,14 +67,14 @@ impl DraftFile {
         self.file.as_file()
     }
 
-    /// Gives the file its name.
-    pub(crate) fn persist(self, path: &Path) -> std::io::Result<File> {
+    /// Gives the file its name. One that nobody asked for, `is_output` false, does not count as kept.
+    pub(crate) fn persist(self, path: &Path, is_output: bool) -> std::io::Result<File> {
         let Self { file, listed } = self;
         // Whoever takes all away comes before or after.
         let mut drafts = drafts();
         drafts.remove(&listed.0);
         let kept = file.persist(path).map_err(|error| error.error);
-        N_KEPT.fetch_add(usize::from(kept.is_ok()), Ordering::SeqCst);
+        N_KEPT.fetch_add(usize::from(kept.is_ok() && is_output), Ordering::SeqCst);
         drop(drafts);
         kept
     }
@@ -95,7 +95,7 @@ impl Write for DraftFile {
 pub struct Abandoned {
     /// Files in the making, which are gone.
     pub n_removed: usize,
-    /// Files that had been completed before.
+    /// Outputs that had been completed before.
     pub n_kept: usize,
 }
 

@@ -37,7 +37,7 @@ impl Draft {
 
     /// Gives the complete file its name.
     pub(crate) fn keep(self) -> Result<File, OutputError> {
-        output_at(&self.path, self.file.persist(&self.path).map_err(OutputProblem::Rename))
+        output_at(&self.path, self.file.persist(&self.path, true).map_err(OutputProblem::Rename))
     }
 }
 

@@ -194,7 +194,7 @@ impl Case {
         // Where a link has that name, it is the link that is replaced, and not what it leads to.
         let mut draft = DraftFile::create(folder, false).map_err(file)?;
         draft.write_all((self.to_json(why) + "\n").as_bytes()).map_err(file)?;
-        draft.persist(path).map(drop).map_err(file)
+        draft.persist(path, true).map(drop).map_err(file)
     }
 
     /// Reads a case, or a golden file.
